@@ -1,0 +1,85 @@
+"""Offsets and the annotation record: half-open code points inside, inclusive UTF-16 units in columns.
+
+Inside sparkalbert a stretch of text is a :class:`Span` of Python ``str`` indices, so that
+``text[span.start:span.stop]`` is the stretch. Annotation columns follow Spark NLP, which counts in
+the JVM's UTF-16 units and includes the end. Only this module converts between the two.
+
+It knows nothing about Spark, models or tokenizers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Span", "code_point_index", "is_bmp", "utf16_index", "utf16_length"]
+
+_LAST_BMP = "\uffff"
+
+
+class Span(NamedTuple):
+    """A stretch of a text: ``text[start:stop]``, counted in code points.
+
+    Examples
+    --------
+    >>> text = "I love NLP"
+    >>> text[slice(*Span(2, 6))]
+    'love'
+    """
+
+    start: int
+    stop: int
+
+
+def is_bmp(text: str) -> bool:
+    """Whether code points and UTF-16 units of `text` are the same (true for nearly all texts)."""
+    return text.isascii() or max(text) <= _LAST_BMP
+
+
+def utf16_length(text: str) -> int:
+    """Count the UTF-16 units of `text`, which is what ``length`` means on the JVM.
+
+    Examples
+    --------
+    >>> utf16_length("a🙂")
+    3
+    """
+    return len(text) if is_bmp(text) else len(text) + sum(character > _LAST_BMP for character in text)
+
+
+def utf16_index(text: str) -> npt.NDArray[np.int64]:
+    """Return, for each code point index of `text` (and its length), the UTF-16 index.
+
+    Returns
+    -------
+    ndarray
+        int64 ``[len(text) + 1]``.
+
+    Examples
+    --------
+    >>> utf16_index("a🙂b").tolist()
+    [0, 1, 3, 4]
+    """
+    wide = np.fromiter((character > _LAST_BMP for character in text), dtype=np.int64, count=len(text))
+    return np.concatenate([[0], np.cumsum(wide + 1)])
+
+
+def code_point_index(text: str) -> npt.NDArray[np.int64]:
+    """Return, for each UTF-16 index of `text` (and its UTF-16 length), the code point index.
+
+    The second half of a surrogate pair maps to the character it belongs to.
+
+    Returns
+    -------
+    ndarray
+        int64 ``[utf16_length(text) + 1]``.
+
+    Examples
+    --------
+    >>> code_point_index("a🙂b").tolist()
+    [0, 1, 1, 2, 3]
+    """
+    widths = np.diff(utf16_index(text))
+    return np.concatenate([np.repeat(np.arange(len(text)), widths), [len(text)]])

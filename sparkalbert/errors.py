@@ -1,0 +1,113 @@
+"""The errors of sparkalbert: one tree, and each one is also the builtin a caller would expect.
+
+::
+
+    SparkAlbertError
+    ├── ConfigError (ValueError)             config.json or tokenizer_config.json says what no ALBERT can be
+    ├── CheckpointError (ValueError)         a checkpoint folder cannot be converted
+    ├── BundleError (ValueError)             a bundle folder is damaged, incomplete or too new
+    ├── VerificationError (ValueError)       a bundle computes other numbers than its weights say
+    ├── ModelNotFoundError (LookupError)     a name or path leads to no model
+    ├── DownloadError (OSError)              a model could not be fetched
+    ├── OutputError (OSError)                a result cannot be written where it was asked for
+    ├── TextError (ValueError)               a text is not valid Unicode
+    ├── ParamError (ValueError)              a Param or option has a value that cannot work
+    ├── ParamTypeError (TypeError)           a Param or option has a value of the wrong type
+    ├── ColumnError (ValueError)             a DataFrame column is missing or of the wrong type
+    ├── InferenceError (RuntimeError)        the engine failed while computing
+    └── MissingDependencyError (ImportError) an optional package is not installed
+
+A message says what was expected, what was found and what to do about it. No message ever holds the
+user's text: a position stands in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "BundleError",
+    "CheckpointError",
+    "ColumnError",
+    "ConfigError",
+    "DownloadError",
+    "InferenceError",
+    "MissingDependencyError",
+    "ModelNotFoundError",
+    "OutputError",
+    "ParamError",
+    "ParamTypeError",
+    "SparkAlbertError",
+    "TextError",
+    "VerificationError",
+]
+
+
+class SparkAlbertError(Exception):
+    """Root of every error that sparkalbert raises on purpose."""
+
+
+class ConfigError(SparkAlbertError, ValueError):
+    """A configuration file says what no ALBERT can be; the message lists every problem."""
+
+
+class CheckpointError(SparkAlbertError, ValueError):
+    """A checkpoint folder cannot be converted; the message lists every problem."""
+
+
+class BundleError(SparkAlbertError, ValueError):
+    """A bundle folder is damaged, incomplete or written by a newer sparkalbert."""
+
+
+class VerificationError(SparkAlbertError, ValueError):
+    """A bundle computes other numbers than an independent forward pass over its weights."""
+
+
+class ModelNotFoundError(SparkAlbertError, LookupError):
+    """A model name or path leads to no model; the message lists the known names."""
+
+
+class DownloadError(SparkAlbertError, OSError):
+    """A model could not be fetched: no network, offline mode, or the hub refused."""
+
+
+class OutputError(SparkAlbertError, OSError):
+    """A result cannot be written where it was asked for; nothing was overwritten."""
+
+
+class TextError(SparkAlbertError, ValueError):
+    """A text is not valid Unicode, for instance because it holds a lone surrogate."""
+
+
+class ParamError(SparkAlbertError, ValueError):
+    """A Param or option has a value that cannot work; the message names it and the valid ones."""
+
+
+class ParamTypeError(SparkAlbertError, TypeError):
+    """A Param or option has a value of the wrong type."""
+
+
+class ColumnError(SparkAlbertError, ValueError):
+    """A DataFrame column is missing or of the wrong type; the message lists the columns found."""
+
+
+class InferenceError(SparkAlbertError, RuntimeError):
+    """The engine failed while computing; the message names the model, never the text."""
+
+
+class MissingDependencyError(SparkAlbertError, ImportError):
+    """An optional package is not installed; the message gives the command that installs it."""
+
+
+def problem_list(subject: str, problems: Sequence[str]) -> str:
+    """Join every problem found into one message.
+
+    Examples
+    --------
+    >>> print(problem_list("config.json", ["hidden_size is 0", "hidden_act is missing"]))
+    config.json has 2 problems:
+      - hidden_size is 0
+      - hidden_act is missing
+    """
+    noun = "problem" if len(problems) == 1 else "problems"
+    return "\n".join([f"{subject} has {len(problems)} {noun}:", *(f"  - {line}" for line in problems)])
