@@ -1,0 +1,185 @@
+"""The bundle folder: opened, checked and written as a whole.
+
+A bundle is what sparkalbert runs: a graph, its weights, the vocabulary and the configuration, with a
+manifest that names every file and its checksum. Nothing here reads weights or runs a graph.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from sparkalbert.bundle.manifest import FileRecord, Manifest, sha256_of
+from sparkalbert.config import AlbertConfig
+from sparkalbert.errors import BundleError, OutputError, problem_list
+
+__all__ = [
+    "CONFIG_FILE",
+    "GRAPH_FILE",
+    "MANIFEST_FILE",
+    "TOKENIZER_CONFIG_FILE",
+    "VOCABULARY_FILE",
+    "WEIGHTS_FILE",
+    "Bundle",
+    "write_bundle",
+]
+
+MANIFEST_FILE: Final = "manifest.json"
+CONFIG_FILE: Final = "config.json"
+TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
+VOCABULARY_FILE: Final = "spiece.model"
+GRAPH_FILE: Final = "model.onnx"
+WEIGHTS_FILE: Final = "model.onnx.data"
+_REQUIRED: Final = (VOCABULARY_FILE, GRAPH_FILE)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle folder whose manifest has been read.
+
+    Use :meth:`open`; it checks names and sizes. :meth:`verify` also checks every checksum.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: str | Path) -> Bundle:
+        """Open a bundle folder and check that every file is there with the right size.
+
+        Raises
+        ------
+        BundleError
+            When the folder is no bundle or is incomplete; every problem is listed.
+        """
+        folder = Path(path)
+        bundle = cls(folder, Manifest.from_file(folder / MANIFEST_FILE))
+        problems = [
+            *(f"the manifest lists no {name}" for name in _REQUIRED if name not in bundle.manifest.files),
+            *_name_problems(bundle.manifest),
+            *bundle._size_problems(),
+        ]
+        if problems:
+            raise BundleError(problem_list(f"The bundle {folder}", problems))
+        return bundle
+
+    @staticmethod
+    def is_bundle(path: str | Path) -> bool:
+        """Whether `path` is a folder with a manifest."""
+        return (Path(path) / MANIFEST_FILE).is_file()
+
+    @cached_property
+    def config(self) -> AlbertConfig:
+        """The model's configuration; an imported foreign graph may have none (ConfigError)."""
+        return AlbertConfig.from_file(self.path / CONFIG_FILE)
+
+    @property
+    def graph_path(self) -> Path:
+        """Path of the ONNX graph; its weights lie beside it."""
+        return self.path / GRAPH_FILE
+
+    @property
+    def digest(self) -> str:
+        """The bundle's identity, see :attr:`sparkalbert.bundle.Manifest.digest`."""
+        return self.manifest.digest
+
+    def verify(self) -> Bundle:
+        """Check the checksum of every file and return the bundle itself.
+
+        Raises
+        ------
+        BundleError
+            When a file is missing or differs; every problem is listed.
+        """
+        problems = self._size_problems() or [
+            f"{name} has sha256 {found}, the manifest says {record.sha256}"
+            for name, record in self.manifest.files.items()
+            if (found := sha256_of(self.path / name)) != record.sha256
+        ]
+        if problems:
+            raise BundleError(problem_list(f"The bundle {self.path}", problems))
+        return self
+
+    def _size_problems(self) -> list[str]:
+        problems = []
+        for name, record in self.manifest.files.items():
+            try:
+                size_bytes = (self.path / name).stat().st_size
+            except OSError:
+                problems.append(f"{name} is missing")
+                continue
+            if size_bytes != record.size_bytes:
+                problems.append(f"{name} has {size_bytes} bytes, the manifest says {record.size_bytes}")
+        return problems
+
+
+@contextmanager
+def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a bundle in a temporary folder beside `target` and move it into place when complete.
+
+    Parameters
+    ----------
+    target
+        The folder to appear. Its parents are made.
+    manifest
+        The manifest with empty ``files``: they are recorded from what was written.
+    overwrite
+        Whether an existing bundle at `target` may be replaced. Anything else there never is.
+
+    Yields
+    ------
+    Path
+        The temporary folder to write the files into. An exception removes it.
+
+    Raises
+    ------
+    OutputError
+        When `target` exists and may not be replaced.
+    """
+    folder = Path(target)
+    _check_target(folder, overwrite=overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield work
+        complete = replace(manifest, files=_file_records(work))
+        (work / MANIFEST_FILE).write_text(complete.to_json(), encoding="utf-8")
+        work.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _check_target(folder: Path, *, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if overwrite and Bundle.is_bundle(folder):
+        return
+    advice = "remove it first, or choose another folder"
+    if Bundle.is_bundle(folder):
+        advice = "pass overwrite=True (on the command line --overwrite) to replace it"
+    msg = f"{folder} exists already; {advice}."
+    raise OutputError(msg)
+
+
+def _file_records(folder: Path) -> Mapping[str, FileRecord]:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return {path.name: FileRecord(path.stat().st_size, sha256_of(path)) for path in files}
+
+
+def _name_problems(manifest: Manifest) -> list[str]:
+    """A manifest from elsewhere must not reach outside its folder."""
+    return [
+        f"file name {name!r} leads outside the bundle"
+        for name in manifest.files
+        if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name
+    ]
