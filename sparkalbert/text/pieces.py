@@ -1,0 +1,413 @@
+"""ALBERT's SentencePiece tokenizer, by the reference rule, with offsets into the raw text.
+
+The rule is that of google-research/albert ``tokenization.py`` and of the slow ``AlbertTokenizer`` of
+transformers 3 and 4: normalize, encode with sentencepiece, re-split pieces that end in a digit and a
+comma. transformers 5 follows another rule. ``encode_token`` is the rule of Spark NLP's
+``AlbertEmbeddings`` instead.
+
+This is the only module that knows sentencepiece. It knows nothing about words, special tokens around
+a text, or the length a model can take.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import sentencepiece
+
+from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, ParamError, problem_list
+from sparkalbert.text.normalization import NormalizationOptions, NormalizedText, normalize
+
+__all__ = ["PieceTokenizer", "Pieces"]
+
+IntArray = npt.NDArray[np.int64]
+
+VOCABULARY_FILE: Final = "spiece.model"
+TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
+
+_SPACE: Final = "▁"
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+_CACHED_TOKENS: Final = 65_536
+_LONGEST_CACHED_TOKEN: Final = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """One encoded text, without special tokens. The arrays are read-only.
+
+    Attributes
+    ----------
+    ids
+        int64 ``[pieces]``, the piece ids.
+    pieces
+        The piece strings. For an unknown piece it is the normalized text it stands for.
+    offsets
+        int64 ``[pieces, 2]``, half-open code point ranges of the raw text. A range covers what the
+        piece shows and not the space before it; a lone ``▁`` has an empty range where the next piece
+        begins. Characters that normalize to several pieces (``½``) are in the range of each.
+        Begins never decrease, and neither do the ends of ranges that are not empty.
+    """
+
+    ids: IntArray
+    pieces: list[str]
+    offsets: IntArray
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+
+class PieceTokenizer:
+    """A SentencePiece vocabulary and the normalization that goes with it.
+
+    Instances are immutable, safe to share between threads, and can be pickled. Use :meth:`load`.
+
+    Parameters
+    ----------
+    vocabulary
+        The bytes of a ``spiece.model``.
+    options
+        The normalization of the checkpoint.
+    source
+        Name used in messages.
+
+    Raises
+    ------
+    CheckpointError
+        When `vocabulary` is no SentencePiece model or lacks ALBERT's special pieces.
+    """
+
+    def __init__(
+        self,
+        vocabulary: bytes,
+        options: NormalizationOptions | None = None,
+        *,
+        source: str = VOCABULARY_FILE,
+    ) -> None:
+        self._processor = _processor(vocabulary, source)
+        self._options = NormalizationOptions() if options is None else options
+        self._vocabulary = _Vocabulary(self._processor, source)
+        self._encode_short_token = lru_cache(_CACHED_TOKENS)(self._encode_token)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        do_lower_case: bool | None = None,
+        keep_accents: bool | None = None,
+        remove_space: bool | None = None,
+    ) -> PieceTokenizer:
+        """Load the tokenizer of a model folder or a vocabulary file.
+
+        Parameters
+        ----------
+        path
+            A bundle, a Hugging Face checkpoint, a Spark NLP import folder (``assets/spiece.model``),
+            or a SentencePiece file. ``tokenizer_config.json`` beside the vocabulary or in the folder
+            gives the options; unknown keys are ignored, missing ones take Hugging Face's defaults.
+        do_lower_case, keep_accents, remove_space
+            Take the place of what the file says, unless None.
+
+        Raises
+        ------
+        ModelNotFoundError
+            When `path` or its vocabulary does not exist.
+        CheckpointError
+            When the checkpoint is a WordPiece one, or the vocabulary cannot be an ALBERT's.
+        ConfigError
+            When ``tokenizer_config.json`` cannot be read; every problem is listed.
+        """
+        vocabulary = _vocabulary_path(Path(path))
+        overrides = {
+            "do_lower_case": do_lower_case,
+            "keep_accents": keep_accents,
+            "remove_space": remove_space,
+        }
+        options = replace(
+            _options_beside(vocabulary, Path(path)),
+            **{name: value for name, value in overrides.items() if value is not None},
+        )
+        return cls(vocabulary.read_bytes(), options, source=str(vocabulary))
+
+    @property
+    def options(self) -> NormalizationOptions:
+        """The normalization that :meth:`encode` applies."""
+        return self._options
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of pieces."""
+        return len(self._vocabulary.pieces)
+
+    @property
+    def pad_id(self) -> int:
+        """Id of ``<pad>``."""
+        return self._vocabulary.special_ids["<pad>"]
+
+    @property
+    def unk_id(self) -> int:
+        """Id of ``<unk>``."""
+        return self._vocabulary.unk_id
+
+    @property
+    def cls_id(self) -> int:
+        """Id of ``[CLS]``."""
+        return self._vocabulary.special_ids["[CLS]"]
+
+    @property
+    def sep_id(self) -> int:
+        """Id of ``[SEP]``."""
+        return self._vocabulary.special_ids["[SEP]"]
+
+    def piece(self, piece_id: int) -> str:
+        """Return the piece with an id.
+
+        Raises
+        ------
+        ParamError
+            When the vocabulary has no such id.
+        """
+        if not 0 <= piece_id < self.vocabulary_size:
+            msg = f"piece_id is {piece_id}, expected 0 to {self.vocabulary_size - 1}."
+            raise ParamError(msg)
+        return self._vocabulary.pieces[piece_id]
+
+    def encode(self, text: str) -> Pieces:
+        """Encode a text by the reference rule.
+
+        Special pieces written in the text (``[MASK]``) are text like any other.
+
+        Raises
+        ------
+        TextError
+            When `text` holds a lone surrogate.
+        """
+        return self._encode(text, normalize(text, self._options), resplit=True)
+
+    def encode_token(self, token: str, case_sensitive: bool = False) -> Pieces:
+        """Encode one token by the rule of Spark NLP.
+
+        The token is lower-cased unless `case_sensitive`, and encoded on its own; pieces that are a
+        lone ``▁`` are dropped. Accents and quotes stay, and nothing is re-split
+        (Spark NLP ``Albert.scala``, ``SentencepieceEncoder.scala``).
+
+        Returns
+        -------
+        Pieces
+            Offsets count from the start of `token`. Empty when nothing of the token is left.
+
+        Raises
+        ------
+        TextError
+            When `token` holds a lone surrogate.
+        """
+        if len(token) <= _LONGEST_CACHED_TOKEN:
+            return self._encode_short_token(token, case_sensitive)
+        return self._encode_token(token, case_sensitive)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._processor.serialized_model_proto(), self._options)
+
+    def _encode_token(self, token: str, case_sensitive: bool) -> Pieces:
+        options = _TOKEN_AS_IS if case_sensitive else _TOKEN_LOWERED
+        encoded = self._encode(token, normalize(token, options), resplit=False)
+        kept = encoded.ids != self._vocabulary.space_id
+        if kept.all():
+            return encoded
+        pieces = [piece for piece, keep in zip(encoded.pieces, kept, strict=True) if keep]
+        return Pieces(_frozen(encoded.ids[kept]), pieces, _frozen(encoded.offsets[kept]))
+
+    def _encode(self, raw: str, normalized: NormalizedText, *, resplit: bool) -> Pieces:
+        text = normalized.text
+        vocabulary = self._vocabulary
+        ids: list[int] = self._processor.encode(text)
+        id_array = np.array(ids, dtype=np.int64)
+        if vocabulary.keeps_ascii and vocabulary.irregular_ids.isdisjoint(ids) and _is_plain(text):
+            # Sentencepiece only puts one ▁ in front, so positions follow from the pieces' lengths.
+            stops = vocabulary.lengths[id_array].cumsum() - 1
+            offsets = np.empty((len(ids), 2), dtype=np.int64)
+            offsets[:, 1] = stops
+            np.subtract(stops, vocabulary.core_lengths[id_array], out=offsets[:, 0])
+            pieces = [vocabulary.pieces[piece_id] for piece_id in ids]
+        else:
+            pieces = self._processor.encode(text, out_type=str)
+            if resplit:
+                ids, pieces = self._resplit(ids, pieces)
+                id_array = np.array(ids, dtype=np.int64)
+            offsets = self._offsets(text, pieces)
+        if normalized.starts is not None and normalized.stops is not None:
+            offsets = _to_raw(offsets, normalized.starts, normalized.stops, len(raw))
+        return Pieces(_frozen(id_array), pieces, _frozen(offsets))
+
+    def _resplit(self, ids: list[int], pieces: list[str]) -> tuple[list[int], list[str]]:
+        """Split pieces that end in a digit and a comma, as both reference tokenizers do."""
+        new_ids: list[int] = []
+        new_pieces: list[str] = []
+        for piece_id, piece in zip(ids, pieces, strict=True):
+            if _ends_in_digit_comma(piece):
+                split = self._split_comma(piece)
+                new_pieces += split
+                new_ids += [self._processor.piece_to_id(part) for part in split]
+            else:
+                new_pieces.append(piece)
+                new_ids.append(piece_id)
+        return new_ids, new_pieces
+
+    def _split_comma(self, piece: str) -> list[str]:
+        parts: list[str] = self._processor.encode(piece[:-1].replace(_SPACE, ""), out_type=str)
+        if not piece.startswith(_SPACE) and parts[0].startswith(_SPACE):
+            parts = [parts[0][1:], *parts[1:]] if len(parts[0]) > 1 else parts[1:]
+        return [*parts, ","]
+
+    def _offsets(self, text: str, pieces: list[str]) -> IntArray:
+        """Return int64 ``[pieces, 2]`` into `text`, for pieces that cover sentencepiece's own text."""
+        _, origins = self._processor.normalize(text, with_offsets=True)
+        starts = np.array(origins, dtype=np.int64)
+        stops = starts[np.searchsorted(starts, starts[:-1], side="right")]
+        # A wide range holds several characters made one, or characters dropped after the one it shows.
+        for index in np.flatnonzero(stops - starts[:-1] > 1):
+            while stops[index] - starts[index] > 1 and self._vocabulary.drops(text[stops[index] - 1]):
+                stops[index] -= 1
+        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+        cores = [len(piece.strip(_SPACE)) for piece in pieces]
+        lefts = [len(piece) - len(piece.lstrip(_SPACE)) for piece in pieces]
+        begins = ends - [len(piece) for piece in pieces] + np.array(lefts, dtype=np.int64)
+        shown = np.array(cores, dtype=np.int64)
+        offsets = np.stack([starts[begins], starts[begins]], axis=1)
+        visible = shown > 0
+        offsets[visible, 1] = stops[begins[visible] + shown[visible] - 1]
+        return offsets
+
+
+_TOKEN_AS_IS: Final = NormalizationOptions(
+    do_lower_case=False, keep_accents=True, remove_space=False, replace_quotes=False
+)
+_TOKEN_LOWERED: Final = replace(_TOKEN_AS_IS, do_lower_case=True)
+
+
+class _Vocabulary:
+    """What the pieces look like, prepared so that a text needs no look at each of its pieces."""
+
+    def __init__(self, processor: sentencepiece.SentencePieceProcessor, source: str) -> None:
+        self._processor = processor
+        size = processor.get_piece_size()
+        self.pieces: list[str] = processor.id_to_piece(list(range(size)))
+        self.unk_id: int = processor.unk_id()
+        self.special_ids: dict[str, int] = {
+            name: processor.piece_to_id(name) for name in ("<pad>", "[CLS]", "[SEP]")
+        }
+        _check(self, processor, source)
+        self.space_id: int = processor.piece_to_id(_SPACE)
+        self.lengths = np.array([len(piece) for piece in self.pieces], dtype=np.int64)
+        self.core_lengths = self.lengths - [piece.startswith(_SPACE) for piece in self.pieces]
+        self.irregular_ids = frozenset(
+            index
+            for index, piece in enumerate(self.pieces)
+            if _ends_in_digit_comma(piece) or _SPACE in piece[1:]
+        ) | {self.unk_id}
+        spaced = " ".join(_PRINTABLE)
+        self.keeps_ascii = processor.normalize(spaced, with_offsets=True) == (
+            _SPACE + spaced.replace(" ", _SPACE),
+            [0, *range(len(spaced) + 1)],
+        )
+        self.drops = lru_cache(_CACHED_TOKENS)(self._drops)
+
+    def _drops(self, character: str) -> bool:
+        return bool(self._processor.normalize(f"a{character}b") == self._processor.normalize("ab"))
+
+
+def _check(vocabulary: _Vocabulary, processor: sentencepiece.SentencePieceProcessor, source: str) -> None:
+    missing = [name for name, index in vocabulary.special_ids.items() if index == vocabulary.unk_id]
+    problems = [f"the piece {name} is missing" for name in missing]
+    if any(processor.is_byte(list(range(len(vocabulary.pieces))))):
+        problems.append("it spells unknown characters in bytes, which no ALBERT does")
+    if problems:
+        raise CheckpointError(problem_list(f"The vocabulary {source}", problems))
+
+
+def _processor(vocabulary: bytes, source: str) -> sentencepiece.SentencePieceProcessor:
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.load_from_serialized_proto(vocabulary)
+    except (RuntimeError, OSError) as error:
+        msg = f"{source} is no SentencePiece model ({len(vocabulary)} bytes); download the checkpoint again."
+        raise CheckpointError(msg) from error
+    return processor
+
+
+def _vocabulary_path(path: Path) -> Path:
+    if path.is_file() and path.name != "vocab.txt":
+        return path
+    for candidate in (path / VOCABULARY_FILE, path / "assets" / VOCABULARY_FILE):
+        if candidate.is_file():
+            return candidate
+    if path.name == "vocab.txt" or (path / "vocab.txt").is_file():
+        msg = (
+            f"{path} has a WordPiece vocabulary (vocab.txt), which sparkalbert does not support; "
+            f"expected a SentencePiece vocabulary ({VOCABULARY_FILE})."
+        )
+        raise CheckpointError(msg)
+    found = "the folder has neither" if path.is_dir() else "there is no such file or folder"
+    msg = (
+        f"No tokenizer at {path}: expected {VOCABULARY_FILE} or assets/{VOCABULARY_FILE}, {found}; "
+        f"copy the checkpoint's {VOCABULARY_FILE} there (tokenizer.json is not enough)."
+    )
+    raise ModelNotFoundError(msg)
+
+
+def _options_beside(vocabulary: Path, path: Path) -> NormalizationOptions:
+    for folder in (vocabulary.parent, path):
+        config = folder / TOKENIZER_CONFIG_FILE
+        if config.is_file():
+            return _options_from(config)
+    return NormalizationOptions()
+
+
+def _options_from(config: Path) -> NormalizationOptions:
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{config} is not valid JSON: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(values, Mapping):
+        msg = f"{config} holds a JSON {type(values).__name__}, expected an object."
+        raise ConfigError(msg)
+    names = {field.name for field in fields(NormalizationOptions)} - {"replace_quotes"}
+    known = {name: values[name] for name in sorted(names & values.keys())}
+    problems = [
+        f"{name} is {value!r}, expected true or false"
+        for name, value in known.items()
+        if not isinstance(value, bool)
+    ]
+    if problems:
+        raise ConfigError(problem_list(str(config), problems))
+    return NormalizationOptions(**known)
+
+
+def _ends_in_digit_comma(piece: str) -> bool:
+    return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether sentencepiece leaves every character of `text` in its place."""
+    return text.isascii() and text.isprintable() and "  " not in text and text.strip(" ") == text
+
+
+def _to_raw(offsets: IntArray, starts: IntArray, stops: IntArray, length: int) -> IntArray:
+    begins = np.append(starts, length)[offsets[:, 0]]
+    ends = begins.copy()
+    visible = offsets[:, 1] > offsets[:, 0]
+    ends[visible] = stops[offsets[visible, 1] - 1]
+    return np.stack([begins, ends], axis=1)
+
+
+def _frozen(array: IntArray) -> IntArray:
+    array.flags.writeable = False
+    return array
