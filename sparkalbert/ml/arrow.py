@@ -1,0 +1,140 @@
+"""Arrow arrays in and out of a worker: flat NumPy buffers to nested columns without copies.
+
+It knows the annotation layout, nothing about models or Spark sessions. Arrow's list offsets are
+32 bits wide, so one array holds at most 2**31 / dimension vectors; callers cut far below that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["annotation_array", "list_array", "list_bounds", "metadata_array", "string_array", "vector_array"]
+
+Int64Array = npt.NDArray[np.int64]
+
+_METADATA: Final = pa.map_(pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string()))
+
+
+def _element(kind: pa.DataType, *, nullable: bool) -> pa.DataType:
+    """Spark names the child of a list ``element``."""
+    return pa.list_(pa.field("element", kind, nullable))
+
+
+def _offsets(counts: Int64Array) -> npt.NDArray[np.int32]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def list_bounds(array: pa.Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
+    """Return where each row's items begin and end in ``array.values``, and which rows are not null.
+
+    Returns
+    -------
+    bounds : ndarray
+        int64 ``[rows + 1]``, right for sliced arrays too.
+    valid : ndarray
+        bool ``[rows]``.
+    """
+    bounds = np.asarray(array.offsets, dtype=np.int64)
+    return bounds, np.asarray(array.is_valid())
+
+
+def vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
+    """Return ``list<float>`` over the rows of float32 ``[n, dimension]``; the buffer is not copied."""
+    count, dimension = vectors.shape
+    flat = pa.Array.from_buffers(
+        pa.float32(), count * dimension, [None, pa.py_buffer(np.ascontiguousarray(vectors))]
+    )
+    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(dimension))
+    return pa.ListArray.from_arrays(offsets, flat, type=_element(pa.float32(), nullable=False))
+
+
+def list_array(
+    counts: Int64Array, items: pa.Array, *, valid: npt.NDArray[np.bool_], nullable: bool
+) -> pa.Array:
+    """Return a list column: `counts` items a row, null where not `valid`.
+
+    Parameters
+    ----------
+    counts
+        int64 ``[rows]``; 0 for null rows.
+    items
+        The items of all rows.
+    valid
+        bool ``[rows]``.
+    nullable
+        Whether the declared type allows null items.
+    """
+    mask = {} if valid.all() else {"mask": pa.array(~valid)}
+    kind = _element(items.type, nullable=nullable)
+    return pa.ListArray.from_arrays(pa.array(_offsets(counts)), items, type=kind, **mask)
+
+
+def string_array(values: Sequence[str] | Sequence[str | None]) -> pa.Array:
+    """Return a string array."""
+    return pa.array(values, type=pa.string())
+
+
+def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Array:
+    """Return ``map<string,string>`` with the same keys in every item.
+
+    Parameters
+    ----------
+    columns
+        Key and its string array of length `count`, in the order the map shows them.
+    count
+        Number of items.
+    """
+    width = len(columns)
+    keys = pa.array([key for key, _ in columns]).take(pa.array(np.tile(np.arange(width), count)))
+    # Column-major values to item-major: item i's j-th value stands at j * count + i.
+    order = (np.arange(width) * count + np.arange(count)[:, None]).reshape(-1)
+    values = pa.concat_arrays([values for _, values in columns]).take(pa.array(order)) if columns else keys
+    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
+    return pa.MapArray.from_arrays(offsets, keys, values).cast(_METADATA)
+
+
+def annotation_array(
+    kind: str,
+    begin: Int64Array,
+    end: Int64Array,
+    result: pa.Array,
+    metadata: pa.Array,
+    vectors: pa.Array | None,
+) -> pa.Array:
+    """Return annotation structs, field by field as in :data:`sparkalbert.ml.schema.ANNOTATION`.
+
+    Parameters
+    ----------
+    kind
+        The annotator type of all of them.
+    begin, end
+        int64 ``[n]``, UTF-16 units, `end` inclusive.
+    result
+        string ``[n]``.
+    metadata
+        map ``[n]``, see :func:`metadata_array`.
+    vectors
+        ``list<float>`` ``[n]``; None for empty lists.
+    """
+    count = len(begin)
+    if vectors is None:
+        empty = pa.array([], type=pa.float32())
+        vectors = list_array(
+            np.zeros(count, dtype=np.int64), empty, valid=np.ones(count, dtype=bool), nullable=False
+        )
+    types = pa.array([kind]).take(pa.array(np.zeros(count, dtype=np.int64)))
+    columns: list[tuple[str, Any, bool]] = [
+        ("annotatorType", types, True),
+        ("begin", pa.array(begin.astype(np.int32)), False),
+        ("end", pa.array(end.astype(np.int32)), False),
+        ("result", result, True),
+        ("metadata", metadata, True),
+        ("embeddings", vectors, True),
+    ]
+    fields = [pa.field(name, array.type, nullable) for name, array, nullable in columns]
+    return pa.StructArray.from_arrays([array for _, array, _ in columns], fields=fields)

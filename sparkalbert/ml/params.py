@@ -1,0 +1,105 @@
+"""The Params that several stages share, with Spark NLP's names, setters and error texts.
+
+camelCase lives here and in the stages only. It knows Params, nothing about columns' contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
+from pyspark.ml.param.shared import HasOutputCol as SparkHasOutputCol
+
+from sparkalbert.errors import ParamTypeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["HasInputCols", "HasLazyAnnotator", "HasOutputCol", "HasParamValue"]
+
+
+class HasParamValue(Params):
+    """Spark NLP's access to a Param by its name."""
+
+    def getParamValue(self, paramName: str) -> Any:
+        """Gets the value of the Param called `paramName`."""
+        return self.getOrDefault(paramName)
+
+    def setParamValue(self, paramName: str, paramValue: Any) -> Self:
+        """Sets the Param called `paramName`."""
+        return self._set(**{paramName: paramValue})
+
+
+class HasInputCols(SparkHasInputCols, HasParamValue):
+    """Input annotation columns, given as names or as one list."""
+
+    inputAnnotatorTypes: ClassVar[Sequence[str]] = ()
+    optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
+
+    def setInputCols(self, *value: str | list[str]) -> Self:
+        """Sets the input columns: ``setInputCols("sentence", "token")`` or one list of names.
+
+        Raises
+        ------
+        ParamTypeError
+            When the names are neither strings nor one list, or their number is wrong.
+        """
+        if value and isinstance(value[0], str):
+            names: Any = list(value)
+        elif len(value) == 1 and isinstance(value[0], list):
+            names = value[0]
+        else:
+            msg = "InputCols datatype not supported. It must be either str or list"
+            raise ParamTypeError(msg)
+        self.inputColsValidation(names)
+        return self._set(inputCols=names)
+
+    def inputColsValidation(self, value: Sequence[str]) -> None:
+        """Check the number of input columns against what the stage reads.
+
+        Raises
+        ------
+        ParamTypeError
+            With Spark NLP's text.
+        """
+        wanted = len(self.inputAnnotatorTypes)
+        if len(value) != wanted and not self._accepts_columns(value):
+            msg = (
+                f"setInputCols in {self.uid} expecting {wanted} columns. "
+                f"Provided column amount: {len(value)}. "
+                f"Which should be columns from the following annotators: {list(self.inputAnnotatorTypes)}"
+            )
+            raise ParamTypeError(msg)
+
+    def _accepts_columns(self, value: Sequence[str]) -> bool:  # noqa: ARG002
+        """Whether another number of columns is fine too."""
+        return False
+
+
+class HasOutputCol(SparkHasOutputCol, HasParamValue):
+    """The output annotation column."""
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets the name of the output column."""
+        return self._set(outputCol=value)
+
+
+class HasLazyAnnotator(HasParamValue):
+    """Kept for ported code; only Spark NLP's RecursivePipeline reads it."""
+
+    lazyAnnotator: Param[bool] = Param(
+        Params._dummy(),  # noqa: SLF001 - how pyspark declares a Param
+        "lazyAnnotator",
+        "Whether this AnnotatorModel acts as lazy in RecursivePipelines",
+        TypeConverters.toBoolean,
+    )
+
+    def setLazyAnnotator(self, value: bool) -> Self:
+        """Sets whether the stage is lazy in a RecursivePipeline; without effect here."""
+        return self._set(lazyAnnotator=value)
+
+    def getLazyAnnotator(self) -> bool:
+        """Gets lazyAnnotator or its default value."""
+        return self.getOrDefault(self.lazyAnnotator)

@@ -1,0 +1,262 @@
+"""What runs in a Spark worker: rows of sentences and tokens in, rows of vectors out.
+
+Arrow batches are cut into groups of rows, so that memory stays bounded whatever the batch size;
+inside a group sentences are sorted by length and equal ones computed once. It knows nothing about
+DataFrames; where the model lies is :mod:`sparkalbert.ml.distribution`'s business.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sparkalbert.inference import EmbedderOptions, WordEmbedder
+from sparkalbert.ml.arrow import (
+    annotation_array,
+    list_array,
+    list_bounds,
+    metadata_array,
+    string_array,
+    vector_array,
+)
+from sparkalbert.ml.distribution import ModelHandle
+from sparkalbert.ml.row import NOWHERE, Annotations, RowPlan, plan_row
+from sparkalbert.ml.schema import WORD_EMBEDDINGS
+
+__all__ = ["ANNOTATION_INPUTS", "TOKEN_LIST_INPUTS", "AnnotationTask", "TokenListTask", "WorkerModel"]
+
+Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
+
+_GROUP_BYTES: Final = 32 << 20
+"""Vectors computed at a time: enough sentences to sort by length, little enough to hold."""
+
+_OUTPUT_BYTES: Final = 16 << 20
+"""Vectors in one output array: the size at which Spark reads fastest."""
+
+_STRINGS: Final = pa.list_(pa.string())
+_INTEGERS: Final = pa.list_(pa.int32())
+
+TOKEN_LIST_INPUTS: Final = (_STRINGS,)
+ANNOTATION_INPUTS: Final = (_INTEGERS, _INTEGERS, _STRINGS) * 2
+"""begin, end, result of the sentences, then of the tokens."""
+
+
+@dataclass(frozen=True)
+class WorkerModel:
+    """A model and how to run it; plain data that travels to the worker.
+
+    Attributes
+    ----------
+    handle
+        Where to find the model.
+    options
+        What a vector is. ``options.session.device`` may be plain ``cuda``: the worker then takes the
+        GPU that Spark gave its task.
+    threads
+        Threads of one call; None for the task's share of cores (``spark.task.cpus``).
+    """
+
+    handle: ModelHandle
+    options: EmbedderOptions
+    threads: int | None = None
+
+    def load(self) -> WordEmbedder:
+        """Return this process's embedder, loading the model on first use."""
+        session = replace(
+            self.options.session,
+            threads=self.threads or _task_cpus(),
+            device=_task_device(self.options.session.device),
+        )
+        return _cached_embedder(self.handle, replace(self.options, session=session))
+
+
+@dataclass(frozen=True)
+class TokenListTask:
+    """``array<string>`` to ``array<array<float>>``: each row is one sentence, given as tokens."""
+
+    model: WorkerModel
+
+    def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+        """Yield the vectors of every row, in order."""
+        embedder = self.model.load()
+        for (tokens,) in batches:
+            for rows in _groups(tokens, embedder.dimension):
+                lists = [[token or "" for token in row or ()] for row in rows(tokens).to_pylist()]
+                vectors = embedder.vectors([embedder.encode_list(row) for row in lists])
+                yield from _emit(rows(tokens), embedder.dimension, _slicer(vectors), nullable=False)
+
+
+@dataclass(frozen=True)
+class AnnotationTask:
+    """Sentence and token annotations to word-embeddings annotations.
+
+    Attributes
+    ----------
+    model
+        The model.
+    lower_case
+        Whether ``result`` shows tokens lower-cased, as Spark NLP does unless caseSensitive is set.
+    """
+
+    model: WorkerModel
+    lower_case: bool = True
+
+    def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+        """Yield the annotations of every row, in order."""
+        embedder = self.model.load()
+        for columns in batches:
+            for rows in _groups(columns[-1], embedder.dimension):
+                part = [rows(column).to_pylist() for column in columns]
+                group = _AnnotationGroup(embedder, part, lower_case=self.lower_case)
+                yield from _emit(rows(columns[-1]), embedder.dimension, group.items, nullable=True)
+
+
+class _AnnotationGroup:
+    """The tokens of some rows with all that their annotations say."""
+
+    def __init__(self, embedder: WordEmbedder, columns: Sequence[list[Any]], *, lower_case: bool) -> None:
+        tokens, plans = [], []
+        for *sentence_fields, begin, end, result in zip(*columns, strict=True):
+            tokens.append(Annotations.of(begin, end, result))
+            plans.append(plan_row(embedder, Annotations.of(*sentence_fields), tokens[-1]))
+        words = [word for row in tokens for word in row.result]
+        self._results = [word.lower() for word in words] if lower_case else words
+        self._begin = _joined([row.begin for row in tokens])
+        self._end = _joined([row.end for row in tokens])
+        self._sentence = _joined([plan.sentence for plan in plans])
+        self._piece = _joined([plan.piece for plan in plans])
+        self._vectors = embedder.vectors([sentence for plan in plans for sentence in plan.sentences])
+        self._vector = _joined(_offset_vectors(plans))
+
+    def items(self, start: int, stop: int) -> pa.Array:
+        """Return the annotations of tokens `start` to `stop` of the group."""
+        some = slice(start, stop)
+        count = stop - start
+        result = string_array(self._results[some])
+        without_piece = self._piece[some] == NOWHERE
+        metadata = metadata_array(
+            [
+                ("sentence", string_array(self._sentence[some].astype(str).tolist())),
+                ("token", result),
+                ("pieceId", string_array(self._piece[some].astype(str).tolist())),
+                ("isWordStart", string_array(["true"] * count)),
+                ("isOOV", string_array(np.where(without_piece, "true", "false").tolist())),
+            ],
+            count,
+        )
+        vectors = _rows_or_zeros(self._vectors, self._vector[some])
+        return annotation_array(
+            WORD_EMBEDDINGS, self._begin[some], self._end[some], result, metadata, vector_array(vectors)
+        )
+
+
+def _joined(parts: Iterable[Any]) -> Int64Array:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
+
+
+def _offset_vectors(plans: Sequence[RowPlan]) -> Iterator[Int64Array]:
+    """Yield each row's vector indices, counted through the whole group."""
+    before = 0
+    for plan in plans:
+        yield np.where(plan.vector == NOWHERE, NOWHERE, plan.vector + before)
+        before += int((plan.vector != NOWHERE).sum())
+
+
+def _rows_or_zeros(vectors: Float32Array, index: Int64Array) -> Float32Array:
+    """Return ``vectors[index]``, zeros where the index is -1; without a copy for a plain stretch."""
+    if not len(index):
+        return vectors[:0]
+    first = int(index[0])
+    if first >= 0 and np.array_equal(index, np.arange(first, first + len(index))):
+        return vectors[first : first + len(index)]
+    rows = np.zeros((len(index), vectors.shape[1]), dtype=np.float32)
+    rows[index >= 0] = vectors[index[index >= 0]]
+    return rows
+
+
+def _slicer(vectors: Float32Array) -> Callable[[int, int], pa.Array]:
+    return lambda start, stop: vector_array(vectors[start:stop])
+
+
+def _groups(lists: pa.Array, dimension: int) -> Iterator[Callable[[pa.Array], pa.Array]]:
+    """Yield, for each group of rows that fits the memory bound, what cuts it out of a column."""
+    for start, stop in _cuts(lists, _GROUP_BYTES // (4 * dimension)):
+        yield lambda column, start=start, stop=stop: column.slice(start, stop - start)  # type: ignore[misc]
+
+
+def _emit(
+    lists: pa.Array, dimension: int, items: Callable[[int, int], pa.Array], *, nullable: bool
+) -> Iterator[pa.Array]:
+    """Yield output arrays for rows of `lists`, each about as large as Spark reads fastest.
+
+    Parameters
+    ----------
+    lists
+        The rows' token lists: they say how many items a row gets, and which rows are null.
+    dimension
+        Width of a vector.
+    items
+        Returns the items of tokens `start` to `stop`, counted through all rows.
+    nullable
+        Whether the declared type allows null items.
+    """
+    bounds, valid = list_bounds(lists)
+    counts = np.where(valid, np.diff(bounds), 0)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    for start, stop in _cuts(lists, _OUTPUT_BYTES // (4 * dimension)):
+        part = items(int(ends[start]), int(ends[stop]))
+        yield list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
+
+
+def _cuts(lists: pa.Array, most_items: int) -> Iterator[tuple[int, int]]:
+    """Yield row ranges of at most `most_items` items, at least one row each."""
+    bounds, valid = list_bounds(lists)
+    counts = np.where(valid, np.diff(bounds), 0)
+    start, items = 0, 0
+    for row, count in enumerate(counts.tolist()):
+        if row > start and items + count > most_items:
+            yield start, row
+            start, items = row, 0
+        items += count
+    if len(counts) > start:
+        yield start, len(counts)
+
+
+_KEPT_EMBEDDERS: Final = 2
+_embedders: OrderedDict[tuple[str, EmbedderOptions], WordEmbedder] = OrderedDict()
+
+
+def _cached_embedder(handle: ModelHandle, options: EmbedderOptions) -> WordEmbedder:
+    """Return this process's embedder; a reused worker finds it where the task before left it."""
+    key = (handle.digest, options)
+    if key not in _embedders:
+        _embedders[key] = WordEmbedder(handle.locate(), options)
+        while len(_embedders) > _KEPT_EMBEDDERS:
+            _embedders.popitem(last=False)
+    _embedders.move_to_end(key)
+    return _embedders[key]
+
+
+def _task_cpus() -> int:
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return max(context.cpus(), 1) if context is not None else 1
+
+
+def _task_device(device: str) -> str:
+    """Spark may hand the same worker another GPU from task to task."""
+    if device != "cuda":
+        return device
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    resources = context.resources() if context is not None else {}
+    return f"cuda:{resources['gpu'].addresses[0]}" if "gpu" in resources else device
