@@ -1,6 +1,22 @@
-"""The model folder that sparkalbert runs: layout, manifest, checksums."""
+"""The model folder that sparkalbert runs: layout, manifest, checksums, finding and moving it."""
 
+from sparkalbert.bundle.cache import cache_home, node_home
 from sparkalbert.bundle.folder import Bundle, write_bundle
+from sparkalbert.bundle.installation import installed
 from sparkalbert.bundle.manifest import FileRecord, Manifest, Precision
+from sparkalbert.bundle.transport import PackedBundle, install, install_pack, pack
 
-__all__ = ["Bundle", "FileRecord", "Manifest", "Precision", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "FileRecord",
+    "Manifest",
+    "PackedBundle",
+    "Precision",
+    "cache_home",
+    "install",
+    "install_pack",
+    "installed",
+    "node_home",
+    "pack",
+    "write_bundle",
+]

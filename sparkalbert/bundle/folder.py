@@ -6,16 +6,18 @@ manifest that names every file and its checksum. Nothing here reads weights or r
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
-from sparkalbert.bundle.manifest import FileRecord, Manifest, sha256_of
+from sparkalbert.bundle.manifest import MANIFEST_FILE, FileRecord, Manifest, sha256_of
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import BundleError, OutputError, problem_list
 
@@ -30,7 +32,6 @@ __all__ = [
     "write_bundle",
 ]
 
-MANIFEST_FILE: Final = "manifest.json"
 CONFIG_FILE: Final = "config.json"
 TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
 VOCABULARY_FILE: Final = "spiece.model"
@@ -62,7 +63,6 @@ class Bundle:
         bundle = cls(folder, Manifest.from_file(folder / MANIFEST_FILE))
         problems = [
             *(f"the manifest lists no {name}" for name in _REQUIRED if name not in bundle.manifest.files),
-            *_name_problems(bundle.manifest),
             *bundle._size_problems(),
         ]
         if problems:
@@ -130,7 +130,8 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
     manifest
         The manifest with empty ``files``: they are recorded from what was written.
     overwrite
-        Whether an existing bundle at `target` may be replaced. Anything else there never is.
+        Whether an existing bundle at `target` may be replaced. Anything else there never is, nor a
+        bundle folder that holds files of somebody else.
 
     Yields
     ------
@@ -140,46 +141,66 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
     Raises
     ------
     OutputError
-        When `target` exists and may not be replaced.
+        When `target` exists and may not be replaced, or its parent cannot be written.
     """
-    folder = Path(target)
+    folder = Path(os.path.realpath(target))
     _check_target(folder, overwrite=overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        msg = f"{folder} cannot be written: {error}. Choose another folder."
+        raise OutputError(msg) from error
     try:
         yield work
         complete = replace(manifest, files=_file_records(work))
         (work / MANIFEST_FILE).write_text(complete.to_json(), encoding="utf-8")
         work.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
+        _move_into_place(work, folder, overwrite=overwrite)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
 
 
+def _move_into_place(work: Path, folder: Path, *, overwrite: bool) -> None:
+    _check_target(folder, overwrite=overwrite)  # again: somebody else may have been faster
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    replaced = aside / "replaced"
+    try:
+        if folder.exists():
+            folder.rename(replaced)
+        work.rename(folder)
+    except OSError as error:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        msg = f"{folder} cannot be written: {error}. Choose another folder."
+        raise OutputError(msg) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def _check_target(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if overwrite and Bundle.is_bundle(folder):
-        return
     advice = "remove it first, or choose another folder"
-    if Bundle.is_bundle(folder):
+    if _is_bundle_alone(folder):
+        if overwrite:
+            return
         advice = "pass overwrite=True (on the command line --overwrite) to replace it"
     msg = f"{folder} exists already; {advice}."
     raise OutputError(msg)
 
 
+def _is_bundle_alone(folder: Path) -> bool:
+    """Whether a folder holds a bundle, whole or not, and nothing that a bundle does not."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        known = {MANIFEST_FILE, *manifest["files"]} if "format_version" in manifest else set()
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return known.issuperset(path.name for path in folder.iterdir())
+
+
 def _file_records(folder: Path) -> Mapping[str, FileRecord]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return {path.name: FileRecord(path.stat().st_size, sha256_of(path)) for path in files}
-
-
-def _name_problems(manifest: Manifest) -> list[str]:
-    """A manifest from elsewhere must not reach outside its folder."""
-    return [
-        f"file name {name!r} leads outside the bundle"
-        for name in manifest.files
-        if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name
-    ]

@@ -9,12 +9,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, get_args
 
-from sparkalbert.errors import BundleError
+from sparkalbert.errors import BundleError, problem_list
 
-__all__ = ["FORMAT_VERSION", "FileRecord", "Manifest", "Precision", "sha256_of"]
+__all__ = ["FORMAT_VERSION", "MANIFEST_FILE", "FileRecord", "Manifest", "Precision", "sha256_of"]
+
+MANIFEST_FILE: Final = "manifest.json"
 
 FORMAT_VERSION: Final = 1
 """Version of the bundle layout, counted apart from the package's version."""
@@ -23,6 +25,11 @@ Precision = Literal["fp32", "fp16", "int8"]
 """Number format of the weight matrices."""
 
 _CHUNK_BYTES: Final = 1 << 20
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_SHA256_DIGITS: Final = 64
+_TEXTS: Final = ("name", "source", "note")
+_COUNTS: Final = {"dimension": 1, "max_pieces": 3, "num_layers": 0}
+"""Integer fields and the least that makes sense; no input is shorter than [CLS], a piece and [SEP]."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,52 @@ class Manifest:
         except (KeyError, TypeError, AttributeError) as error:
             msg = f"{path} is malformed ({type(error).__name__}: {error}). Convert the checkpoint again."
             raise BundleError(msg) from error
-        if manifest.precision not in get_args(Precision):
-            msg = f"{path} has precision {manifest.precision!r}, expected one of {get_args(Precision)}."
-            raise BundleError(msg)
+        problems = [*_field_problems(manifest), *_record_problems(records)]
+        if problems:
+            raise BundleError(problem_list(str(path), problems))
         return manifest
+
+
+def _field_problems(manifest: Manifest) -> list[str]:
+    problems = []
+    values: Mapping[str, Any] = vars(manifest)  # read from a file: nothing is sure about their types
+    for name in _TEXTS:
+        value = values[name]
+        if not isinstance(value, str):
+            problems.append(f"{name} is {value!r}, expected a string")
+    for name, least in _COUNTS.items():
+        value = values[name]
+        if not _is_count(value, least):
+            problems.append(f"{name} is {value!r}, expected an integer of at least {least}")
+    if not isinstance(values["revision"], (str, type(None))):
+        problems.append(f"revision is {values['revision']!r}, expected a string or null")
+    if values["precision"] not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        problems.append(f"precision is {values['precision']!r}, expected one of {known}")
+    return problems
+
+
+def _record_problems(records: Mapping[str, FileRecord]) -> list[str]:
+    """A manifest from elsewhere must not reach outside its folder, nor name itself."""
+    problems = []
+    for name, record in records.items():
+        if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name or "\0" in name:
+            problems.append(f"file name {name!r} leads outside the bundle")
+        elif name == MANIFEST_FILE:
+            problems.append(f"{name} lists itself")
+        if not _is_count(record.size_bytes, 0):
+            problems.append(f"size_bytes of {name!r} is {record.size_bytes!r}, expected a count")
+        if not _is_sha256(record.sha256):
+            problems.append(f"sha256 of {name!r} is {record.sha256!r}, expected {_SHA256_DIGITS} hex digits")
+    return problems
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(value) == _SHA256_DIGITS and _HEX_DIGITS.issuperset(value)
 
 
 def sha256_of(path: Path) -> str:
