@@ -1,0 +1,58 @@
+"""ALBERT token embeddings on Apache Spark: one token in, one vector out, always the same vector.
+
+The names below are loaded when they are first used, because a Spark worker imports this package too
+and needs few of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparkalbert.convert import convert_checkpoint
+    from sparkalbert.inference import WordEmbedder
+    from sparkalbert.ml import (
+        AlbertEmbeddings,
+        DocumentAssembler,
+        EmbeddingsFinisher,
+        SentenceDetector,
+        Tokenizer,
+    )
+
+__all__ = [
+    "AlbertEmbeddings",
+    "DocumentAssembler",
+    "EmbeddingsFinisher",
+    "SentenceDetector",
+    "Tokenizer",
+    "WordEmbedder",
+    "convert_checkpoint",
+]
+
+_HOMES = {
+    "AlbertEmbeddings": "sparkalbert.ml",
+    "DocumentAssembler": "sparkalbert.ml",
+    "EmbeddingsFinisher": "sparkalbert.ml",
+    "SentenceDetector": "sparkalbert.ml",
+    "Tokenizer": "sparkalbert.ml",
+    "WordEmbedder": "sparkalbert.inference",
+    "convert_checkpoint": "sparkalbert.convert",
+}
+
+try:
+    __version__ = version("sparkalbert")
+except PackageNotFoundError:  # sent to executors as a zip, without its metadata
+    __version__ = "unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

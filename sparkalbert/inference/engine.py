@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.bundle import Manifest
 from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import BatchingOptions, distinct, pad, plan_calls
 from sparkalbert.inference.layers import layer_weights
@@ -57,6 +58,26 @@ class VectorOptions:
             )
             raise ParamError(msg)
 
+    def check(self, manifest: Manifest) -> None:
+        """Check the options against a model, on the driver, before anything runs.
+
+        Raises
+        ------
+        ParamError
+            When a layer does not exist or a window exceeds the model's positions.
+        """
+        layer_weights(self.layers, manifest.num_layers)
+        if self.max_sentence_length > manifest.max_pieces:
+            msg = (
+                f"maxSentenceLength is {self.max_sentence_length}, but model {manifest.name!r} "
+                f"has positions for {manifest.max_pieces} pieces."
+            )
+            raise ParamError(msg)
+
+    def dimension(self, manifest: Manifest) -> int:
+        """Return the width of a word vector of a model."""
+        return manifest.dimension * vectors_per_word(self.pooling)
+
 
 @dataclass(frozen=True)
 class SpecialPieces:
@@ -91,6 +112,11 @@ class Engine:
     batching
         How calls are filled.
 
+    Attributes
+    ----------
+    dimension
+        Width of a word vector.
+
     Raises
     ------
     ParamError
@@ -109,18 +135,9 @@ class Engine:
         self._special = special
         self._batching = batching or BatchingOptions()
         manifest = session.bundle.manifest
+        self.options.check(manifest)
         self._layer_weights = layer_weights(self.options.layers, manifest.num_layers)
-        if self.options.max_sentence_length > manifest.max_pieces:
-            msg = (
-                f"maxSentenceLength is {self.options.max_sentence_length}, but model {manifest.name!r} "
-                f"has positions for {manifest.max_pieces} pieces."
-            )
-            raise ParamError(msg)
-
-    @property
-    def dimension(self) -> int:
-        """Width of a word vector."""
-        return self.session.bundle.manifest.dimension * vectors_per_word(self.options.pooling)
+        self.dimension = self.options.dimension(manifest)
 
     def embed(self, sentences: Sequence[EncodedSentence]) -> Float32Array:
         """Return the vectors of all words of all sentences, in order.

@@ -17,7 +17,7 @@ from sparkalbert.errors import ParamTypeError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["HasInputCols", "HasLazyAnnotator", "HasOutputCol", "HasParamValue"]
+__all__ = ["HasInputCols", "HasLazyAnnotator", "HasOutputCol", "HasParamKeywords", "HasParamValue"]
 
 
 class HasParamValue(Params):
@@ -30,6 +30,27 @@ class HasParamValue(Params):
     def setParamValue(self, paramName: str, paramValue: Any) -> Self:
         """Sets the Param called `paramName`."""
         return self._set(**{paramName: paramValue})
+
+
+class HasParamKeywords(HasParamValue):
+    """Params by keyword, each checked as by its own setter."""
+
+    def setParams(self, **params: Any) -> Self:
+        """Sets several Params by name.
+
+        Raises
+        ------
+        ParamTypeError
+            When there is no such Param.
+        """
+        for name, value in params.items():
+            setter = getattr(self, f"set{name[0].upper()}{name[1:]}", None)
+            if setter is None or not self.hasParam(name):
+                known = ", ".join(param.name for param in self.params)
+                msg = f"{type(self).__name__} has no Param {name!r}. Its Params: {known}."
+                raise ParamTypeError(msg)
+            setter(value)
+        return self
 
 
 class HasInputCols(SparkHasInputCols, HasParamValue):

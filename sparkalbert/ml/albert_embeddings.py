@@ -1,0 +1,254 @@
+"""The Spark stage: sentences and tokens in, one vector per token out.
+
+It checks columns and Params on the driver, has the bundle sent to the workers and adds a column; no
+Spark job starts before the user asks for rows. How vectors are made is the layers' below business.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pyspark.ml import Transformer
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - as the whole Spark world writes it
+
+from sparkalbert.bundle import Bundle, Precision, find_model
+from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
+from sparkalbert.ml.bundle_files import load_bundle, save_bundle
+from sparkalbert.ml.distribution import ship
+from sparkalbert.ml.embedding_params import AlbertEmbeddingsParams
+from sparkalbert.ml.params import HasInputCols, HasOutputCol
+from sparkalbert.ml.persistence import StageReadWrite
+from sparkalbert.ml.schema import (
+    ANNOTATIONS,
+    DOCUMENT,
+    TOKEN,
+    VECTORS,
+    WORD_EMBEDDINGS,
+    check_column,
+    find_annotation_columns,
+    is_token_list,
+    reference,
+)
+from sparkalbert.ml.udf import arrow_column
+from sparkalbert.ml.worker import (
+    ANNOTATION_INPUTS,
+    TOKEN_LIST_INPUTS,
+    AnnotationTask,
+    TokenListTask,
+    WorkerModel,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AlbertEmbeddings"]
+
+_FIELDS = ("begin", "end", "result")
+
+
+class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddingsParams, StageReadWrite):
+    """Adds ALBERT token embeddings: one vector per token, in order, always the same vector.
+
+    Input is either a document (or sentence) and a token annotation column, in any order, which gives
+    an annotation column as Spark NLP's ``AlbertEmbeddings`` does; or one ``array<string>`` column of
+    tokens, which gives ``array<array<float>>``. A null row gives null, an empty one gives empty. A
+    token without any piece (a lone zero-width space, say) gets the zero vector and, in annotations,
+    ``pieceId`` -1 and ``isOOV`` true.
+
+    Get one from :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or name the model.
+
+    Parameters
+    ----------
+    **params
+        Params by name: ``inputCols`` (two annotation columns or one of token lists), ``outputCol``,
+        ``model`` (a name or folder, as :meth:`pretrained` takes it) and any other.
+
+    Examples
+    --------
+    >>> embeddings = AlbertEmbeddings.pretrained("albert_mini_en").setInputCols("sentence", "token")
+    >>> embeddings.setOutputCol("embeddings").getOutputCol()
+    'embeddings'
+    >>> AlbertEmbeddings(model="albert_mini_en", inputCols=["tokens"], pooling="mean").getPooling()
+    'mean'
+    """
+
+    name = "AlbertEmbeddings"
+    inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT, TOKEN)
+    optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
+    outputAnnotatorType = WORD_EMBEDDINGS
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__()
+        self._opened: Bundle | None = None
+        self._set_defaults()
+        self.setParams(**params)
+
+    @staticmethod
+    def pretrained(
+        name: str = "albert_base_uncased",
+        lang: str = "en",
+        remote_loc: str | None = None,
+        *,
+        precision: Precision = "fp32",
+    ) -> AlbertEmbeddings:
+        """Return the stage with a model found by name or path.
+
+        Parameters
+        ----------
+        name
+            A folder, an embedded model (``albert_mini_en``), a known name
+            (``albert_xlarge_uncased``) or ``owner/name@revision`` on the Hugging Face Hub, which is
+            fetched and converted once.
+        lang
+            Language; every model known by name is ``en``.
+        remote_loc
+            A folder in which `name` is looked up instead.
+        precision
+            ``fp32``, ``fp16`` or ``int8``, for models that are converted here.
+
+        Raises
+        ------
+        ModelNotFoundError
+            When the name leads nowhere; never None comes back.
+        DownloadError
+            When the model could not be fetched.
+        """
+        if lang not in {"en", "xx"}:
+            msg = f"No model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
+            raise ModelNotFoundError(msg)
+        model = name if remote_loc is None else str(Path(remote_loc) / name)
+        return AlbertEmbeddings._loaded(model, find_model(model, precision=precision))
+
+    @staticmethod
+    def loadSavedModel(folder: str, spark_session: SparkSession | None = None) -> AlbertEmbeddings:
+        """Return the stage with a model from a folder.
+
+        Parameters
+        ----------
+        folder
+            A Hugging Face checkpoint, a sparkalbert bundle, or an exported ONNX graph in Spark NLP's
+            import layout (``model.onnx`` and ``assets/spiece.model``). What is no bundle becomes one
+            in the cache.
+        spark_session
+            Not needed; taken because Spark NLP's takes it.
+
+        Raises
+        ------
+        ModelNotFoundError
+            When there is no such folder.
+        CheckpointError
+            When the folder cannot be converted.
+        """
+        del spark_session
+        if not Path(folder).is_dir():
+            msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
+            raise ModelNotFoundError(msg)
+        return AlbertEmbeddings._loaded(None, find_model(folder))
+
+    @staticmethod
+    def _loaded(model: str | None, bundle: Bundle) -> AlbertEmbeddings:
+        stage = AlbertEmbeddings()
+        # Spark NLP's own uid for a stage that came from a model rather than from its constructor.
+        stage._resetUid(f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")
+        in_cache = model is None or Path(model).is_dir()
+        return stage._attach(str(bundle.path.resolve()) if in_cache else str(model), bundle)
+
+    def setModel(self, value: str) -> Self:
+        """Sets the model by name or folder, as :meth:`pretrained` takes it."""
+        return self._attach(value, find_model(value))
+
+    def getModel(self) -> str:
+        """Gets the model's name or folder."""
+        return str(self.getOrDefault(self.model))
+
+    def _attach(self, model: str, bundle: Bundle) -> Self:
+        self._opened = bundle
+        self._setDefault(dimension=bundle.manifest.dimension, storageRef=bundle.manifest.name)
+        return self._set(model=model, modelDigest=bundle.digest)
+
+    def _bundle(self) -> Bundle:
+        """The model's bundle, found again where the stage was loaded or copied."""
+        if not self.isSet(self.model):
+            msg = f"{self.uid} has no model: use pretrained(name), load(path) or setModel(name)."
+            raise ParamError(msg)
+        if self._opened is None:
+            expected = self.getOrDefault(self.modelDigest)
+            bundle = find_model(self.getModel())
+            if bundle.digest != expected:
+                msg = (
+                    f"Model {self.getModel()!r} is not the one {self.uid} was saved with: its digest is "
+                    f"{bundle.digest[:16]}, expected {expected[:16]}. Restore that model, or set it anew."
+                )
+                raise BundleError(msg)
+            self._attach(self.getModel(), bundle)
+        assert self._opened is not None  # noqa: S101 - _attach sets it
+        return self._opened
+
+    def _accepts_columns(self, value: Sequence[str]) -> bool:
+        """One column of token lists is welcome too."""
+        return len(value) == 1
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        bundle = self._bundle()
+        options = self._embedder_options()
+        options.vectors.check(bundle.manifest)
+        dimension = self._checked_dimension(options.vectors.dimension(bundle.manifest))
+        columns = self._input_columns(dataset)
+        handle = ship(dataset, bundle, self.getModelDistribution())
+        threads = self.getThreads() if self.isSet(self.threads) else None
+        model = WorkerModel(handle, options, threads)
+        output = self.getOutputCol()
+        if len(columns) == 1:
+            return dataset.withColumn(
+                output, arrow_column(TokenListTask(model), columns, TOKEN_LIST_INPUTS, VECTORS)
+            )
+        task = AnnotationTask(model, lower_case=not self.getCaseSensitive())
+        metadata = {
+            "annotatorType": WORD_EMBEDDINGS,
+            "dimension": dimension,
+            "ref": self.getStorageRef(),
+        }
+        column = arrow_column(task, columns, ANNOTATION_INPUTS, ANNOTATIONS)
+        return dataset.withColumn(output, column).withMetadata(output, metadata)
+
+    def _checked_dimension(self, dimension: int) -> int:
+        if self.isSet(self.dimension) and self.getDimension() != dimension:
+            msg = (
+                f"dimension is {self.getDimension()}, but model {self.getModel()!r} with pooling "
+                f"{self.getPooling()!r} gives vectors of {dimension}. Leave dimension unset."
+            )
+            raise ParamError(msg)
+        return dimension
+
+    def _input_columns(self, dataset: DataFrame) -> list[Column]:
+        """The columns the workers read, found and checked on the driver."""
+        if not self.isDefined(self.inputCols):
+            msg = f'{self.uid} has no inputCols: setInputCols("sentence", "token") or one column of tokens.'
+            raise ParamError(msg)
+        names = self.getInputCols()
+        if len(names) == 1:
+            field = check_column(dataset, names[0], self.uid)
+            if not is_token_list(field.dataType):
+                msg = (
+                    f"Column {field.name!r} is {field.dataType.simpleString()}; {self.uid} with one input "
+                    "column expects array<string>. Of annotation columns pass two: document and token."
+                )
+                raise ColumnError(msg)
+            return [F.col(reference(field.name))]
+        found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
+        return [
+            F.col(reference(found[kind])).getField(field) for kind in (DOCUMENT, TOKEN) for field in _FIELDS
+        ]
+
+    def _save_files(self, spark: SparkSession, path: str) -> None:
+        if self.getPersistModel() == "value":
+            save_bundle(spark, self._bundle(), path)
+
+    def _load_files(self, spark: SparkSession, path: str) -> None:
+        if self.getPersistModel() == "value":
+            bundle = load_bundle(spark, path, self.getOrDefault(self.modelDigest))
+            self._attach(str(bundle.path.resolve()), bundle)

@@ -1,0 +1,289 @@
+"""The Params of :class:`~sparkalbert.ml.AlbertEmbeddings`: Spark NLP's, then our own.
+
+Setters check what can be checked without a model. It knows no columns and no sessions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pyspark.ml.param import Param, Params, TypeConverters
+
+from sparkalbert.errors import ParamError
+from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
+from sparkalbert.inference.pooling import Pooling
+from sparkalbert.ml.distribution import DISTRIBUTIONS, Distribution
+from sparkalbert.ml.params import HasLazyAnnotator, HasParamKeywords
+from sparkalbert.text.encoding import Encoding
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["PERSIST_MODELS", "AlbertEmbeddingsParams"]
+
+_MAX_LENGTH_LIMIT: Final = 512
+PERSIST_MODELS: Final = ("reference", "value")
+
+
+def _param(name: str, doc: str, converter: Any) -> Param[Any]:
+    return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
+
+
+class SparkNlpParams(HasLazyAnnotator):
+    """Params that Spark NLP's ``AlbertEmbeddings`` has, with its names and defaults."""
+
+    batchSize = _param(
+        "batchSize",
+        "Most sentences in one call. Unless it is set, calls are filled to piecesPerCall, which is faster; "
+        "it never changes a vector.",
+        TypeConverters.toInt,
+    )
+    dimension = _param(
+        "dimension",
+        "Width of a vector, as the column's metadata tells it. Follows from the model; set it only to have "
+        "it checked.",
+        TypeConverters.toInt,
+    )
+    maxSentenceLength = _param(
+        "maxSentenceLength",
+        "Most pieces in one window, [CLS] and [SEP] included (3 to 512). Longer sentences are covered by "
+        "overlapping windows; no word is cut off.",
+        TypeConverters.toInt,
+    )
+    caseSensitive = _param(
+        "caseSensitive",
+        "Whether `result` keeps the case of tokens, and whether encoding 'token' does. Under encoding "
+        "'sentence' the model's own do_lower_case decides what the model sees.",
+        TypeConverters.toBoolean,
+    )
+    storageRef = _param(
+        "storageRef",
+        "Name of the vectors' origin in the column's metadata; the model's name unless set.",
+        TypeConverters.toString,
+    )
+    engine = _param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
+    configProtoBytes = _param(
+        "configProtoBytes",
+        "TensorFlow's ConfigProto; accepted for ported code and ignored.",
+        TypeConverters.toListInt,
+    )
+
+    def setBatchSize(self, v: int) -> Self:
+        """Sets the most sentences in one call; at least 1."""
+        BatchingOptions(max_sequences=v)
+        return self._set(batchSize=v)
+
+    def getBatchSize(self) -> int:
+        """Gets batchSize or its default value."""
+        return int(self.getOrDefault(self.batchSize))
+
+    def setDimension(self, value: int) -> Self:
+        """Sets the width that the model's vectors are expected to have."""
+        return self._set(dimension=value)
+
+    def getDimension(self) -> int:
+        """Gets the width of a vector."""
+        return int(self.getOrDefault(self.dimension))
+
+    def setMaxSentenceLength(self, value: int) -> Self:
+        """Sets the most pieces in one window, 3 to 512."""
+        if value > _MAX_LENGTH_LIMIT:
+            msg = (
+                "AlbertEmbeddings models do not support token sequences longer than 512.\n"
+                "Consider splitting up the input first with another annotator e.g. SentenceDetector."
+            )
+            raise ParamError(msg)
+        VectorOptions(max_sentence_length=value)
+        return self._set(maxSentenceLength=value)
+
+    def getMaxSentenceLength(self) -> int:
+        """Gets maxSentenceLength or its default value."""
+        return int(self.getOrDefault(self.maxSentenceLength))
+
+    def setCaseSensitive(self, value: bool) -> Self:
+        """Sets whether tokens keep their case."""
+        return self._set(caseSensitive=value)
+
+    def getCaseSensitive(self) -> bool:
+        """Gets caseSensitive or its default value."""
+        return bool(self.getOrDefault(self.caseSensitive))
+
+    def setStorageRef(self, value: str) -> Self:
+        """Sets the name of the vectors' origin."""
+        return self._set(storageRef=value)
+
+    def getStorageRef(self) -> str:
+        """Gets storageRef or its default value."""
+        return str(self.getOrDefault(self.storageRef))
+
+    def setEngine(self, value: str) -> Self:
+        """Sets the engine; only ``onnx`` exists here."""
+        if value != "onnx":
+            msg = f"engine is {value!r}, but sparkalbert runs on 'onnx' only."
+            raise ParamError(msg)
+        return self._set(engine=value)
+
+    def getEngine(self) -> str:
+        """Gets the engine: ``onnx``."""
+        return str(self.getOrDefault(self.engine))
+
+    def setConfigProtoBytes(self, b: list[int]) -> Self:
+        """Accepts TensorFlow's ConfigProto and ignores it, with a warning."""
+        warnings.warn("configProtoBytes configures TensorFlow; sparkalbert ignores it.", stacklevel=2)
+        return self._set(configProtoBytes=b)
+
+    def getConfigProtoBytes(self) -> list[int]:
+        """Gets configProtoBytes."""
+        return list(self.getOrDefault(self.configProtoBytes))
+
+
+class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
+    """All Params of the stage but its columns."""
+
+    model = _param("model", "Name or folder of the model, as find_model takes it.", TypeConverters.toString)
+    modelDigest = _param(
+        "modelDigest",
+        "Identity of the model's bundle; checked when the stage is used.",
+        TypeConverters.toString,
+    )
+    encoding = _param(
+        "encoding",
+        "'sentence' encodes a sentence's text whole, as ALBERT was trained; 'token' each token alone, as "
+        "Spark NLP does.",
+        TypeConverters.toString,
+    )
+    pooling = _param(
+        "pooling",
+        "Which pieces make a word's vector: first, last, mean or first_last.",
+        TypeConverters.toString,
+    )
+    layers = _param(
+        "layers",
+        "Layers whose mean is taken: [-1] the last, [-4,-3,-2,-1] the last four, 0 the embedding. Layers "
+        "after the highest one are not computed.",
+        TypeConverters.toListInt,
+    )
+    piecesPerCall = _param(
+        "piecesPerCall", "Most pieces in one call, padding included.", TypeConverters.toInt
+    )
+    threads = _param("threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt)
+    device = _param("device", "cpu, cuda (the GPU Spark gave the task) or cuda:N.", TypeConverters.toString)
+    modelDistribution = _param(
+        "modelDistribution",
+        f"How the model reaches the workers: {', '.join(DISTRIBUTIONS)}.",
+        TypeConverters.toString,
+    )
+    persistModel = _param(
+        "persistModel",
+        "What save() writes of the model: its reference (name or path, and digest) or its value (all files).",
+        TypeConverters.toString,
+    )
+
+    def setEncoding(self, value: str) -> Self:
+        """Sets the encoding: ``sentence`` or ``token``."""
+        EmbedderOptions(encoding=cast(Encoding, value))
+        return self._set(encoding=value)
+
+    def getEncoding(self) -> str:
+        """Gets encoding or its default value."""
+        return str(self.getOrDefault(self.encoding))
+
+    def setPooling(self, value: str) -> Self:
+        """Sets the pooling: ``first``, ``last``, ``mean`` or ``first_last``."""
+        VectorOptions(pooling=cast(Pooling, value))
+        return self._set(pooling=value)
+
+    def getPooling(self) -> str:
+        """Gets pooling or its default value."""
+        return str(self.getOrDefault(self.pooling))
+
+    def setLayers(self, value: Sequence[int]) -> Self:
+        """Sets the layers whose mean is taken."""
+        return self._set(layers=list(value))
+
+    def getLayers(self) -> list[int]:
+        """Gets layers or its default value."""
+        return list(self.getOrDefault(self.layers))
+
+    def setPiecesPerCall(self, value: int) -> Self:
+        """Sets the most pieces in one call; at least 1."""
+        BatchingOptions(pieces_per_call=value)
+        return self._set(piecesPerCall=value)
+
+    def getPiecesPerCall(self) -> int:
+        """Gets piecesPerCall or its default value."""
+        return int(self.getOrDefault(self.piecesPerCall))
+
+    def setThreads(self, value: int) -> Self:
+        """Sets the threads of one call; at least 1."""
+        SessionOptions(threads=value)
+        return self._set(threads=value)
+
+    def getThreads(self) -> int:
+        """Gets threads, if set."""
+        return int(self.getOrDefault(self.threads))
+
+    def setDevice(self, value: str) -> Self:
+        """Sets the device: ``cpu``, ``cuda`` or ``cuda:N``."""
+        SessionOptions(device=value)
+        return self._set(device=value)
+
+    def getDevice(self) -> str:
+        """Gets device or its default value."""
+        return str(self.getOrDefault(self.device))
+
+    def setModelDistribution(self, value: str) -> Self:
+        """Sets how the model reaches the workers."""
+        if value not in DISTRIBUTIONS:
+            msg = f"modelDistribution is {value!r}, expected one of {', '.join(DISTRIBUTIONS)}."
+            raise ParamError(msg)
+        return self._set(modelDistribution=value)
+
+    def getModelDistribution(self) -> Distribution:
+        """Gets modelDistribution or its default value."""
+        return cast(Distribution, self.getOrDefault(self.modelDistribution))
+
+    def setPersistModel(self, value: str) -> Self:
+        """Sets what ``save()`` writes of the model: ``reference`` or ``value``."""
+        if value not in PERSIST_MODELS:
+            msg = f"persistModel is {value!r}, expected one of {', '.join(PERSIST_MODELS)}."
+            raise ParamError(msg)
+        return self._set(persistModel=value)
+
+    def getPersistModel(self) -> str:
+        """Gets persistModel or its default value."""
+        return str(self.getOrDefault(self.persistModel))
+
+    def _set_defaults(self) -> None:
+        """Spark NLP's defaults where it has them."""
+        self._setDefault(
+            batchSize=8,
+            dimension=768,
+            maxSentenceLength=128,
+            caseSensitive=False,
+            engine="onnx",
+            lazyAnnotator=False,
+            encoding="sentence",
+            pooling="first",
+            layers=[-1],
+            piecesPerCall=BatchingOptions().pieces_per_call,
+            device="cpu",
+            modelDistribution="auto",
+            persistModel="reference",
+        )
+
+    def _embedder_options(self) -> EmbedderOptions:
+        """The Params that decide vectors and their computation, as the engine takes them."""
+        return EmbedderOptions(
+            encoding=cast(Encoding, self.getEncoding()),
+            case_sensitive=self.getCaseSensitive(),
+            vectors=VectorOptions(
+                cast(Pooling, self.getPooling()), tuple(self.getLayers()), self.getMaxSentenceLength()
+            ),
+            batching=BatchingOptions(
+                self.getPiecesPerCall(), self.getBatchSize() if self.isSet(self.batchSize) else None
+            ),
+            session=SessionOptions(device=self.getDevice()),
+        )
