@@ -23,9 +23,9 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import pairwise
 from typing import NoReturn
 
 from sparkalbert.errors import ParamError
@@ -341,13 +341,13 @@ class _Reader:
     def _property(self, name: str, *, negated: bool) -> str:
         if name in _POSIX:
             posix = re.compile(f"[{_POSIX[name]}]")
-            return _ranges(lambda code: (posix.match(chr(code)) is None) is negated)
+            return _class_body([code for code in range(128) if posix.match(chr(code))], negated=negated)
         for prefix in ("general_category=", "gc=", "Is"):
             name = name.removeprefix(prefix)
         category = _BINARY_PROPERTIES.get(name, name)
         if not _CATEGORY.fullmatch(category):
             self.fail(f"the unsupported property {name}")
-        return _category(category, negated=negated)
+        return _category_body(category, negated=negated)
 
 
 def _escape_all(text: str) -> str:
@@ -355,16 +355,22 @@ def _escape_all(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _category(category: str, *, negated: bool) -> str:
-    return _ranges(lambda code: unicodedata.category(chr(code)).startswith(category) is not negated)
+def _category_body(category: str, *, negated: bool) -> str:
+    codes = [code for code, its in enumerate(_categories()) if its.startswith(category)]
+    return _class_body(codes, negated=negated)
 
 
-def _ranges(wanted: Callable[[int], bool]) -> str:
-    """Write the code points for which `wanted` is true as the body of a class."""
-    runs: Iterable[tuple[bool, Iterable[int]]] = groupby(range(sys.maxunicode + 1), wanted)
-    parts = []
-    for inside, run in runs:
-        if inside:
-            codes = list(run)
-            parts.append(f"\\U{codes[0]:08x}-\\U{codes[-1]:08x}")
-    return "".join(parts)
+@lru_cache(maxsize=1)
+def _categories() -> list[str]:
+    return [unicodedata.category(chr(code)) for code in range(sys.maxunicode + 1)]
+
+
+def _class_body(codes: Sequence[int], *, negated: bool) -> str:
+    """Write ascending code points, or all others, as the body of a class."""
+    starts = [code for before, code in pairwise([-2, *codes]) if code != before + 1]
+    stops = [code + 1 for code, after in pairwise([*codes, sys.maxunicode + 2]) if after != code + 1]
+    if negated:
+        starts, stops = [0, *stops], [*starts, sys.maxunicode + 1]
+    return "".join(
+        f"\\U{start:08x}-\\U{stop - 1:08x}" for start, stop in zip(starts, stops, strict=True) if start < stop
+    )

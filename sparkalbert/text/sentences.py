@@ -39,6 +39,7 @@ _NO_MAX_LENGTH = 99_999
 
 _TRIMMED = "".join(map(chr, range(0x21)))  # what String.trim removes
 _MARK = re.compile(f"[{BREAK}{OPEN}{CLOSE}{QUIET}{GAP}]")
+_TEXT = re.compile(f"[^{BREAK}]")
 _CUSTOM_ENDS = re.compile(f"[{BREAK}{OPEN}{CLOSE}{GAP}]")
 _ENDS = re.compile(f"[.;{BREAK}{OPEN}{CLOSE}{GAP}]")
 
@@ -145,28 +146,28 @@ class SentenceSplitter:
             return bound.sub(rf"\g<0>{BREAK}", marked)
         if strategy == "prepend":
             return bound.sub(rf"{BREAK}\g<0>", marked)
-        return bound.sub(lambda found: GAP * len(found[0]) or BREAK, marked)
+        return bound.sub(lambda found: _TEXT.sub(GAP, found[0]) or BREAK, marked)
 
-    def _cuts(self, marked: str) -> list[Span]:
+    def _cuts(self, marked: str) -> list[tuple[int, int]]:
         """Return what lies between sentences, in offsets of the text without marks; most are empty.
 
         A mark counts where the next `OPEN` or `CLOSE` after it is not a `CLOSE`.
         """
-        cuts: list[Span] = []
-        pending: list[Span] = []
+        cuts: list[tuple[int, int]] = []
+        pending: list[tuple[int, int]] = []
         inserted = 0
         for found in self._ends.finditer(marked):
             mark = found[0]
             at = found.start() - inserted
             if mark in {".", ";"}:
-                pending.append(Span(at + 1, at + 1))
+                pending.append((at + 1, at + 1))
                 continue
             if mark == GAP:
-                pending.append(Span(at, at + 1))
+                pending.append((at, at + 1))
                 continue
             inserted += 1
             if mark == BREAK:
-                pending.append(Span(at, at))
+                pending.append((at, at))
                 continue
             if mark == OPEN:
                 cuts += pending
@@ -181,15 +182,15 @@ def _rules(options: SentenceOptions) -> tuple[Rule, ...]:
     return (LISTS if options.detect_lists else ()) + middle + ENDINGS
 
 
-def _trimmed_pieces(text: str, cuts: list[Span]) -> list[Span]:
+def _trimmed_pieces(text: str, cuts: list[tuple[int, int]]) -> list[Span]:
     pieces = []
     start = 0
-    for cut in [*cuts, Span(len(text), len(text))]:
-        piece = text[start : cut.start].lstrip(_TRIMMED)
+    for stop, following in [*cuts, (len(text), len(text))]:
+        piece = text[start:stop].lstrip(_TRIMMED)
         if piece:
-            first = cut.start - len(piece)
+            first = stop - len(piece)
             pieces.append(Span(first, first + len(piece.rstrip(_TRIMMED))))
-        start = cut.stop
+        start = following
     return pieces
 
 

@@ -79,6 +79,16 @@ class TokenizerOptions:
         for problem in self._problems():
             raise ParamError(problem)
         check_lengths(self.min_length, self.max_length)
+        _between(self)
+        _exceptions(self)
+        for pattern, param in (
+            (self.prefix_pattern, "prefixPattern"),
+            (self.suffix_pattern, "suffixPattern"),
+            (self.split_pattern, "splitPattern"),
+            *((infix, "infixPatterns") for infix in self.infix_patterns),
+        ):
+            if pattern is not None:
+                compile_java(pattern, param)
 
     def _problems(self) -> Iterator[str]:
         if self.prefix_pattern is not None and not self.prefix_pattern.startswith(r"\A"):
@@ -105,6 +115,80 @@ class TokenizerOptions:
                 yield f"splitChars must be single characters, found {character!r}. Please split it."
 
 
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern that is Python's already."""
+    return re.compile(pattern, re.ASCII)
+
+
+def _one_of(characters: Iterable[str]) -> re.Pattern[str] | None:
+    body = "".join(map(re.escape, characters))
+    return re.compile(f"[{body}]") if body else None
+
+
+def _context_body(options: TokenizerOptions) -> str:
+    """Return the context characters as the body of a class; without any, a mark no text holds."""
+    return "".join(map(re.escape, options.context_chars)) or _JOINED
+
+
+def _plain_pattern(options: TokenizerOptions) -> re.Pattern[str] | None:
+    """Return one pattern that finds all tokens where only context characters differ from the default.
+
+    Between spaces there are runs of context characters and runs of others. A token is either the
+    longest stretch from one run of others to another, or a run of context characters that is left.
+    """
+    custom = (
+        options.prefix_pattern is not None
+        or options.suffix_pattern is not None
+        or options.infix_patterns
+        or options.exceptions
+        or options.split_pattern is not None
+        or options.split_chars
+        or options.target_pattern != _DEFAULT_TARGET
+    )
+    if custom or any(character.isspace() for character in options.context_chars):
+        return None
+    context = _context_body(options)
+    return _compile(rf"[^\s{context}]+(?:[{context}]+[^\s{context}]+)*|[{context}]+")
+
+
+def _rules(options: TokenizerOptions) -> tuple[re.Pattern[str], ...]:
+    """Return prefix, infix and suffix together, one pattern for each infix."""
+    context = _context_body(options)
+    # Not Spark NLP's (?:.*[^..])*, which takes exponential time where a custom suffix fails; it matches
+    # the same.
+    infixes = options.infix_patterns or (rf"([^{context}](?:(?s:.*)[^{context}])?)",)
+    prefix = options.prefix_pattern or rf"\A([{context}]*)"
+    suffix = options.suffix_pattern or rf"([{context}]*)\z"
+    return tuple(compile_java(prefix + infix + suffix, "infixPatterns") for infix in infixes)
+
+
+def _between(options: TokenizerOptions) -> re.Pattern[str]:
+    """Return the pattern of one character that no token holds, except within an exception."""
+    return _compile(one_of_class(rf"^(?:{options.target_pattern}){_JOINED}", "targetPattern"))
+
+
+def _exceptions(options: TokenizerOptions) -> re.Pattern[str] | None:
+    if not options.exceptions:
+        return None
+    flag = "" if options.case_sensitive_exceptions else "(?i)"
+    return compile_java("|".join(flag + exception for exception in options.exceptions), "exceptions")
+
+
+def _java_split(pattern: re.Pattern[str], text: str) -> list[Span]:
+    """Return what ``String.split`` returns: empty parts stay, but not at the end."""
+    parts = []
+    start = 0
+    for found in pattern.finditer(text):
+        if found.end() == 0:  # an empty match at the start separates nothing
+            continue
+        parts.append(Span(start, found.start()))
+        start = found.end()
+    parts.append(Span(start, len(text)))
+    while len(parts) > 1 and parts[-1].start == parts[-1].stop:
+        parts.pop()
+    return parts if parts[-1].stop > parts[-1].start or not text else []
+
+
 class WordTokenizer:
     """Finds the tokens of a sentence.
 
@@ -118,8 +202,7 @@ class WordTokenizer:
     def __init__(self, options: TokenizerOptions = TokenizerOptions()) -> None:
         self.options = options
         self._plain = _plain_pattern(options)
-        between = one_of_class(rf"^(?:{options.target_pattern}){_JOINED}", "targetPattern")
-        self._between = _compile(between)
+        self._between = _between(options)
         self._candidate = _compile(rf"[^{_BETWEEN}]+")
         self._rules = _rules(options)
         self._exceptions = _exceptions(options)
@@ -212,76 +295,3 @@ class WordTokenizer:
         if self._split_chars is not None and self._split_chars.search(token):
             return _java_split(self._split_chars, token)
         return [Span(0, len(token))]
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern that is Python's already."""
-    return re.compile(pattern, re.ASCII)
-
-
-def _one_of(characters: Iterable[str]) -> re.Pattern[str] | None:
-    body = "".join(map(re.escape, characters))
-    return re.compile(f"[{body}]") if body else None
-
-
-def _context_body(options: TokenizerOptions) -> str:
-    """Return the context characters as the body of a class; without any, a mark no text holds."""
-    return "".join(map(re.escape, options.context_chars)) or _JOINED
-
-
-def _plain_pattern(options: TokenizerOptions) -> re.Pattern[str] | None:
-    """Return one pattern that finds all tokens where only context characters differ from the default.
-
-    Between spaces there are runs of context characters and runs of others. A token is either the
-    longest stretch from one run of others to another, or a run of context characters that is left.
-    """
-    custom = (
-        options.prefix_pattern is not None
-        or options.suffix_pattern is not None
-        or options.infix_patterns
-        or options.exceptions
-        or options.split_pattern is not None
-        or options.split_chars
-        or options.target_pattern != _DEFAULT_TARGET
-    )
-    if custom or any(character.isspace() for character in options.context_chars):
-        return None
-    context = _context_body(options)
-    return _compile(rf"[^\s{context}]+(?:[{context}]+[^\s{context}]+)*|[{context}]+")
-
-
-def _rules(options: TokenizerOptions) -> tuple[re.Pattern[str], ...]:
-    """Return prefix, infix and suffix together, one pattern for each infix."""
-    context = _context_body(options)
-    # Not Spark NLP's (?:.*[^..])*, which takes exponential time where a custom suffix fails; it matches
-    # the same.
-    infixes = options.infix_patterns or (rf"([^{context}](?:(?s:.*)[^{context}])?)",)
-    prefix = options.prefix_pattern or rf"\A([{context}]*)"
-    suffix = options.suffix_pattern or rf"([{context}]*)\z"
-    if options.prefix_pattern is not None:
-        compile_java(prefix, "prefixPattern")
-    if options.suffix_pattern is not None:
-        compile_java(suffix, "suffixPattern")
-    return tuple(compile_java(prefix + infix + suffix, "infixPatterns") for infix in infixes)
-
-
-def _exceptions(options: TokenizerOptions) -> re.Pattern[str] | None:
-    if not options.exceptions:
-        return None
-    flag = "" if options.case_sensitive_exceptions else "(?i)"
-    return compile_java("|".join(flag + exception for exception in options.exceptions), "exceptions")
-
-
-def _java_split(pattern: re.Pattern[str], text: str) -> list[Span]:
-    """Return what ``String.split`` returns: empty parts stay, but not at the end."""
-    parts = []
-    start = 0
-    for found in pattern.finditer(text):
-        if found.end() == 0:  # an empty match at the start separates nothing
-            continue
-        parts.append(Span(start, found.start()))
-        start = found.end()
-    parts.append(Span(start, len(text)))
-    while len(parts) > 1 and parts[-1].start == parts[-1].stop:
-        parts.pop()
-    return parts if parts[-1].stop > parts[-1].start or not text else []
