@@ -176,14 +176,14 @@ class _Decompositions(dict[int, str]):
 
 
 _DECOMPOSITIONS: Final = _Decompositions()
+_LAST_ASCII: Final = 0x7F
 
 
 def _strip_accents(text: str) -> _Step:
     if text.isascii():
         return _Step(text)
-    changed = {
-        code: _DECOMPOSITIONS[code] for code in map(ord, set(text)) if _DECOMPOSITIONS[code] != chr(code)
-    }
+    beyond_ascii = [code for code in map(ord, set(text)) if code > _LAST_ASCII]
+    changed = {code: kept for code in beyond_ascii if (kept := _DECOMPOSITIONS[code]) != chr(code)}
     if not changed:
         return _Step(text)
     stripped = text.translate(changed)

@@ -11,9 +11,7 @@ a text, or the length a model can take.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 
-from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, ParamError, problem_list
+from sparkalbert.errors import CheckpointError, ParamError, problem_list
 from sparkalbert.text.normalization import NormalizationOptions, NormalizedText, normalize
+from sparkalbert.text.tokenizer_files import VOCABULARY_FILE, read_options, vocabulary_path
 
 __all__ = ["PieceTokenizer", "Pieces"]
 
 IntArray = npt.NDArray[np.int64]
-
-VOCABULARY_FILE: Final = "spiece.model"
-TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
 
 _SPACE: Final = "▁"
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
@@ -124,14 +120,14 @@ class PieceTokenizer:
         ConfigError
             When ``tokenizer_config.json`` cannot be read; every problem is listed.
         """
-        vocabulary = _vocabulary_path(Path(path))
+        vocabulary = vocabulary_path(Path(path))
         overrides = {
             "do_lower_case": do_lower_case,
             "keep_accents": keep_accents,
             "remove_space": remove_space,
         }
         options = replace(
-            _options_beside(vocabulary, Path(path)),
+            read_options(vocabulary.parent, Path(path)),
             **{name: value for name, value in overrides.items() if value is not None},
         )
         return cls(vocabulary.read_bytes(), options, source=str(vocabulary))
@@ -227,63 +223,69 @@ class PieceTokenizer:
     def _encode(self, raw: str, normalized: NormalizedText, *, resplit: bool) -> Pieces:
         text = normalized.text
         vocabulary = self._vocabulary
-        ids: list[int] = self._processor.encode(text)
-        id_array = np.array(ids, dtype=np.int64)
-        if vocabulary.keeps_ascii and vocabulary.irregular_ids.isdisjoint(ids) and _is_plain(text):
-            # Sentencepiece only puts one ▁ in front, so positions follow from the pieces' lengths.
-            stops = vocabulary.lengths[id_array].cumsum() - 1
-            offsets = np.empty((len(ids), 2), dtype=np.int64)
-            offsets[:, 1] = stops
-            np.subtract(stops, vocabulary.core_lengths[id_array], out=offsets[:, 0])
+        ids: list[int]
+        pieces: list[str]
+        if self._keeps_places(text) and vocabulary.irregular_ids.isdisjoint(
+            ids := self._processor.encode(text)
+        ):
+            id_array = np.array(ids, dtype=np.int64)
             pieces = [vocabulary.pieces[piece_id] for piece_id in ids]
+            offsets = vocabulary.plain_offsets(id_array)
         else:
             pieces = self._processor.encode(text, out_type=str)
             if resplit:
-                ids, pieces = self._resplit(ids, pieces)
-                id_array = np.array(ids, dtype=np.int64)
+                pieces = self._resplit(pieces)
+            id_array = vocabulary.ids_of(pieces)
             offsets = self._offsets(text, pieces)
         if normalized.starts is not None and normalized.stops is not None:
             offsets = _to_raw(offsets, normalized.starts, normalized.stops, len(raw))
         return Pieces(_frozen(id_array), pieces, _frozen(offsets))
 
-    def _resplit(self, ids: list[int], pieces: list[str]) -> tuple[list[int], list[str]]:
+    def _resplit(self, pieces: list[str]) -> list[str]:
         """Split pieces that end in a digit and a comma, as both reference tokenizers do."""
-        new_ids: list[int] = []
-        new_pieces: list[str] = []
-        for piece_id, piece in zip(ids, pieces, strict=True):
-            if _ends_in_digit_comma(piece):
-                split = self._split_comma(piece)
-                new_pieces += split
-                new_ids += [self._processor.piece_to_id(part) for part in split]
-            else:
-                new_pieces.append(piece)
-                new_ids.append(piece_id)
-        return new_ids, new_pieces
-
-    def _split_comma(self, piece: str) -> list[str]:
-        parts: list[str] = self._processor.encode(piece[:-1].replace(_SPACE, ""), out_type=str)
-        if not piece.startswith(_SPACE) and parts[0].startswith(_SPACE):
-            parts = [parts[0][1:], *parts[1:]] if len(parts[0]) > 1 else parts[1:]
-        return [*parts, ","]
+        resplit: list[str] = []
+        for piece in pieces:
+            if not _ends_in_digit_comma(piece):
+                resplit.append(piece)
+                continue
+            parts: list[str] = self._processor.encode(piece[:-1].replace(_SPACE, ""), out_type=str)
+            if not piece.startswith(_SPACE) and parts[0].startswith(_SPACE):
+                parts = [parts[0][1:], *parts[1:]] if len(parts[0]) > 1 else parts[1:]
+            resplit += [*parts, ","]
+        return resplit
 
     def _offsets(self, text: str, pieces: list[str]) -> IntArray:
-        """Return int64 ``[pieces, 2]`` into `text`, for pieces that cover sentencepiece's own text."""
+        """Return int64 ``[pieces, 2]`` into `text`; the pieces joined are sentencepiece's own text."""
+        shown = _lengths([piece.lstrip(_SPACE) for piece in pieces])
+        firsts = _lengths(pieces).cumsum() - shown
+        lasts = firsts + _lengths([piece.strip(_SPACE) for piece in pieces]) - 1
+        offsets = np.empty((len(pieces), 2), dtype=np.int64)
+        if self._keeps_places(text):
+            offsets[:, 0] = firsts - 1
+            offsets[:, 1] = lasts
+            return offsets
         _, origins = self._processor.normalize(text, with_offsets=True)
         starts = np.array(origins, dtype=np.int64)
-        stops = starts[np.searchsorted(starts, starts[:-1], side="right")]
-        # A wide range holds several characters made one, or characters dropped after the one it shows.
-        for index in np.flatnonzero(stops - starts[:-1] > 1):
-            while stops[index] - starts[index] > 1 and self._vocabulary.drops(text[stops[index] - 1]):
-                stops[index] -= 1
-        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-        cores = [len(piece.strip(_SPACE)) for piece in pieces]
-        lefts = [len(piece) - len(piece.lstrip(_SPACE)) for piece in pieces]
-        begins = ends - [len(piece) for piece in pieces] + np.array(lefts, dtype=np.int64)
-        shown = np.array(cores, dtype=np.int64)
-        offsets = np.stack([starts[begins], starts[begins]], axis=1)
-        visible = shown > 0
-        offsets[visible, 1] = stops[begins[visible] + shown[visible] - 1]
+        offsets[:] = starts[firsts, None]
+        showing = np.flatnonzero(lasts >= firsts)
+        begins = starts[lasts[showing]]
+        ends = starts[np.searchsorted(starts, begins, side="right")]
+        # A last character that is wide is several made one, or has dropped characters after it.
+        for index in np.flatnonzero(ends - begins > 1):
+            while ends[index] - begins[index] > 1 and self._vocabulary.drops(text[ends[index] - 1]):
+                ends[index] -= 1
+        offsets[showing, 1] = ends
         return offsets
+
+    def _keeps_places(self, text: str) -> bool:
+        """Whether sentencepiece puts one ``▁`` in front and leaves every character in its place."""
+        return (
+            self._vocabulary.keeps_ascii
+            and text.isascii()
+            and text.isprintable()
+            and "  " not in text
+            and text.strip(" ") == text
+        )
 
 
 _TOKEN_AS_IS: Final = NormalizationOptions(
@@ -305,8 +307,11 @@ class _Vocabulary:
         }
         _check(self, processor, source)
         self.space_id: int = processor.piece_to_id(_SPACE)
-        self.lengths = np.array([len(piece) for piece in self.pieces], dtype=np.int64)
-        self.core_lengths = self.lengths - [piece.startswith(_SPACE) for piece in self.pieces]
+        self._ids = {
+            piece: index for index, piece in enumerate(self.pieces) if not processor.is_control(index)
+        }
+        self._lengths = _lengths(self.pieces)
+        self._shown = _lengths([piece.removeprefix(_SPACE) for piece in self.pieces])
         self.irregular_ids = frozenset(
             index
             for index, piece in enumerate(self.pieces)
@@ -318,6 +323,17 @@ class _Vocabulary:
             [0, *range(len(spaced) + 1)],
         )
         self.drops = lru_cache(_CACHED_TOKENS)(self._drops)
+
+    def ids_of(self, pieces: list[str]) -> IntArray:
+        """Return int64 ``[pieces]``. A text that spells a control piece does not get its id."""
+        return np.array([self._ids.get(piece, self.unk_id) for piece in pieces], dtype=np.int64)
+
+    def plain_offsets(self, ids: IntArray) -> IntArray:
+        """Return int64 ``[pieces, 2]`` from lengths alone: sentencepiece only put one ``▁`` in front."""
+        offsets = np.empty((len(ids), 2), dtype=np.int64)
+        stops = np.subtract(self._lengths[ids].cumsum(), 1, out=offsets[:, 1])
+        np.subtract(stops, self._shown[ids], out=offsets[:, 0])
+        return offsets
 
     def _drops(self, character: str) -> bool:
         return bool(self._processor.normalize(f"a{character}b") == self._processor.normalize("ab"))
@@ -342,62 +358,8 @@ def _processor(vocabulary: bytes, source: str) -> sentencepiece.SentencePiecePro
     return processor
 
 
-def _vocabulary_path(path: Path) -> Path:
-    if path.is_file() and path.name != "vocab.txt":
-        return path
-    for candidate in (path / VOCABULARY_FILE, path / "assets" / VOCABULARY_FILE):
-        if candidate.is_file():
-            return candidate
-    if path.name == "vocab.txt" or (path / "vocab.txt").is_file():
-        msg = (
-            f"{path} has a WordPiece vocabulary (vocab.txt), which sparkalbert does not support; "
-            f"expected a SentencePiece vocabulary ({VOCABULARY_FILE})."
-        )
-        raise CheckpointError(msg)
-    found = "the folder has neither" if path.is_dir() else "there is no such file or folder"
-    msg = (
-        f"No tokenizer at {path}: expected {VOCABULARY_FILE} or assets/{VOCABULARY_FILE}, {found}; "
-        f"copy the checkpoint's {VOCABULARY_FILE} there (tokenizer.json is not enough)."
-    )
-    raise ModelNotFoundError(msg)
-
-
-def _options_beside(vocabulary: Path, path: Path) -> NormalizationOptions:
-    for folder in (vocabulary.parent, path):
-        config = folder / TOKENIZER_CONFIG_FILE
-        if config.is_file():
-            return _options_from(config)
-    return NormalizationOptions()
-
-
-def _options_from(config: Path) -> NormalizationOptions:
-    try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{config} is not valid JSON: {error}"
-        raise ConfigError(msg) from error
-    if not isinstance(values, Mapping):
-        msg = f"{config} holds a JSON {type(values).__name__}, expected an object."
-        raise ConfigError(msg)
-    names = {field.name for field in fields(NormalizationOptions)} - {"replace_quotes"}
-    known = {name: values[name] for name in sorted(names & values.keys())}
-    problems = [
-        f"{name} is {value!r}, expected true or false"
-        for name, value in known.items()
-        if not isinstance(value, bool)
-    ]
-    if problems:
-        raise ConfigError(problem_list(str(config), problems))
-    return NormalizationOptions(**known)
-
-
 def _ends_in_digit_comma(piece: str) -> bool:
     return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
-
-
-def _is_plain(text: str) -> bool:
-    """Whether sentencepiece leaves every character of `text` in its place."""
-    return text.isascii() and text.isprintable() and "  " not in text and text.strip(" ") == text
 
 
 def _to_raw(offsets: IntArray, starts: IntArray, stops: IntArray, length: int) -> IntArray:
@@ -406,6 +368,10 @@ def _to_raw(offsets: IntArray, starts: IntArray, stops: IntArray, length: int) -
     visible = offsets[:, 1] > offsets[:, 0]
     ends[visible] = stops[offsets[visible, 1] - 1]
     return np.stack([begins, ends], axis=1)
+
+
+def _lengths(pieces: list[str]) -> IntArray:
+    return np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
 
 
 def _frozen(array: IntArray) -> IntArray:

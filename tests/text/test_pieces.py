@@ -1,0 +1,368 @@
+import json
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sparkalbert.errors import CheckpointError, ParamError, TextError
+from sparkalbert.text.normalization import NormalizationOptions, normalize
+from sparkalbert.text.pieces import PieceTokenizer
+from tests import tiny_vocabulary
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+REAL_VOCABULARY = SHARED / "albert-spiece.model"
+GOLDEN = SHARED / "tokenization-golden.jsonl"
+needs_golden = pytest.mark.skipif(
+    not (REAL_VOCABULARY.is_file() and GOLDEN.is_file()),
+    reason="the recorded ids and the real vocabulary are not beside this checkout (../shared/data)",
+)
+
+PROCESSOR = sentencepiece.SentencePieceProcessor()
+PROCESSOR.load_from_serialized_proto(tiny_vocabulary.model_bytes())
+TOKENIZER = PieceTokenizer(tiny_vocabulary.model_bytes())
+
+WORDS = [
+    *["the", "River", "bridge,", "1999,", "9,", "9,000,", "1,1", "3.9,", "²9,", "٣,", "(well-known)"],
+    *["didn't", "U.S.", "£5", "€6", "[MASK]", "<pad>", "[CLS]"],
+]
+ODD = [
+    *[
+        "''",
+        "``",
+        "'''",
+        "▁",
+        "▁a",
+        "…",
+        "½",
+        "ﬁ",
+        "①",
+        "é",
+        "e\u0301",
+        "\u0301",
+        "x\u0323\u0301",
+        "İ",
+        "Σ",
+        "ß",
+    ],
+    *[
+        "日本",
+        "🙂",
+        "\u1112\u1161\u11ab",
+        "\u200b",
+        "\ufeff",
+        "\u00ad",
+        "\ufe0f",
+        "\x00",
+        "\x01",
+        "\x7f",
+        "a\x01b",
+    ],
+]
+SPACES = [" ", "  ", "\t", "\n", "\u00a0", "\u2003", "\u3000", " \u200b "]
+TEXTS = st.lists(
+    st.one_of(
+        st.sampled_from(WORDS),
+        st.sampled_from(SPACES),
+        st.sampled_from(ODD),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    ),
+    max_size=14,
+).map("".join)
+ASCII_TEXTS = st.lists(
+    st.one_of(
+        st.sampled_from(WORDS[:6]), st.just(" "), st.text(st.characters(max_codepoint=126), max_size=4)
+    ),
+    max_size=14,
+).map("".join)
+OPTIONS = st.builds(NormalizationOptions, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+
+
+def reference_pieces(text, options):
+    """The reference rule, as `AlbertTokenizer._tokenize` of transformers 4 writes it."""
+    pieces = []
+    for piece in PROCESSOR.encode(normalize(text, options).text, out_type=str):
+        if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
+            current = PROCESSOR.encode(piece[:-1].replace("▁", ""), out_type=str)
+            if piece[0] != "▁" and current[0][0] == "▁":
+                if len(current[0]) == 1:
+                    current = current[1:]
+                else:
+                    current[0] = current[0][1:]
+            pieces.extend([*current, ","])
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def with_options(options):
+    return PieceTokenizer(tiny_vocabulary.model_bytes(), options)
+
+
+def check_offsets(text, pieces):
+    offsets = pieces.offsets
+    assert offsets.shape == (len(pieces), 2)
+    assert offsets.dtype == pieces.ids.dtype == np.int64
+    assert ((offsets >= 0) & (offsets <= len(text))).all()
+    begins, ends = offsets.T
+    assert (begins <= ends).all()
+    assert (np.diff(begins) >= 0).all()
+    shows = np.array([bool(piece.strip("▁")) for piece in pieces.pieces], dtype=bool)
+    assert np.array_equal(ends > begins, shows)
+    assert (np.diff(ends[shows]) >= 0).all()
+
+
+@settings(deadline=None, max_examples=500)
+@given(TEXTS, OPTIONS)
+@example("9, 1,", NormalizationOptions())
+def test_pieces_are_those_of_the_reference_rule(text, options):
+    pieces = with_options(options).encode(text)
+    expected = reference_pieces(text, options)
+    assert pieces.pieces == expected
+    # Unknown characters may spell a special piece; the reference would then take its id.
+    ids = [PROCESSOR.piece_to_id(piece) for piece in expected]
+    assert pieces.ids.tolist() == [1 if PROCESSOR.is_control(index) else index for index in ids]
+    check_offsets(text, pieces)
+
+
+@settings(deadline=None, max_examples=500)
+@given(TEXTS)
+def test_each_piece_shows_what_its_range_holds(text):
+    pieces = TOKENIZER.encode(text)
+    check_offsets(text, pieces)
+    for piece, (begin, end) in zip(pieces.pieces, pieces.offsets, strict=True):
+        stretch = PROCESSOR.normalize(normalize(text[begin:end], NormalizationOptions()).text)
+        # A stretch on its own may end in a sigma that its word does not end in.
+        assert piece.strip("▁").replace("ς", "σ") in stretch.replace("ς", "σ")
+
+
+@settings(deadline=None, max_examples=500)
+@given(TEXTS)
+def test_every_visible_character_is_in_a_range(text):
+    covered = np.zeros(len(text), dtype=bool)
+    for begin, end in TOKENIZER.encode(text).offsets:
+        covered[begin:end] = True
+    lost = {character for character, found in zip(text, covered, strict=True) if not found}
+    assert {
+        character for character in lost if (np.diff(TOKENIZER.encode(character).offsets) > 0).any()
+    } == set()
+
+
+@settings(deadline=None, max_examples=500)
+@given(ASCII_TEXTS)
+@example("the \x7f river")
+@example("")
+@example("9,")
+def test_the_fast_path_and_the_general_path_agree(text):
+    general = PieceTokenizer(tiny_vocabulary.model_bytes())
+    general._vocabulary.keeps_ascii = False
+    fast, slow = TOKENIZER.encode(text), general.encode(text)
+    assert TOKENIZER._vocabulary.keeps_ascii
+    assert fast.pieces == slow.pieces
+    assert np.array_equal(fast.ids, slow.ids)
+    assert np.array_equal(fast.offsets, slow.offsets)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The  river", [("▁the", "The"), ("▁ri", "ri"), ("ver", "ver")]),
+        ("9,", [("▁", ""), ("9", "9"), (",", ",")]),
+        ("The '' ``", [("▁the", "The"), ("▁", ""), ('"', "''"), ("▁", ""), ('"', "``")]),
+        ("The…", [("▁the", "The"), (".", "…"), (".", "…"), (".", "…")]),
+        ("日本", [("▁", ""), ("日本", "日本")]),
+        ("The\u0301 river", [("▁the", "The"), ("▁ri", "ri"), ("ver", "ver")]),
+        ("\x01the\x7f", [("▁the", "the")]),
+        ("the\u200briver", [("▁the", "the"), ("▁ri", "ri"), ("ver", "ver")]),
+        ("", []),
+        (" \u200b\n", []),
+    ],
+)
+def test_known_texts(text, shown):
+    pieces = TOKENIZER.encode(text)
+    assert [
+        (piece, text[begin:end]) for piece, (begin, end) in zip(pieces.pieces, pieces.offsets, strict=True)
+    ] == shown
+    check_offsets(text, pieces)
+
+
+@pytest.mark.parametrize("special", ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"])
+def test_special_pieces_in_a_text_are_text(special):
+    specials = {TOKENIZER.pad_id, TOKENIZER.cls_id, TOKENIZER.sep_id, 4}
+    for text in (special, f"the {special}, river", special.lower(), f"é{special}"):
+        assert specials.isdisjoint(TOKENIZER.encode(text).ids.tolist())
+        assert specials.isdisjoint(TOKENIZER.encode_token(text, case_sensitive=True).ids.tolist())
+
+
+def test_the_special_ids_are_alberts():
+    assert (TOKENIZER.pad_id, TOKENIZER.unk_id, TOKENIZER.cls_id, TOKENIZER.sep_id) == (0, 1, 2, 3)
+    assert TOKENIZER.vocabulary_size == tiny_vocabulary.VOCABULARY_SIZE
+    assert [TOKENIZER.piece(index) for index in range(5, 13)] == ["(", ")", '"', "-", ".", "–", "£", "€"]
+
+
+@pytest.mark.parametrize("piece_id", [-1, tiny_vocabulary.VOCABULARY_SIZE])
+def test_an_id_outside_the_vocabulary_is_refused(piece_id):
+    with pytest.raises(ParamError, match=f"piece_id is {piece_id}, expected 0 to"):
+        TOKENIZER.piece(piece_id)
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXTS, st.booleans())
+def test_a_token_is_encoded_by_spark_nlps_rule(token, case_sensitive):
+    encoded = TOKENIZER.encode_token(token, case_sensitive=case_sensitive)
+    text = token if case_sensitive else token.lower()
+    ids = [index for index in PROCESSOR.encode(text) if index != PROCESSOR.piece_to_id("▁")]
+    assert encoded.ids.tolist() == ids
+    assert len(encoded.pieces) == len(ids)
+    check_offsets(token, encoded)
+
+
+def test_a_token_keeps_accents_quotes_and_commas():
+    assert TOKENIZER.encode_token("9,").pieces == ["9,"]
+    assert TOKENIZER.encode_token("The").pieces == ["▁the"]
+    assert TOKENIZER.encode_token("THE", case_sensitive=True).ids.tolist() == [1]
+    assert TOKENIZER.encode_token("é").pieces == ["é"]
+    assert TOKENIZER.encode_token("\u200b").ids.tolist() == []
+    assert TOKENIZER.encode_token("İ").offsets.tolist()[0] == [0, 1]
+
+
+def test_a_long_token_is_encoded_like_a_short_one():
+    word = "bridge" * 20
+    assert TOKENIZER.encode_token(word).ids.tolist() == PROCESSOR.encode(word)
+
+
+@pytest.mark.parametrize("encode", [TOKENIZER.encode, TOKENIZER.encode_token])
+@pytest.mark.parametrize("filler", ["", "é" * 100])
+def test_a_lone_surrogate_is_refused_without_the_text(encode, filler):
+    with pytest.raises(TextError, match=f"at character {len(filler) + 7}") as refused:
+        encode(filler + "geheim \ud800")
+    assert "geheim" not in str(refused.value)
+
+
+def test_a_tokenizer_survives_pickling():
+    tokenizer = with_options(NormalizationOptions(do_lower_case=False))
+    copy = pickle.loads(pickle.dumps(tokenizer))
+    text = "The River, 9, café ½ “x”"
+    assert copy.options == tokenizer.options
+    assert copy.encode(text).pieces == tokenizer.encode(text).pieces
+    assert np.array_equal(copy.encode(text).offsets, tokenizer.encode(text).offsets)
+
+
+def test_results_cannot_be_changed_by_accident():
+    for pieces in (TOKENIZER.encode("the river"), TOKENIZER.encode("é ½"), TOKENIZER.encode_token(".")):
+        for array in (pieces.ids, pieces.offsets):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 7
+
+
+def test_threads_share_a_tokenizer():
+    texts = [f"the river {number}, 9,000, café {'bridge ' * (number % 7)}" for number in range(400)]
+    alone = [TOKENIZER.encode(text).ids.tolist() for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda text: TOKENIZER.encode(text).ids.tolist(), texts)) == alone
+
+
+def train(**settings_of_a_vocabulary):
+    class Sink:
+        data = b""
+
+        def write(self, data):
+            self.data += data
+
+    sink = Sink()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(tiny_vocabulary.TEXT.lower().splitlines()),
+        model_writer=sink,
+        vocab_size=400,
+        hard_vocab_limit=False,
+        minloglevel=3,
+        num_threads=1,
+        **settings_of_a_vocabulary,
+    )
+    return sink.data
+
+
+SPECIALS = {"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1, "control_symbols": ["[CLS]", "[SEP]"]}
+
+
+def test_a_vocabulary_that_keeps_spaces_at_the_end_works_too():
+    tokenizer = PieceTokenizer(train(treat_whitespace_as_suffix=True, **SPECIALS))
+    text = "The  river was (high)"
+    pieces = tokenizer.encode(text)
+    check_offsets(text, pieces)
+    shown = [
+        (piece, text[begin:end]) for piece, (begin, end) in zip(pieces.pieces, pieces.offsets, strict=True)
+    ]
+    assert [stretch.lower() for _, stretch in shown] == [piece.strip("▁") for piece, _ in shown]
+    assert not tokenizer._vocabulary.keeps_ascii
+
+
+def test_a_vocabulary_without_alberts_special_pieces_is_refused():
+    with pytest.raises(CheckpointError, match=r"(?s)tokens\.model.*2 problems.*\[CLS\] is missing.*\[SEP\]"):
+        PieceTokenizer(train(pad_id=0, unk_id=1, bos_id=-1, eos_id=-1), source="tokens.model")
+
+
+def test_a_vocabulary_of_bytes_is_refused():
+    with pytest.raises(CheckpointError, match="spells unknown characters in bytes"):
+        PieceTokenizer(train(byte_fallback=True, **SPECIALS))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", b"version https://git-lfs.github.com/spec/v1"])
+def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content):
+    path = tmp_path / "spiece.model"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"spiece\.model is no SentencePiece model"):
+        PieceTokenizer.load(path)
+
+
+def test_the_package_does_not_load_sentencepiece_before_it_is_needed():
+    program = (
+        "import sys, sparkalbert.text as text\n"
+        "assert 'sentencepiece' not in sys.modules\n"
+        "text.PieceTokenizer\n"
+        "assert 'sentencepiece' in sys.modules\n"
+        "assert set(text.__all__) <= set(dir(text))\n"
+        "from sparkalbert.text import *\n"
+        "Pieces, SentenceOptions, SentenceSplitter, TokenizerOptions, WordTokenizer\n"
+        "text.Nothing\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (
+        run.stderr.splitlines()[-1] == "AttributeError: module 'sparkalbert.text' has no attribute 'Nothing'"
+    )
+
+
+def golden(field):
+    with GOLDEN.open(encoding="utf-8") as lines:
+        return [(record["text"], record[field]) for record in map(json.loads, lines)]
+
+
+@needs_golden
+@pytest.mark.parametrize(("field", "replace_quotes"), [("hf_ids", True), ("google_ids", False)])
+def test_ids_are_those_recorded_from_the_reference_tokenizers(field, replace_quotes):
+    tokenizer = PieceTokenizer(
+        REAL_VOCABULARY.read_bytes(), NormalizationOptions(replace_quotes=replace_quotes)
+    )
+    recorded = golden(field)
+    assert len(recorded) > 1_000
+    wrong = [
+        number for number, (text, ids) in enumerate(recorded) if tokenizer.encode(text).ids.tolist() != ids
+    ]
+    assert wrong == []
+
+
+@needs_golden
+def test_offsets_of_the_recorded_texts_with_the_real_vocabulary():
+    tokenizer = PieceTokenizer.load(REAL_VOCABULARY)
+    for text, _ in golden("hf_ids"):
+        pieces = tokenizer.encode(text)
+        check_offsets(text, pieces)
+        if text.isascii() and "''" not in text and "``" not in text:
+            shown = [text[begin:end].lower() for begin, end in pieces.offsets]
+            assert shown == [piece.strip("▁") for piece in pieces.pieces]
