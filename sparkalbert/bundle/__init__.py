@@ -4,15 +4,20 @@ from sparkalbert.bundle.cache import cache_home, node_home
 from sparkalbert.bundle.folder import Bundle, write_bundle
 from sparkalbert.bundle.installation import installed
 from sparkalbert.bundle.manifest import FileRecord, Manifest, Precision
+from sparkalbert.bundle.names import KNOWN_MODELS
+from sparkalbert.bundle.resolve import embedded_models, find_model
 from sparkalbert.bundle.transport import PackedBundle, install, install_pack, pack
 
 __all__ = [
+    "KNOWN_MODELS",
     "Bundle",
     "FileRecord",
     "Manifest",
     "PackedBundle",
     "Precision",
     "cache_home",
+    "embedded_models",
+    "find_model",
     "install",
     "install_pack",
     "installed",

@@ -30,12 +30,21 @@ def cache_home() -> Path:
 
     ``SPARKALBERT_HOME``, else ``sparkalbert`` under the user's cache folder (``XDG_CACHE_HOME``, else
     ``~/.cache``; a relative ``XDG_CACHE_HOME`` is ignored, as the XDG specification asks).
+
+    Raises
+    ------
+    OutputError
+        When neither variable is set and the user has no home.
     """
     chosen = _chosen_home()
     if chosen is not None:
         return chosen
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    root = xdg if xdg.is_absolute() else Path.home() / ".cache"
+    try:
+        root = xdg if xdg.is_absolute() else Path.home() / ".cache"
+    except RuntimeError as error:
+        msg = f"No folder for models: {error} Set {HOME_VARIABLE} to a folder that this user can write."
+        raise OutputError(msg) from error
     return root / "sparkalbert"
 
 
