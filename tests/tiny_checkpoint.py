@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tiny_vocabulary
 from safetensors.numpy import save_file
 
 from sparkalbert.config import AlbertConfig
+from tests import tiny_vocabulary
 
 SHAPE: Mapping[str, Any] = {
     "vocab_size": 512,

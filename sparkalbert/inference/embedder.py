@@ -156,7 +156,7 @@ class WordEmbedder:
         options = EmbedderOptions(
             encoding=encoding,
             vectors=VectorOptions(pooling, tuple(layers), max_sentence_length),
-            session=SessionOptions(threads=threads or len(os.sched_getaffinity(0)), device=device),
+            session=SessionOptions(threads=threads or _available_cores(), device=device),
         )
         return cls(find_model(str(model)), options)
 
@@ -245,6 +245,13 @@ class WordEmbedder:
     @staticmethod
     def _split(vectors: Float32Array, counts: Sequence[int]) -> list[Float32Array]:
         return np.split(vectors, np.cumsum(counts)[:-1]) if counts else []
+
+
+def _available_cores() -> int:
+    """Cores this process may use; in a container often fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _begin_end(spans: Sequence[Span]) -> tuple[list[int], list[int]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark.ml import Transformer
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - as the whole Spark world writes it
+from pyspark.sql import functions as F
 
 from sparkalbert.bundle import Bundle, Precision, find_model
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812 - as the whole Spark world writes it
+from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
 __all__ = ["ArrowSeries", "BatchFunction", "arrow_column"]

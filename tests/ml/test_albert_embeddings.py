@@ -1,0 +1,303 @@
+"""The stage on real Spark sessions: coverage, invariance, schema, plans, shipping, persistence."""
+
+import shutil
+
+import numpy as np
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import functions as F
+
+from sparkalbert.errors import ColumnError, ModelNotFoundError, ParamError, ParamTypeError
+from sparkalbert.inference import WordEmbedder
+from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
+from sparkalbert.ml.schema import ANNOTATIONS, VECTORS
+from tests import tiny_bundle
+
+TEXTS = [
+    "The old man walked to the market. She said that it was cold.",
+    "",
+    None,
+    "A smile 🙂 and a café, then\u200b 1,999 things; naïve Zoë … ½!",
+    "word " * 200,
+    "The old man walked to the market. She said that it was cold.",
+    "\u200b \u00ad x",
+    "İstanbul is a town. ﬁne!",
+]
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return str(tiny_bundle.bundle().path)
+
+
+def pipeline(folder, **params):
+    return Pipeline(
+        stages=[
+            DocumentAssembler().setInputCol("text").setOutputCol("document"),
+            SentenceDetector().setInputCols("document").setOutputCol("sentence"),
+            Tokenizer().setInputCols("sentence").setOutputCol("token"),
+            AlbertEmbeddings(model=folder, inputCols=["sentence", "token"], outputCol="embeddings", **params),
+        ]
+    )
+
+
+def text_frame(spark, texts=TEXTS):
+    return spark.createDataFrame(list(enumerate(texts)), "id long, text string")
+
+
+def embedded(frame, folder, **params):
+    rows = pipeline(folder, **params).fit(frame).transform(frame).orderBy("id").collect()
+    return {row.id: row for row in rows}
+
+
+def vectors_of(row):
+    return np.array([a.embeddings for a in row.embeddings], dtype=np.float32).reshape(len(row.embeddings), -1)
+
+
+def test_every_token_has_its_vector_in_order(any_spark, folder):
+    rows = embedded(text_frame(any_spark), folder)
+    plain = WordEmbedder.load(folder)
+    for number, text in enumerate(TEXTS):
+        row = rows[number]
+        assert [(a.begin, a.end) for a in row.embeddings] == [(t.begin, t.end) for t in row.token]
+        assert [a.result for a in row.embeddings] == [t.result.lower() for t in row.token]
+        (words,) = plain.embed([text or ""])
+        assert words.tokens == [t.result for t in row.token]
+        np.testing.assert_array_equal(vectors_of(row), words.vectors.reshape(len(words.tokens), -1))
+
+
+def test_annotations_say_what_spark_nlp_says(spark, folder):
+    frame = text_frame(spark, ["He said hi. A \u200b b"])
+    row = embedded(frame, folder)[0]
+    first, *_, blank, last = row.embeddings
+    assert first.annotatorType == "word_embeddings"
+    piece = WordEmbedder.load(folder).tokenizer.encode("He said hi.").ids[0]
+    assert first.metadata == {
+        "sentence": "0", "token": "he", "pieceId": str(piece), "isWordStart": "true", "isOOV": "false",
+    }  # fmt: skip
+    assert last.metadata["sentence"] == "1"
+    assert blank.metadata["isOOV"] == "true"
+    assert blank.metadata["pieceId"] == "-1"
+    assert not any(blank.embeddings)
+
+
+def test_the_schema_is_spark_nlps(any_spark, folder):
+    frame = text_frame(any_spark)
+    out = pipeline(folder).fit(frame).transform(frame)
+    field = out.schema["embeddings"]
+    assert field.dataType == ANNOTATIONS
+    assert field.nullable
+    name = tiny_bundle.bundle().manifest.name
+    assert field.metadata == {"annotatorType": "word_embeddings", "dimension": 32, "ref": name}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision):
+    folder = str(tiny_bundle.bundle(precision).path)
+    frame = text_frame(spark)
+    expected = None
+    records = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    try:
+        for partitions, batch in [(1, 10_000), (2, 3), (7, 1)]:
+            spark.conf.set(records, str(batch))
+            rows = embedded(frame.repartition(partitions), folder)
+            found = np.concatenate([vectors_of(rows[key]).reshape(-1, 32) for key in sorted(rows)])
+            expected = found if expected is None else expected
+            np.testing.assert_array_equal(found, expected)
+    finally:
+        spark.conf.unset(records)
+    assert len(expected) > 200
+
+
+def test_token_lists_give_one_vector_each(any_spark, folder):
+    lists = [["I", "love", "NLP"], [], None, ["a b", "", "\u200b", "x"], ["word"] * 2000]
+    frame = any_spark.createDataFrame(list(enumerate(lists)), "id long, tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="vectors")
+    out = stage.transform(frame)
+    assert out.schema["vectors"].dataType == VECTORS
+    rows = {row.id: row for row in out.collect()}
+    assert rows[2].vectors is None
+    assert rows[1].vectors == []
+    plain = WordEmbedder.load(folder)
+    for number in (0, 3, 4):
+        (words,) = plain.embed_tokens([lists[number]])
+        np.testing.assert_array_equal(np.array(rows[number].vectors, dtype=np.float32), words.vectors)
+
+
+def test_null_tokens_inside_a_list_keep_their_place(spark, folder):
+    frame = spark.createDataFrame([(["a", None, "b"],)], "tokens array<string>")
+    (row,) = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="v").transform(frame).collect()
+    assert len(row.v) == 3
+    assert not any(row.v[1])
+
+
+def python_evaluations(frame):
+    plan = frame._jdf.queryExecution().executedPlan().toString()
+    return plan.count("ArrowEvalPython")
+
+
+def test_explode_and_filter_run_the_model_once(spark, folder):
+    frame = spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    out = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="v").transform(frame)
+    assert python_evaluations(out.selectExpr("explode(v) AS one")) == 1
+    assert python_evaluations(out.where("size(v) > 0")) == 1
+    assert out.selectExpr("explode(v) AS one").count() == 2
+
+
+def test_transform_starts_no_spark_job(spark, folder):
+    context = spark.sparkContext
+    frame = text_frame(spark)
+    context.setJobGroup("lazy", "no job may start here")
+    try:
+        pipeline(folder).fit(frame).transform(frame)
+        assert list(context.statusTracker().getJobIdsForGroup("lazy")) == []
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+
+
+@pytest.mark.parametrize("how", ["path", "broadcast", "artifact"])
+def test_the_model_reaches_the_workers(spark, folder, how, tmp_path, monkeypatch):
+    frame = spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="v", modelDistribution=how)
+    (row,) = stage.transform(frame).collect()
+    (words,) = WordEmbedder.load(folder).embed_tokens([["a", "b"]])
+    np.testing.assert_array_equal(np.array(row.v, dtype=np.float32), words.vectors)
+
+
+def test_connect_refuses_broadcast(connect_spark, folder):
+    frame = connect_spark.createDataFrame([(["a"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], modelDistribution="broadcast")
+    with pytest.raises(ParamError, match="Spark Connect has no broadcast"):
+        stage.transform(frame)
+
+
+@pytest.mark.parametrize("how", ["reference", "value"])
+def test_stage_and_pipeline_are_saved_and_loaded(any_spark, folder, how, tmp_path):
+    frame = text_frame(any_spark)
+    fitted = pipeline(folder, persistModel=how, pooling="mean").fit(frame)
+    stage = fitted.stages[-1]
+    stage.write().save(str(tmp_path / "stage"))
+    with pytest.raises(Exception, match=r"(?i)already exists"):
+        stage.write().save(str(tmp_path / "stage"))
+    stage.write().overwrite().save(str(tmp_path / "stage"))
+    again = AlbertEmbeddings.load(str(tmp_path / "stage"))
+    assert again.uid == stage.uid
+    assert again.getPooling() == "mean"
+    assert (tmp_path / "stage" / "bundle").is_dir() == (how == "value")
+    fitted.write().overwrite().save(str(tmp_path / "pipeline"))
+    loaded = PipelineModel.load(str(tmp_path / "pipeline"))
+    for left, right in zip(
+        fitted.transform(frame).orderBy("id").collect(),
+        loaded.transform(frame).orderBy("id").collect(),
+        strict=True,
+    ):
+        assert left == right
+
+
+def test_another_model_under_the_saved_name_is_refused(spark, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_bundle.bundle().path, folder)
+    AlbertEmbeddings(model=str(folder), inputCols=["tokens"]).save(str(tmp_path / "stage"))
+    shutil.rmtree(folder)
+    shutil.copytree(tiny_bundle.bundle("int8").path, folder)
+    stage = AlbertEmbeddings.load(str(tmp_path / "stage"))
+    with pytest.raises(ValueError, match="is not the one"):
+        stage.transform(spark.createDataFrame([(["a"],)], "tokens array<string>"))
+
+
+def test_column_order_does_not_matter(spark, folder):
+    frame = text_frame(spark, TEXTS[:1])
+    one = embedded(frame, folder)[0]
+    swapped = pipeline(folder)
+    swapped.getStages()[-1].setInputCols("token", "sentence")
+    assert swapped.fit(frame).transform(frame).first().embeddings == one.embeddings
+
+
+def test_wrong_columns_are_refused_before_any_job(spark, folder):
+    frame = text_frame(spark)
+    stage = AlbertEmbeddings(model=folder, outputCol="e")
+    with pytest.raises(ParamError, match="has no inputCols"):
+        stage.transform(frame)
+    with pytest.raises(ColumnError, match="does not have any 'nope' column"):
+        stage.setInputCols("nope", "text").transform(frame)
+    with pytest.raises(ColumnError, match="Wrong or missing inputCols annotators"):
+        stage.setInputCols("id", "text").transform(frame)
+    with pytest.raises(ColumnError, match=r"Column 'text' is string; .* expects array<string>"):
+        stage.setInputCols("text").transform(frame)
+    with pytest.raises(ParamTypeError, match=r"expecting 2 columns\. Provided column amount: 3"):
+        stage.setInputCols("a", "b", "c")
+    with pytest.raises(ParamTypeError, match="It must be either str or list"):
+        stage.setInputCols(("a", "b"))
+
+
+def test_a_stage_without_a_model_says_so(spark):
+    with pytest.raises(ParamError, match="has no model: use pretrained"):
+        AlbertEmbeddings(inputCols=["tokens"]).transform(spark.range(1))
+
+
+def test_loading_a_folder_and_a_name(folder, tmp_path):
+    stage = AlbertEmbeddings.loadSavedModel(str(tiny_bundle.checkpoint()), None)
+    assert stage.uid.startswith("ALBERT_EMBEDDINGS_")
+    assert stage.getDimension() == 32
+    assert AlbertEmbeddings.pretrained(folder).getDimension() == 32
+    with pytest.raises(ModelNotFoundError, match="albert_xlarge_uncased"):
+        AlbertEmbeddings.pretrained("albert_tiny_martian")
+    with pytest.raises(ModelNotFoundError, match="lang 'fr'"):
+        AlbertEmbeddings.pretrained("albert_base_uncased", "fr")
+    with pytest.raises(ModelNotFoundError, match="not found"):
+        AlbertEmbeddings.loadSavedModel(str(tmp_path / "nothing"), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("maxSentenceLength", 600, "do not support token sequences longer than 512"),
+        ("maxSentenceLength", 2, "expected at least 3"),
+        ("batchSize", 0, "expected at least 1"),
+        ("pooling", "max", "expected one of first"),
+        ("encoding", "word", "expected one of sentence, token"),
+        ("engine", "tensorflow", "runs on 'onnx' only"),
+        ("modelDistribution", "pigeon", "expected one of auto"),
+        ("persistModel", "maybe", "expected one of reference, value"),
+        ("device", "tpu", "expected 'cpu'"),
+    ],
+)
+def test_setters_refuse_what_cannot_work(name, value, message):
+    with pytest.raises(ParamError, match=message):
+        AlbertEmbeddings(**{name: value})
+
+
+def test_a_wrong_dimension_is_found_on_the_driver(spark, folder):
+    frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], dimension=768)
+    with pytest.raises(ParamError, match="gives vectors of 32"):
+        stage.transform(frame)
+
+
+def test_changed_tokens_are_embedded_as_they_are(spark, folder):
+    """A stage between may have stemmed the tokens; then they are no stretches of the sentence."""
+    frame = text_frame(spark, ["He walked home"])
+    parts = pipeline(folder).fit(frame).stages
+    tokens = parts[2].transform(parts[1].transform(parts[0].transform(frame)))
+    metadata = tokens.schema["token"].metadata
+    stemmed = F.transform("token", lambda token: token.withField("result", F.lit("walk")))
+    changed = tokens.withColumn("token", stemmed).withMetadata("token", metadata)
+    row = parts[3].transform(changed).first()
+    (words,) = WordEmbedder.load(folder).embed_tokens([[a.result for a in row.token]])
+    np.testing.assert_array_equal(vectors_of(row), words.vectors)
+
+
+def test_tokens_outside_every_sentence_get_zeros(spark, folder):
+    frame = text_frame(spark, ["First one. Second one."])
+    parts = pipeline(folder).fit(frame).stages
+    tokens = parts[2].transform(parts[1].transform(parts[0].transform(frame)))
+    metadata = tokens.schema["sentence"].metadata
+    fewer = (
+        tokens.selectExpr("id", "text", "slice(sentence, 2, 1) AS sentence", "token")
+        .withMetadata("sentence", metadata)
+        .withMetadata("token", tokens.schema["token"].metadata)
+    )
+    row = parts[3].transform(fewer).first()
+    assert len(row.embeddings) == len(row.token) == 6
+    assert [any(a.embeddings) for a in row.embeddings] == [False] * 3 + [True] * 3
+    assert row.embeddings[0].metadata["sentence"] == "-1"

@@ -1,0 +1,28 @@
+"""Tiny bundles converted for real, once a process for each shape and precision."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sparkalbert.bundle import Bundle, Precision
+from sparkalbert.convert import convert_checkpoint
+from tests import tiny_checkpoint
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="tiny-bundles-")
+
+
+@cache
+def checkpoint(**config_overrides: Any) -> Path:
+    """The checkpoint behind :func:`bundle`."""
+    name = "-".join(f"{key}-{value}" for key, value in sorted(config_overrides.items())) or "plain"
+    return tiny_checkpoint.write(Path(_FOLDER.name) / name, **config_overrides)
+
+
+@cache
+def bundle(precision: Precision = "fp32", **config_overrides: Any) -> Bundle:
+    """A bundle of a seeded tiny checkpoint."""
+    source = checkpoint(**config_overrides)
+    return convert_checkpoint(source, source.with_name(f"{source.name}-{precision}"), precision=precision)
