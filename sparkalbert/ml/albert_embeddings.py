@@ -93,7 +93,7 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         lang: str = "en",
         remote_loc: str | None = None,
         *,
-        precision: Precision = "fp32",
+        precision: Precision | None = None,
     ) -> AlbertEmbeddings:
         """Return the stage with a model found by name or path.
 
@@ -108,7 +108,7 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         remote_loc
             A folder in which `name` is looked up instead.
         precision
-            ``fp32``, ``fp16`` or ``int8``, for models that are converted here.
+            ``fp32``, ``fp16`` or ``int8``, for models that are converted here; None for ``fp32``.
 
         Raises
         ------

@@ -47,7 +47,7 @@ sentences = st.lists(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sentences=sentences, budget=st.integers(1, 600), threads=st.sampled_from([1, 2]), data=st.data())
 def test_a_vector_never_depends_on_its_neighbours(engines, precision, sentences, budget, threads, data):
     alone = [engines(precision, 1, 10_000).embed([one]) for one in sentences]

@@ -1,0 +1,73 @@
+"""How rows are cut, joined and emitted, on plain Arrow arrays."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkalbert.inference import EmbedderOptions, SessionOptions, WordEmbedder
+from sparkalbert.ml import worker
+from sparkalbert.ml.distribution import ModelHandle
+from sparkalbert.ml.worker import TokenListTask, WorkerModel
+from tests import tiny_bundle
+
+token_lists = st.lists(
+    st.none() | st.lists(st.none() | st.text("ab \u200b🙂", max_size=5), max_size=12), min_size=1, max_size=12
+)
+
+
+def model(threads=1, **options):
+    bundle = tiny_bundle.bundle()
+    return WorkerModel(
+        ModelHandle("tiny", bundle.digest, str(bundle.path)), EmbedderOptions(**options), threads
+    )
+
+
+@given(rows=token_lists, group=st.integers(1, 40), output=st.integers(1, 40), start=st.integers(0, 3))
+def test_rows_come_back_however_they_are_cut(rows, group, output, start):
+    array = pa.array([["before"]] * start + rows, pa.list_(pa.string())).slice(start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "_GROUP_BYTES", group * 4 * 32)
+        patch.setattr(worker, "_OUTPUT_BYTES", output * 4 * 32)
+        parts = list(TokenListTask(model())(iter([(array,)])))
+    found = [row for part in parts for row in part.to_pylist()]
+    assert [None if row is None else len(row) for row in found] == [
+        None if row is None else len(row) for row in rows
+    ]
+    plain = WordEmbedder(tiny_bundle.bundle(), EmbedderOptions(session=SessionOptions(threads=1)))
+    expected = plain.embed_tokens([[token or "" for token in row or ()] for row in rows])
+    for row, words in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.array(row or [], dtype=np.float32).reshape(-1, 32), words.vectors)
+
+
+def test_output_arrays_stay_near_their_size():
+    array = pa.array([["a"] * 10] * 20 + [["a"] * 100], pa.list_(pa.string()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "_OUTPUT_BYTES", 35 * 4 * 32)
+        parts = list(TokenListTask(model())(iter([(array,)])))
+    assert [len(part) for part in parts] == [3, 3, 3, 3, 3, 3, 2, 1]
+
+
+def test_empty_batches_give_nothing():
+    task = TokenListTask(model())
+    assert list(task(iter([(pa.array([], pa.list_(pa.string())),)]))) == []
+    assert list(task(iter([]))) == []
+
+
+def test_a_process_keeps_its_model():
+    assert model().load() is model().load()
+    assert model().load() is not model(encoding="token").load()
+    assert model().load()._engine.session is model(encoding="token").load()._engine.session
+
+
+def test_a_model_that_is_nowhere_is_named(spark, tmp_path):
+    handle = ModelHandle("albert_lost", "0" * 64, str(tmp_path / "gone"), artifact="gone.zip")
+    with pytest.raises(ValueError, match=r"'albert_lost' is not on this worker\. Tried: .*gone.*gone\.zip"):
+        handle.locate()
+
+
+def test_another_bundle_at_the_same_path_is_not_taken(tmp_path):
+    bundle = tiny_bundle.bundle()
+    with pytest.raises(ValueError, match="is not on this worker"):
+        ModelHandle("tiny", "0" * 64, str(bundle.path)).locate()
