@@ -19,7 +19,7 @@ from sparkalbert.config import AlbertConfig
 from tests import tiny_vocabulary
 
 SHAPE: Mapping[str, Any] = {
-    "vocab_size": 512,
+    "vocab_size": tiny_vocabulary.VOCABULARY_SIZE,
     "embedding_size": 16,
     "hidden_size": 32,
     "num_hidden_layers": 3,
