@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -112,7 +112,8 @@ class Installation:
             )
             raise BundleError(msg)
         for name in self._manifest.files:
-            file = resources.enter_context((self._work / name).open("wb"))
+            file = (self._work / name).open("wb")
+            resources.callback(_close, file)
             self._streams[name] = (file, hashlib.sha256())
 
     def write(self, name: str, chunk: bytes | bytearray | memoryview) -> None:
@@ -180,6 +181,12 @@ class Installation:
                 )
                 raise BundleError(msg) from error
             raise
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file of a folder that is about to go: what a full disk did not take no longer matters."""
+    with suppress(OSError):
+        file.close()
 
 
 def _folder_of(digest: str) -> Path:

@@ -1,0 +1,22 @@
+"""Folders and bundles for the tests of this folder."""
+
+import shutil
+
+import pytest
+
+from sparkalbert.bundle import Bundle
+from tests import tiny_bundle
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """An empty SPARKALBERT_HOME of each test's own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SPARKALBERT_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A copy of a real tiny bundle, to be damaged at will."""
+    return Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "tiny"))
