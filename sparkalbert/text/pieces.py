@@ -223,36 +223,23 @@ class PieceTokenizer:
     def _encode(self, raw: str, normalized: NormalizedText, *, resplit: bool) -> Pieces:
         text = normalized.text
         vocabulary = self._vocabulary
-        ids: list[int]
-        pieces: list[str]
-        if self._keeps_places(text) and vocabulary.irregular_ids.isdisjoint(
-            ids := self._processor.encode(text)
-        ):
+        # The unknown piece stands for a text whose offsets cannot be told from lengths.
+        ids: list[int] = self._processor.encode(text) if self._keeps_places(text) else [vocabulary.unk_id]
+        if resplit and not vocabulary.comma_splits.keys().isdisjoint(ids):
+            ids = [part for piece_id in ids for part in vocabulary.comma_splits.get(piece_id, (piece_id,))]
+        if vocabulary.irregular_ids.isdisjoint(ids):
             id_array = np.array(ids, dtype=np.int64)
             pieces = [vocabulary.pieces[piece_id] for piece_id in ids]
             offsets = vocabulary.plain_offsets(id_array)
         else:
             pieces = self._processor.encode(text, out_type=str)
             if resplit:
-                pieces = self._resplit(pieces)
+                pieces = _resplit(self._processor, pieces)
             id_array = vocabulary.ids_of(pieces)
             offsets = self._offsets(text, pieces)
         if normalized.starts is not None and normalized.stops is not None:
             offsets = _to_raw(offsets, normalized.starts, normalized.stops, len(raw))
         return Pieces(_frozen(id_array), pieces, _frozen(offsets))
-
-    def _resplit(self, pieces: list[str]) -> list[str]:
-        """Split pieces that end in a digit and a comma, as both reference tokenizers do."""
-        resplit: list[str] = []
-        for piece in pieces:
-            if not _ends_in_digit_comma(piece):
-                resplit.append(piece)
-                continue
-            parts: list[str] = self._processor.encode(piece[:-1].replace(_SPACE, ""), out_type=str)
-            if not piece.startswith(_SPACE) and parts[0].startswith(_SPACE):
-                parts = [parts[0][1:], *parts[1:]] if len(parts[0]) > 1 else parts[1:]
-            resplit += [*parts, ","]
-        return resplit
 
     def _offsets(self, text: str, pieces: list[str]) -> IntArray:
         """Return int64 ``[pieces, 2]`` into `text`; the pieces joined are sentencepiece's own text."""
@@ -306,17 +293,18 @@ class _Vocabulary:
             name: processor.piece_to_id(name) for name in ("<pad>", "[CLS]", "[SEP]")
         }
         _check(self, processor, source)
-        self.space_id: int = processor.piece_to_id(_SPACE)
         self._ids = {
             piece: index for index, piece in enumerate(self.pieces) if not processor.is_control(index)
         }
+        self.space_id = self._ids.get(_SPACE, -1)
         self._lengths = _lengths(self.pieces)
         self._shown = _lengths([piece.removeprefix(_SPACE) for piece in self.pieces])
-        self.irregular_ids = frozenset(
-            index
+        self.irregular_ids = {i for i, piece in enumerate(self.pieces) if _SPACE in piece[1:]} | {self.unk_id}
+        self.comma_splits = {
+            index: tuple(self.ids_of(_resplit(processor, [piece])).tolist())
             for index, piece in enumerate(self.pieces)
-            if _ends_in_digit_comma(piece) or _SPACE in piece[1:]
-        ) | {self.unk_id}
+            if _ends_in_digit_comma(piece)
+        }
         spaced = " ".join(_PRINTABLE)
         self.keeps_ascii = processor.normalize(spaced, with_offsets=True) == (
             _SPACE + spaced.replace(" ", _SPACE),
@@ -356,6 +344,20 @@ def _processor(vocabulary: bytes, source: str) -> sentencepiece.SentencePiecePro
         msg = f"{source} is no SentencePiece model ({len(vocabulary)} bytes); download the checkpoint again."
         raise CheckpointError(msg) from error
     return processor
+
+
+def _resplit(processor: sentencepiece.SentencePieceProcessor, pieces: list[str]) -> list[str]:
+    """Split pieces that end in a digit and a comma, as both reference tokenizers do."""
+    resplit: list[str] = []
+    for piece in pieces:
+        if not _ends_in_digit_comma(piece):
+            resplit.append(piece)
+            continue
+        parts: list[str] = processor.encode(piece[:-1].replace(_SPACE, ""), out_type=str)
+        if not piece.startswith(_SPACE) and parts[0].startswith(_SPACE):
+            parts = [parts[0][1:], *parts[1:]] if len(parts[0]) > 1 else parts[1:]
+        resplit += [*parts, ","]
+    return resplit
 
 
 def _ends_in_digit_comma(piece: str) -> bool:

@@ -33,13 +33,13 @@ def reference(text, options):
     return text.lower() if options.do_lower_case else text
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(TEXTS, OPTIONS)
 def test_the_text_is_that_of_the_reference_rule(text, options):
     assert normalize(text, options).text == reference(text, options)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(TEXTS, OPTIONS)
 def test_every_character_comes_from_where_the_map_says(text, options):
     normalized = normalize(text, options)
