@@ -112,6 +112,7 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
 def _library() -> ModuleType:
     try:
         import huggingface_hub
+        import huggingface_hub.constants
     except ImportError as error:
         msg = (
             "A model from the Hugging Face Hub needs huggingface_hub: pip install 'sparkalbert[hub]'. "

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +67,15 @@ def find(model: str, home: str, **options: Any) -> tuple[str, str]:
         return "", str(find_model(model, **options).verify().path)
     except SparkAlbertError as error:
         return type(error).__name__, str(error)
+
+
+def error_of(script: str, home: Path) -> str:
+    """Run a script that fails in a fresh process and return what it printed to standard error."""
+    environment = {**os.environ, "SPARKALBERT_HOME": str(home)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    return done.stderr
 
 
 def install(digest: str, pack: str) -> str:

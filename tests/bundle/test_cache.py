@@ -2,13 +2,13 @@ import os
 import stat
 import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 
 from sparkalbert.bundle import cache_home, node_home
 from sparkalbert.bundle.cache import exclusive, remove_leftovers
 from sparkalbert.errors import BundleError, OutputError
+from tests.bundle import child
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
 
@@ -84,16 +84,19 @@ def test_a_home_that_cannot_be_made(tmp_path, monkeypatch):
         pass
 
 
-def test_a_user_without_home(monkeypatch):
-    def no_home(_):
-        msg = "Could not determine home directory."
-        raise RuntimeError(msg)
-
-    monkeypatch.delenv("SPARKALBERT_HOME", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", classmethod(no_home))
-    with pytest.raises(OutputError, match=r"No folder for models: .*Set SPARKALBERT_HOME"):
-        cache_home()
+@needs_root
+def test_a_user_without_home(tmp_path):
+    script = (
+        "import os\n"
+        "from sparkalbert.bundle import cache_home\n"
+        "for name in ('HOME', 'XDG_CACHE_HOME', 'SPARKALBERT_HOME'): os.environ.pop(name, None)\n"
+        "os.setuid(54321)\n"
+        "cache_home()"
+    )
+    assert (
+        "OutputError: No folder for models: Could not determine home directory. "
+        "Set SPARKALBERT_HOME to a folder that this user can write."
+    ) in child.error_of(script, tmp_path)
 
 
 def test_one_at_a_time_even_between_threads(tmp_path):

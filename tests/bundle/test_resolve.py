@@ -1,0 +1,249 @@
+import json
+import shutil
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from sparkalbert.bundle import Bundle, embedded_models, find_model, resolve
+from sparkalbert.bundle.conversion import GROUP, converter
+from sparkalbert.errors import (
+    BundleError,
+    CheckpointError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    ParamError,
+)
+from tests import tiny_bundle, tiny_checkpoint
+from tests.bundle import child
+
+KNOWN = "albert_base_uncased, albert_large_uncased, albert_xlarge_uncased, albert_xxlarge_uncased"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A copy of a real tiny checkpoint."""
+    return shutil.copytree(tiny_bundle.checkpoint(), tmp_path / "my albert")
+
+
+@pytest.fixture
+def embedded(tmp_path, tiny, monkeypatch):
+    """A package whose only embedded model is a tiny bundle."""
+    folder = tmp_path / "models"
+    (folder / "not-a-model").mkdir(parents=True)
+    shutil.copytree(tiny.path, folder / "albert_tiny_en")
+    monkeypatch.setattr(resolve, "_EMBEDDED", folder)
+    return folder
+
+
+def not_found(model, **options):
+    with pytest.raises(ModelNotFoundError) as caught:
+        find_model(model, **options)
+    return str(caught.value)
+
+
+def cached(home):
+    return sorted(path.name for path in (home / "bundles").iterdir())
+
+
+class TestBundleFolder:
+    @pytest.mark.parametrize("spelling", [Path, str, lambda path: f"{path}/", lambda path: f"file:{path}"])
+    def test_it_is_used_in_place(self, tiny, home, spelling):
+        found = find_model(spelling(tiny.path))
+        assert found.path == tiny.path
+        assert found.manifest == tiny.manifest
+        assert not home.exists()
+
+    def test_relative_and_home_paths(self, tiny, monkeypatch):
+        monkeypatch.chdir(tiny.path.parent)
+        monkeypatch.setenv("HOME", str(tiny.path.parent))
+        for spelling in (tiny.path.name, f"./{tiny.path.name}", f"~/{tiny.path.name}"):
+            assert find_model(spelling).digest == tiny.digest
+
+    def test_a_damaged_bundle_is_told(self, tiny):
+        (tiny.path / "model.onnx").unlink()
+        with pytest.raises(BundleError, match=r"model\.onnx is missing"):
+            find_model(tiny.path)
+
+    def test_its_precision_is_its_own(self, tiny):
+        assert find_model(tiny.path, precision="fp32").digest == tiny.digest
+        with pytest.raises(ParamError) as caught:
+            find_model(tiny.path, precision="int8")
+        assert str(caught.value) == (
+            f"precision is 'int8', but {tiny.path} is 'fp32' already. Leave it out, or convert the "
+            "checkpoint again."
+        )
+
+    def test_it_has_no_revision(self, tiny):
+        with pytest.raises(ParamError, match=r"revision is 'main', but .* is a folder, which has none"):
+            find_model(tiny.path, revision="main")
+
+
+class TestCheckpointFolder:
+    def test_it_is_converted_once(self, checkpoint, home):
+        first = find_model(checkpoint)
+        assert first.path.parent == home / "bundles"
+        assert first.path.name.startswith("my_albert-fp32-")
+        assert first.manifest.name == first.manifest.source == "my albert"
+        assert first.verify().digest == tiny_bundle.bundle().digest
+        written = (first.path / "model.onnx").stat().st_ino
+        assert find_model(checkpoint).path == first.path
+        assert (first.path / "model.onnx").stat().st_ino == written
+        assert sorted(path.name for path in home.iterdir()) == ["bundles", "locks", "work"]
+        assert list((home / "work").iterdir()) == []
+
+    def test_the_key_is_the_content(self, checkpoint, home, tmp_path):
+        first = find_model(checkpoint)
+        moved = checkpoint.rename(tmp_path / "elsewhere")
+        same = moved.rename(checkpoint)
+        assert find_model(same).path == first.path
+        tiny_checkpoint.write(checkpoint, seed=1)
+        assert find_model(checkpoint).digest != first.digest
+        (checkpoint / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+        find_model(checkpoint)
+        (checkpoint / "README.md").write_text("no part of the model")
+        find_model(checkpoint)
+        assert len(cached(home)) == 3
+
+    def test_a_damaged_cache_is_repaired(self, checkpoint, home):
+        first = find_model(checkpoint)
+        path = first.path / "model.onnx.data"
+        path.write_bytes(path.read_bytes()[:-1])
+        again = find_model(checkpoint)
+        assert again.path == first.path
+        assert again.verify().digest == first.digest
+        assert len(cached(home)) == 1
+
+    def test_a_checkpoint_that_cannot_be_converted(self, checkpoint, home):
+        (checkpoint / "model.safetensors").unlink()
+        with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+            find_model(checkpoint)
+        assert list((home / "work").iterdir()) == []
+        assert not (home / "bundles").exists() or cached(home) == []
+
+    def test_two_processes_convert_once(self, checkpoint, home, tmp_path):
+        environment = {"SPARKALBERT_HOME": str(home), "RENAMES": str(tmp_path / "renames")}
+        with child.processes(environment, 2) as pool:
+            list(pool.map(child.meet, [(str(tmp_path / "met"), 2)] * 2, chunksize=1))
+            found = list(pool.map(child.find, [str(checkpoint)] * 2, [str(home)] * 2, chunksize=1))
+        key = cached(home)[0]
+        assert found == [("", str(home / "bundles" / key))] * 2
+        published = [path.name for path in (tmp_path / "renames").iterdir() if path.name.startswith(key)]
+        assert len(published) == 1
+
+
+class TestNames:
+    def test_an_embedded_model(self, embedded, home, tiny):
+        assert embedded_models() == ("albert_tiny_en",)
+        found = find_model("albert_tiny_en", allow_download=False)
+        assert found.path == embedded / "albert_tiny_en"
+        assert found.digest == tiny.digest
+        assert not home.exists()
+
+    def test_embedded_models_of_this_package_open(self):
+        for name in embedded_models():
+            assert find_model(name, allow_download=False).verify().path.name == name
+
+    @pytest.mark.usefixtures("embedded")
+    def test_an_unknown_name_lists_the_known_ones(self):
+        assert not_found("albert_xlarge_uncase") == (
+            "No model is called 'albert_xlarge_uncase'. Did you mean 'albert_xlarge_uncased' or "
+            "'albert_xxlarge_uncased' or 'albert_large_uncased'? Known names: "
+            f"{KNOWN}, albert_base_uncased_v1, albert_large_uncased_v1, albert_xlarge_uncased_v1, "
+            "albert_xxlarge_uncased_v1. Part of this package: albert_tiny_en. "
+            "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
+        )
+        assert "Did you mean 'albert_tiny_en'" in not_found("albert_tiny")
+
+    @pytest.mark.parametrize("name", ["glove_100d", "", " ", "x\0y"])
+    def test_nothing_like_a_name(self, name):
+        message = not_found(name)
+        assert message.startswith(f"No model is called {name!r}. Known names: {KNOWN}")
+
+    def test_a_folder_that_happens_to_have_the_name(self, tmp_path, monkeypatch, embedded):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "albert_tiny_en").mkdir()
+        assert find_model("albert_tiny_en").path == embedded / "albert_tiny_en"
+
+    @pytest.mark.parametrize("precision", ["fp64", "", "FP32"])
+    def test_an_unknown_precision(self, precision):
+        with pytest.raises(ParamError, match=f"precision is '{precision}', expected one of fp32, fp16, int8"):
+            find_model("albert_base_uncased", precision=precision)
+
+
+class TestWrongPath:
+    @pytest.mark.parametrize(
+        "path", ["./nowhere", "/no/where", "../no-where", "nowhere/", "a/b/c", "file:/no"]
+    )
+    def test_it_is_not_there(self, tmp_path, monkeypatch, path):
+        monkeypatch.chdir(tmp_path)
+        expected = Path(path.removeprefix("file:"))
+        message = not_found(path)
+        assert message.startswith(f"There is no folder {expected}. Known names: {KNOWN}")
+
+    def test_a_path_object_is_never_a_name(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert not_found(Path("albert_base_uncased")).startswith("There is no folder albert_base_uncased.")
+
+    @pytest.mark.parametrize("spelling", [Path, str])
+    def test_a_folder_without_model(self, tmp_path, spelling):
+        assert not_found(spelling(tmp_path)) == (
+            f"The folder {tmp_path} holds no model: expected a bundle (manifest.json), a Hugging Face "
+            "checkpoint (config.json, model.safetensors, spiece.model) or a Spark NLP import folder "
+            "(model.onnx, assets/spiece.model)."
+        )
+
+    def test_a_bare_name_of_a_folder_without_model(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine").mkdir()
+        assert not_found("mine").startswith("The folder mine holds no model")
+
+    def test_a_file(self, tiny):
+        path = tiny.path / "model.onnx"
+        assert not_found(path) == f"{path} is a file, expected a model folder."
+
+    def test_a_user_that_is_not_there(self):
+        assert not_found("~no-such-user/model").startswith("~no-such-user/model cannot be read as a path: ")
+
+    @pytest.mark.parametrize("uri", ["s3://bucket/model", "hdfs://host/model", "dbfs:/models/albert"])
+    def test_a_path_of_another_machine(self, uri):
+        assert not_found(uri) == (
+            f"{uri} is not a path of this machine. Copy the folder to a local disk, or give the path "
+            "where it is mounted (on Databricks /Volumes/... or /dbfs/...)."
+        )
+
+
+class TestConverter:
+    def test_both_are_declared(self):
+        assert {point.name for point in entry_points(group=GROUP)} == {"checkpoint", "onnx"}
+
+    def test_the_checkpoint_converter_is_the_real_one(self, tmp_path):
+        made = converter("checkpoint")(tiny_bundle.checkpoint(), tmp_path / "bundle")
+        assert Bundle.open(tmp_path / "bundle").digest == made.digest == tiny_bundle.bundle().digest
+
+    def test_where_it_is_not_installed(self, checkpoint, home):
+        script = (
+            "import sys; sys.modules['onnx'] = None\n"  # as where onnx is not installed
+            "from sparkalbert.bundle import find_model\n"
+            f"find_model({str(checkpoint)!r})"
+        )
+        error = child.error_of(script, home)
+        assert "MissingDependencyError: " in error
+        assert "pip install 'sparkalbert[convert]'" in error
+
+    def test_a_kind_that_nobody_declares(self):
+        with pytest.raises(MissingDependencyError) as caught:
+            converter("tensorflow")
+        assert str(caught.value) == (
+            "Converting an ONNX export needs packages that are not installed (no entry point 'tensorflow' in "
+            "group 'sparkalbert.converters'): pip install 'sparkalbert[convert]'. Or convert where they are "
+            "and pass the bundle's folder."
+        )
+
+
+def test_a_cached_bundle_of_a_newer_sparkalbert_is_made_again(checkpoint):
+    first = find_model(checkpoint)
+    manifest = first.path / "manifest.json"
+    values = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**values, "format_version": 2}))
+    assert find_model(checkpoint).manifest == first.manifest
