@@ -30,7 +30,8 @@ _PICKLE_FILES: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _PREFIX: Final = "albert."
 _DTYPES: Final[Mapping[str, str]] = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _HEADER_LENGTH_BYTES: Final = 8
-_MOST_LISTED: Final = 20
+_MOST_LISTED: Final = 50
+_VALUES_AT_ONCE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,10 @@ class Checkpoint:
 
 
 def _is_finite(values: Float32Array) -> bool:
-    """Tell without a mask as large as the tensor: a sum of squares is finite only if all terms are.
-
-    float64 holds the square of any float32, and fewer than 2**60 of them.
-    """
+    """Tell in parts: a mask as large as the tensor would be memory for nothing."""
     flat = values.reshape(-1)
-    step = 1 << 20
-    return all(bool(np.isfinite(flat[start : start + step]).all()) for start in range(0, flat.size, step))
+    starts = range(0, flat.size, _VALUES_AT_ONCE)
+    return all(bool(np.isfinite(flat[start : start + _VALUES_AT_ONCE]).all()) for start in starts)
 
 
 def _read(location: _Location) -> Float32Array:
@@ -158,10 +156,11 @@ def _vocabulary_problems(folder: Path) -> list[str]:
     if (folder / VOCABULARY_FILE).is_file():
         return []
     if (folder / "vocab.txt").is_file():
-        return [
+        problem = (
             f"it has a WordPiece vocabulary (vocab.txt), expected SentencePiece ({VOCABULARY_FILE}); "
             "WordPiece ALBERTs, mostly Chinese ones, are not supported"
-        ]
+        )
+        return [problem]
     return [f"{VOCABULARY_FILE} is missing; it lies beside the weights in the model's repository"]
 
 

@@ -23,7 +23,7 @@ Tensors = Callable[[str], npt.NDArray[np.float32]]
 """Gives a checkpoint tensor by its name without the ``albert.`` prefix, float32."""
 
 _COLUMNS_AT_ONCE: Final = 1024
-_erf: Final = np.frompyfunc(math.erf, 1, 1)
+_erf: Final = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def hidden_states(
@@ -109,19 +109,23 @@ def _linear(tensors: Tensors, name: str, rows: Float64Array) -> Float64Array:
         rows @ weight[start : start + _COLUMNS_AT_ONCE].astype(np.float64).T
         for start in range(0, len(weight), _COLUMNS_AT_ONCE)
     ]
-    return np.concatenate(blocks, axis=-1) + tensors(f"{name}.bias")
+    product: Float64Array = np.concatenate(blocks, axis=-1) + tensors(f"{name}.bias")
+    return product
 
 
 def _layer_norm(config: AlbertConfig, tensors: Tensors, name: str, rows: Float64Array) -> Float64Array:
     centred = rows - rows.mean(axis=-1, keepdims=True)
     deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + config.layer_norm_eps)
-    return centred / deviation * tensors(f"{name}.weight") + tensors(f"{name}.bias")
+    normed: Float64Array = centred / deviation * tensors(f"{name}.weight") + tensors(f"{name}.bias")
+    return normed
 
 
 def _activate(config: AlbertConfig, values: Float64Array) -> Float64Array:
     if config.activation == "relu":
         return np.maximum(values, 0)
     if config.activation == "tanh":
-        inner = math.sqrt(2 / math.pi) * (values + 0.044715 * values**3)
-        return 0.5 * values * (1 + np.tanh(inner))
-    return 0.5 * values * (1 + _erf(values / math.sqrt(2)).astype(np.float64))
+        cubic = values * values * values
+        gate: Float64Array = np.tanh(math.sqrt(2 / math.pi) * (values + 0.044715 * cubic))
+    else:
+        gate = _erf(values / math.sqrt(2))
+    return 0.5 * values * (1 + gate)

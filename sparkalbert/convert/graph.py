@@ -60,7 +60,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
         to=TensorProto.INT32,
     )
     last_layer = _last_layer(nodes, config)
-    hidden = _embeddings(nodes, config)
+    hidden = _embeddings(nodes, config, precision)
     mixed = nodes.add("Mul", hidden, _layer_weight(nodes, nodes.constants.add(0, "int64")))
     first = 0
     for group, count in enumerate(config.layers_of_groups()):
@@ -72,12 +72,15 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     return _model(config, nodes, weights)
 
 
-def _embeddings(nodes: Nodes, config: AlbertConfig) -> str:
+def _embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:
     """Add pieces and positions, normalise, and project to the hidden size."""
     constants = nodes.constants
     count = nodes.add("Shape", "input_ids", start=1, end=2)
     positions = nodes.add("Slice", "embeddings.positions", constants.add([0], "int64"), count)
     pieces = nodes.add("Gather", "embeddings.pieces", "input_ids")
+    if precision == "fp16":
+        positions = nodes.add("Cast", positions, to=TensorProto.FLOAT)
+        pieces = nodes.add("Cast", pieces, to=TensorProto.FLOAT)
     normed = nodes.add(
         "LayerNormalization",
         nodes.add("Add", pieces, positions),
@@ -125,7 +128,7 @@ def _group_body(
     nodes.rename_output(nodes.add("Add", names["mixed"], share), outputs["mixed"])
     nodes.rename_output(hidden, outputs["hidden"])
     nodes.rename_output(names["go_on"], outputs["go_on"])
-    state = ["batch", "pieces", config.hidden_size]
+    state: list[str | int | None] = ["batch", "pieces", config.hidden_size]
     return helper.make_graph(
         nodes.nodes,
         f"group_{group}",

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from sparkalbert.bundle import Precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.graph_nodes import CONTRIB, Nodes
-from sparkalbert.convert.quantize import int8_products
+from sparkalbert.convert.quantize import ACTIVATION_FLOOR, OFFSET, non_negative_product, symmetric_product
 
 __all__ = ["layer"]
 
@@ -40,14 +40,11 @@ def layer(
         Name of the valid pieces of each sequence, int32 ``[batch]``.
     """
     context = _attention(nodes, config, precision, prefix, hidden, lengths)
-    attended = _norm(nodes, config, f"{prefix}attention.", context, hidden)
-    activated = _activation(
-        nodes, config, _product(nodes, precision, attended, f"{prefix}ffn.weight"), f"{prefix}ffn.bias"
-    )
-    expanded = _to_float32(
-        nodes, precision, _product(nodes, precision, activated, f"{prefix}ffn_output.weight")
-    )
-    return _norm(nodes, config, f"{prefix}ffn_output.", expanded, attended)
+    attended = _norm(nodes, config, prefix + "attention.", context, hidden, f"{prefix}attention.bias")
+    expanded = _product(nodes, precision, attended, f"{prefix}ffn.weight")
+    activated = _activation(nodes, config, expanded, f"{prefix}ffn.bias")
+    narrowed, bias = _ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
+    return _norm(nodes, config, prefix + "ffn_output.", narrowed, attended, bias)
 
 
 def _attention(
@@ -73,10 +70,21 @@ def _attention(
 def _product(nodes: Nodes, precision: Precision, rows: str, weight: str) -> str:
     """Multiply by a matrix from the right; biases are added by the operator that follows."""
     if precision == "int8":
-        return int8_products(nodes, rows, weight)
+        return symmetric_product(nodes, rows, weight)
     if precision == "fp16":
         rows = nodes.add("Cast", rows, to=TensorProto.FLOAT16)
     return nodes.add("MatMul", rows, weight)
+
+
+def _ffn_output(
+    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, activated: str
+) -> tuple[str, str]:
+    """Return the product's name and that of the bias still to be added."""
+    weight, bias = f"{prefix}weight", f"{prefix}bias"
+    if precision != "int8":
+        return _to_float32(nodes, precision, _product(nodes, precision, activated, weight)), bias
+    floor = ACTIVATION_FLOOR[config.activation]
+    return non_negative_product(nodes, activated, weight, floor), nodes.add("Add", bias, weight + OFFSET)
 
 
 def _to_float32(nodes: Nodes, precision: Precision, value: str) -> str:
@@ -89,15 +97,16 @@ def _activation(nodes: Nodes, config: AlbertConfig, value: str, bias: str) -> st
     return nodes.add("Relu", nodes.add("Add", value, bias))
 
 
-def _norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, skip: str) -> str:
+def _norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, skip: str, bias: str) -> str:
     """Add the product's bias and the skip connection, and normalise."""
+    norm = f"{prefix}norm."
     return nodes.add(
         "SkipLayerNormalization",
         value,
         skip,
-        f"{prefix}norm.weight",
-        f"{prefix}norm.bias",
-        f"{prefix}bias",
+        norm + "weight",
+        norm + "bias",
+        bias,
         domain=CONTRIB,
         epsilon=config.layer_norm_eps,
     )

@@ -9,14 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import numpy as np
 import numpy.typing as npt
 
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.convert.checkpoint import Checkpoint
 from sparkalbert.convert.graph import build_graph
-from sparkalbert.convert.weight_names import GraphWeight, graph_weights, to_graph
+from sparkalbert.convert.quantize import stored_arrays
+from sparkalbert.convert.weight_names import graph_weights, to_graph
 from sparkalbert.convert.weights_file import write_weights
 from sparkalbert.errors import ParamError
 
@@ -109,10 +109,4 @@ def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> 
 def _arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     for weight in graph_weights(checkpoint.config):
         array = to_graph(weight, [checkpoint.tensor(name) for name in weight.sources])
-        yield from stored_arrays(weight, array, precision)
-
-
-def stored_arrays(
-    weight: GraphWeight, array: npt.NDArray[np.float32], precision: Precision
-) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    yield weight.name, array
+        yield from stored_arrays(weight, array, precision, checkpoint.config.activation)

@@ -168,7 +168,8 @@ def to_graph(weight: GraphWeight, tensors: Sequence[Float32Array]) -> Float32Arr
         return joined.T
     if weight.role == "positions":
         positions, token_types = tensors
-        return positions + token_types[0]
+        added: Float32Array = positions + token_types[0]
+        return added
     return tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
 
 
