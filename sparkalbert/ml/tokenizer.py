@@ -1,0 +1,344 @@
+"""The token stage: a document or sentence column in, its tokens out.
+
+An Estimator for Spark NLP's sake: fitting reads the exceptions file and checks the patterns, never the
+data. The rules are :mod:`sparkalbert.text.tokens`'; here are their Params and the column around them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+from pyspark.ml import Estimator
+from pyspark.ml.param import TypeConverters
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkalbert.errors import ParamError
+from sparkalbert.ml.annotation_tasks import TOKEN_INPUTS, TokenTask
+from sparkalbert.ml.annotator import AnnotatorParams, DocumentAnnotator, declare_param
+from sparkalbert.ml.persistence import StageReadWrite
+from sparkalbert.ml.schema import TOKEN
+from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Tokenizer", "TokenizerModel"]
+
+_DEFAULTS = TokenizerOptions()
+
+
+class TokenizerParams(AnnotatorParams):
+    """The Params that decide tokens. Patterns are Java regular expressions."""
+
+    targetPattern = declare_param(
+        "targetPattern", r"Which characters a token may hold, by default \S+.", TypeConverters.toString
+    )
+    prefixPattern = declare_param(
+        "prefixPattern",
+        r"What to split off at the start of a candidate, each group a token; begins with \A. By default all "
+        "contextChars there.",
+        TypeConverters.toString,
+    )
+    suffixPattern = declare_param(
+        "suffixPattern",
+        r"What to split off at the end of a candidate, each group a token; ends with \z. By default all "
+        "contextChars there.",
+        TypeConverters.toString,
+    )
+    infixPatterns = declare_param(
+        "infixPatterns",
+        "How to take apart what lies between prefix and suffix, each group a token; the first pattern that "
+        "matches counts.",
+        TypeConverters.toListString,
+    )
+    contextChars = declare_param(
+        "contextChars",
+        "Characters that are tokens of their own at the start and end of a candidate.",
+        TypeConverters.toListString,
+    )
+    exceptions = declare_param(
+        "exceptions", "Patterns that are not taken apart, even over spaces.", TypeConverters.toListString
+    )
+    caseSensitiveExceptions = declare_param(
+        "caseSensitiveExceptions", "Whether exceptions distinguish A from a.", TypeConverters.toBoolean
+    )
+    splitPattern = declare_param(
+        "splitPattern",
+        "Where to cut tokens further, leaving out what matches; comes before splitChars.",
+        TypeConverters.toString,
+    )
+    splitChars = declare_param(
+        "splitChars",
+        "Characters at which tokens are cut further; they are left out.",
+        TypeConverters.toListString,
+    )
+    minLength = declare_param(
+        "minLength", "Shorter tokens are left out; in UTF-16 units.", TypeConverters.toInt
+    )
+    maxLength = declare_param(
+        "maxLength", "Longer tokens are left out; in UTF-16 units.", TypeConverters.toInt
+    )
+
+    def _set_defaults(self) -> None:
+        self._setDefault(
+            outputCol="token",
+            lazyAnnotator=False,
+            targetPattern=_DEFAULTS.target_pattern,
+            contextChars=list(_DEFAULTS.context_chars),
+            caseSensitiveExceptions=_DEFAULTS.case_sensitive_exceptions,
+            minLength=_DEFAULTS.min_length,
+            maxLength=_DEFAULTS.max_length,
+        )
+
+    def setTargetPattern(self, value: str) -> Self:
+        """Sets which characters a token may hold."""
+        return self._set(targetPattern=value)
+
+    def getTargetPattern(self) -> str:
+        """Gets targetPattern or its default value."""
+        return str(self.getOrDefault(self.targetPattern))
+
+    def setPrefixPattern(self, value: str) -> Self:
+        r"""Sets what to split off at the start of a candidate; begins with ``\A``."""
+        TokenizerOptions(prefix_pattern=value)
+        return self._set(prefixPattern=value)
+
+    def getPrefixPattern(self) -> str:
+        """Gets prefixPattern, if set."""
+        return str(self.getOrDefault(self.prefixPattern))
+
+    def setSuffixPattern(self, value: str) -> Self:
+        r"""Sets what to split off at the end of a candidate; ends with ``\z``."""
+        TokenizerOptions(suffix_pattern=value)
+        return self._set(suffixPattern=value)
+
+    def getSuffixPattern(self) -> str:
+        """Gets suffixPattern, if set."""
+        return str(self.getOrDefault(self.suffixPattern))
+
+    def setInfixPatterns(self, value: list[str]) -> Self:
+        """Sets the patterns that take apart what lies between prefix and suffix."""
+        TokenizerOptions(infix_patterns=tuple(value))
+        return self._set(infixPatterns=value)
+
+    def addInfixPattern(self, value: str) -> Self:
+        """Puts an infix pattern before the others."""
+        return self.setInfixPatterns([value, *self._set_values(self.infixPatterns)])
+
+    def getInfixPatterns(self) -> list[str]:
+        """Gets infixPatterns, if set."""
+        return list(self.getOrDefault(self.infixPatterns))
+
+    def setContextChars(self, value: list[str]) -> Self:
+        """Sets the characters that are tokens of their own at the edges of a candidate."""
+        TokenizerOptions(context_chars=tuple(value))
+        return self._set(contextChars=value)
+
+    def addContextChars(self, value: str) -> Self:
+        """Adds a context character."""
+        return self.setContextChars([*self.getContextChars(), value])
+
+    def getContextChars(self) -> list[str]:
+        """Gets contextChars or its default value."""
+        return list(self.getOrDefault(self.contextChars))
+
+    def setExceptions(self, value: list[str]) -> Self:
+        """Sets the patterns that are not taken apart."""
+        return self._set(exceptions=value)
+
+    def addException(self, value: str) -> Self:
+        """Adds a pattern that is not taken apart."""
+        return self.setExceptions([*self._set_values(self.exceptions), value])
+
+    def getExceptions(self) -> list[str]:
+        """Gets exceptions, if set."""
+        return list(self.getOrDefault(self.exceptions))
+
+    def setCaseSensitiveExceptions(self, value: bool) -> Self:
+        """Sets whether exceptions distinguish ``A`` from ``a``."""
+        return self._set(caseSensitiveExceptions=value)
+
+    def getCaseSensitiveExceptions(self) -> bool:
+        """Gets caseSensitiveExceptions or its default value."""
+        return bool(self.getOrDefault(self.caseSensitiveExceptions))
+
+    def setSplitPattern(self, value: str) -> Self:
+        """Sets where to cut tokens further."""
+        return self._set(splitPattern=value)
+
+    def getSplitPattern(self) -> str:
+        """Gets splitPattern, if set."""
+        return str(self.getOrDefault(self.splitPattern))
+
+    def setSplitChars(self, value: list[str]) -> Self:
+        """Sets the characters at which tokens are cut further."""
+        TokenizerOptions(split_chars=tuple(value))
+        return self._set(splitChars=value)
+
+    def addSplitChars(self, value: str) -> Self:
+        """Adds a character at which tokens are cut further."""
+        return self.setSplitChars([*self._set_values(self.splitChars), value])
+
+    def getSplitChars(self) -> list[str]:
+        """Gets splitChars, if set."""
+        return list(self.getOrDefault(self.splitChars))
+
+    def setMinLength(self, value: int) -> Self:
+        """Sets the length below which a token is left out."""
+        return self._set(minLength=value)
+
+    def getMinLength(self) -> int:
+        """Gets minLength or its default value."""
+        return int(self.getOrDefault(self.minLength))
+
+    def setMaxLength(self, value: int) -> Self:
+        """Sets the length above which a token is left out."""
+        return self._set(maxLength=value)
+
+    def getMaxLength(self) -> int:
+        """Gets maxLength or its default value."""
+        return int(self.getOrDefault(self.maxLength))
+
+    def _set_values(self, param: Any) -> list[str]:
+        return list(self.getOrDefault(param)) if self.isDefined(param) else []
+
+    def _set_value(self, param: Any) -> str | None:
+        return str(self.getOrDefault(param)) if self.isDefined(param) else None
+
+    def _options(self) -> TokenizerOptions:
+        """The Params as the rules take them; raises ParamError where they cannot work."""
+        options = TokenizerOptions(
+            target_pattern=self.getTargetPattern(),
+            prefix_pattern=self._set_value(self.prefixPattern),
+            suffix_pattern=self._set_value(self.suffixPattern),
+            infix_patterns=tuple(self._set_values(self.infixPatterns)),
+            context_chars=tuple(self.getContextChars()),
+            exceptions=tuple(self._set_values(self.exceptions)),
+            case_sensitive_exceptions=self.getCaseSensitiveExceptions(),
+            split_pattern=self._set_value(self.splitPattern),
+            split_chars=tuple(self._set_values(self.splitChars)),
+            min_length=self.getMinLength(),
+            max_length=self.getMaxLength(),
+        )
+        WordTokenizer(options)
+        return options
+
+
+class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
+    """Adds the tokens of a document or sentence column.
+
+    A token is a stretch of its sentence: ``begin`` and ``end`` count UTF-16 units of the document,
+    ``end`` inclusive; its metadata says which sentence it belongs to.
+
+    Parameters
+    ----------
+    **params
+        Params by name: ``inputCols`` (one document or sentence column), ``outputCol`` and any other.
+    """
+
+    name = "TokenizerModel"
+    outputAnnotatorType = TOKEN
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__()
+        self._set_defaults()
+        self.setParams(**params)
+
+    def _task(self) -> TokenTask:
+        return TokenTask(self._options())
+
+    def _inputs(self, documents: Column) -> tuple[list[Column], Sequence[pa.DataType]]:
+        index = F.transform(documents.getField("metadata"), lambda entries: entries.getItem("sentence"))
+        return [documents.getField("begin"), documents.getField("result"), index], TOKEN_INPUTS
+
+
+class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite):
+    """Gives a :class:`TokenizerModel` that cuts sentences as Spark NLP's Tokenizer does.
+
+    ``fit`` never looks at the data.
+
+    Parameters
+    ----------
+    **params
+        Params by name: ``inputCols`` (one document or sentence column), ``outputCol`` and any other.
+
+    Examples
+    --------
+    >>> tokenizer = Tokenizer(inputCols=["sentence"], outputCol="token").addException("New York")
+    >>> tokenizer.getExceptions()
+    ['New York']
+    """
+
+    name = "Tokenizer"
+    outputAnnotatorType = TOKEN
+
+    exceptionsPath = declare_param(
+        "exceptionsPath",
+        "Text file of exceptions, one a line; read on the driver by fit.",
+        TypeConverters.toString,
+    )
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__()
+        self._set_defaults()
+        self.setParams(**params)
+
+    def setExceptionsPath(
+        self, path: str, read_as: str = "TEXT", options: dict[str, str] | None = None
+    ) -> Self:
+        """Sets the file of exceptions: UTF-8 text, one a line.
+
+        Parameters
+        ----------
+        path
+            On the driver's file system, or a URI that Spark reads.
+        read_as
+            ``TEXT`` or ``SPARK``; taken because Spark NLP's takes it. Either way the path decides.
+        options
+            Spark NLP's reader options; only ``{"format": "text"}`` exists here.
+
+        Raises
+        ------
+        ParamError
+            For another `read_as` or format.
+        """
+        if read_as not in {"TEXT", "SPARK"} or (options or {}).get("format", "text") != "text":
+            msg = (
+                f"exceptionsPath is read as text, found read_as {read_as!r} and options {options!r}. "
+                'Please use read_as "TEXT" and options {"format": "text"}.'
+            )
+            raise ParamError(msg)
+        return self._set(exceptionsPath=path)
+
+    def getExceptionsPath(self) -> str:
+        """Gets exceptionsPath, if set."""
+        return str(self.getOrDefault(self.exceptionsPath))
+
+    def _fit(self, dataset: DataFrame) -> TokenizerModel:
+        model = self._copyValues(TokenizerModel())
+        if self.isSet(self.exceptionsPath):
+            lines = _lines(dataset, self.getExceptionsPath())
+            model.setExceptions([*lines, *self._set_values(self.exceptions)])
+        model._options()  # noqa: SLF001 - what cannot work fails here, before any row
+        return model
+
+
+def _lines(dataset: DataFrame, path: str) -> list[str]:
+    """Return the lines of a text file, empty ones left out: an empty exception would match anywhere."""
+    parts = urlsplit(path)
+    if parts.scheme in {"", "file"}:
+        local = Path(unquote(parts.path) if parts.scheme else path)
+        if not local.is_file():
+            msg = f"exceptionsPath: found no file {path} on the driver. Please name a UTF-8 text file."
+            raise ParamError(msg)
+        text = local.read_text(encoding="utf-8")
+    else:
+        rows = dataset.sparkSession.read.text(path, wholetext=True).collect()
+        text = "\n".join(row[0] for row in rows)
+    return [line for line in re.split(r"\r\n|\r|\n", text) if line]
