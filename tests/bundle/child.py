@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sparkalbert.bundle import find_model, install_pack
+from sparkalbert.bundle import Bundle, find_model, install_pack, pack
 from sparkalbert.errors import SparkAlbertError
 
 _VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_HOME", "SPARKALBERT_HOME", "XDG_CACHE_HOME")
@@ -78,9 +78,14 @@ def error_of(script: str, home: Path) -> str:
     return done.stderr
 
 
-def install(digest: str, pack: str) -> str:
+def install(digest: str, path: str) -> str:
     """Install a pack."""
-    return str(install_pack(digest, pack))
+    return str(install_pack(digest, path))
+
+
+def pack_folder(folder: str) -> str:
+    """Pack a bundle."""
+    return str(pack(Bundle.open(folder)))
 
 
 def unpickle(path: str) -> str:

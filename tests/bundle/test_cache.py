@@ -2,6 +2,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -103,10 +104,11 @@ def test_one_at_a_time_even_between_threads(tmp_path):
     inside, most = [0], [0]
 
     def work():
-        for _ in range(50):
+        for _ in range(20):
             with exclusive(tmp_path, "work"):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
+                time.sleep(0.0005)
                 inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -5,6 +5,7 @@ import stat
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -361,6 +362,14 @@ class TestRace:
         assert contents(installed(tiny.digest)) == contents(tiny.path)
         assert below(home / "installed") == [tiny.digest]
         assert [name.partition("@")[0] for name in below(renames)] == [tiny.digest]
+
+    def test_two_processes_pack_once(self, home, tiny, tmp_path):
+        renames = tmp_path / "renames"
+        with child.processes({"SPARKALBERT_HOME": str(home), "RENAMES": str(renames)}, 2) as pool:
+            list(pool.map(child.meet, [(str(tmp_path / "met"), 2)] * 2, chunksize=1))
+            packed = set(pool.map(child.pack_folder, [str(tiny.path)] * 2, chunksize=1))
+        assert packed == {str(home / "packs" / f"sparkalbert-{tiny.digest[:16]}.zip")}
+        assert [name.partition("@")[0] for name in below(renames)] == [Path(packed.pop()).name]
 
     def test_threads_of_one_process(self, home, tiny):
         data = pickle.dumps(PackedBundle(tiny))
