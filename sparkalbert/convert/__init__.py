@@ -1,5 +1,7 @@
 """Checkpoint to bundle, without torch: the only package that reads safetensors and writes ONNX."""
 
+from sparkalbert.convert.onnx_import import import_onnx
 from sparkalbert.convert.pipeline import convert_checkpoint
+from sparkalbert.convert.verify import Verification, verify_bundle
 
-__all__ = ["convert_checkpoint"]
+__all__ = ["Verification", "convert_checkpoint", "import_onnx", "verify_bundle"]

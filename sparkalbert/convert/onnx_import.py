@@ -1,0 +1,252 @@
+"""A foreign ONNX export made into a bundle: graph and vocabulary copied, nothing computed anew.
+
+It knows the two layouts that people have: Spark NLP's import folder (``model.onnx`` beside ``assets/``)
+and what optimum exports. Such a graph gives its last layer only, hence ``num_layers=0``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import ModelProto, TensorProto, ValueInfoProto
+
+from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.external_data import data_files
+from sparkalbert.convert.pipeline import library_versions
+from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
+from sparkalbert.inference.session import EncoderSession
+
+__all__ = ["import_onnx"]
+
+_GRAPHS: Final = (GRAPH_FILE, f"onnx/{GRAPH_FILE}")
+_FOLDERS: Final = ("assets", ".")
+_REQUIRED_INPUTS: Final = ("input_ids", "attention_mask")
+_KNOWN_INPUTS: Final = (*_REQUIRED_INPUTS, "token_type_ids")
+_OUTPUTS: Final = ("last_hidden_state", "hidden_state")
+_INTEGERS: Final = (TensorProto.INT64, TensorProto.INT32)
+_FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16)
+_RANK: Final = 3
+_DEFAULT_MAX_PIECES: Final = 512
+
+
+@dataclass(frozen=True)
+class _Export:
+    """What was found in the source folder."""
+
+    folder: Path
+    graph_path: Path
+    model: ModelProto
+    config: AlbertConfig | None
+
+    @property
+    def max_pieces(self) -> int:
+        return self.config.max_position_embeddings if self.config else _DEFAULT_MAX_PIECES
+
+
+def import_onnx(
+    source: str | Path, target: str | Path, *, name: str | None = None, overwrite: bool = False
+) -> Bundle:
+    """Make a bundle of a foreign ONNX export of an ALBERT and open it.
+
+    Parameters
+    ----------
+    source
+        Folder with ``model.onnx`` or ``onnx/model.onnx``, and ``spiece.model``, beside it or in
+        ``assets/``; ``config.json`` and ``tokenizer_config.json`` are optional. The graph takes
+        ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, integers ``[batch, pieces]``,
+        and gives ``last_hidden_state``, or one float output of rank 3.
+    target
+        The bundle folder to appear; it appears whole or not at all.
+    name
+        Name of the model; the source folder's name by default.
+    overwrite
+        Whether a bundle at `target` may be replaced.
+
+    Raises
+    ------
+    CheckpointError
+        When the folder holds no such graph, or ONNX Runtime cannot run it; every problem is listed.
+    OutputError
+        When `target` exists and may not be replaced.
+    """
+    export = _open(Path(source))
+    problems = _input_problems(export.model)
+    output = _output(export.model, problems)
+    dimension = _dimension(export, output, problems) if output else 0
+    files = data_files(export.model, export.graph_path.parent, problems)
+    if problems or output is None:
+        raise CheckpointError(problem_list(f"The ONNX export {export.folder}", problems))
+    del export.model.graph.output[:]
+    export.model.graph.output.append(output)
+    folder_name = export.folder.resolve().name
+    manifest = Manifest(
+        name=name or folder_name,
+        source=folder_name,
+        precision=_precision(export.model),
+        dimension=dimension,
+        max_pieces=export.max_pieces,
+        num_layers=0,
+        files={},
+        versions=library_versions(),
+    )
+    with write_bundle(target, manifest, overwrite=overwrite) as folder:
+        for file in files:
+            shutil.copyfile(file, folder / file.name)
+        for found in _companions(export):
+            shutil.copyfile(found, folder / found.name)
+        (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
+        _check_runs(Bundle(folder, manifest))
+    return Bundle.open(target)
+
+
+def _open(folder: Path) -> _Export:
+    problems = []
+    graph_path = _first(folder, _GRAPHS)
+    if graph_path is None:
+        problems.append(f"there is neither {' nor '.join(_GRAPHS)}")
+    if _first(folder, [f"{place}/{VOCABULARY_FILE}" for place in _FOLDERS]) is None:
+        problems.append(f"there is no {VOCABULARY_FILE}, neither in the folder nor in assets/")
+    config = None
+    config_path = _first(folder, [f"{place}/{CONFIG_FILE}" for place in _FOLDERS])
+    if config_path:
+        try:
+            config = AlbertConfig.from_file(config_path)
+        except ConfigError as error:
+            problems.append(str(error))
+    model = None
+    if graph_path:
+        try:
+            model = onnx.load(str(graph_path), load_external_data=False)
+        except (DecodeError, OSError, ValueError) as error:
+            problems.append(f"{graph_path.name} is not an ONNX graph ({type(error).__name__}: {error})")
+    if problems or graph_path is None or model is None:
+        raise CheckpointError(problem_list(f"The ONNX export {folder}", problems))
+    return _Export(folder, graph_path, model, config)
+
+
+def _first(folder: Path, names: tuple[str, ...] | list[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _companions(export: _Export) -> list[Path]:
+    names = (VOCABULARY_FILE, CONFIG_FILE, TOKENIZER_CONFIG_FILE)
+    found = [_first(export.folder, [f"{place}/{name}" for place in _FOLDERS]) for name in names]
+    return [path for path in found if path is not None]
+
+
+def _inputs(model: ModelProto) -> dict[str, ValueInfoProto]:
+    """Return the inputs a caller must give; older files list their weights among them."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return {value.name: value for value in model.graph.input if value.name not in weights}
+
+
+def _input_problems(model: ModelProto) -> list[str]:
+    inputs = _inputs(model)
+    expected = f"expected {', '.join(_REQUIRED_INPUTS)} and perhaps token_type_ids"
+    problems = [
+        f"the graph has no input {name}; found {', '.join(inputs) or 'none'}, {expected}"
+        for name in _REQUIRED_INPUTS
+        if name not in inputs
+    ]
+    for name, value in inputs.items():
+        tensor = value.type.tensor_type
+        if name not in _KNOWN_INPUTS:
+            problems.append(f"the graph takes {name}, which nothing here can give; {expected}")
+        elif tensor.elem_type not in _INTEGERS:
+            found = TensorProto.DataType.Name(tensor.elem_type)
+            problems.append(f"the input {name} is {found}, expected INT64 or INT32")
+        elif any(dimension.HasField("dim_value") for dimension in tensor.shape.dim):
+            problems.append(
+                f"the input {name} has the fixed shape {_shape_text(value)}; "
+                "export it again with dynamic axes [batch, pieces]"
+            )
+    return problems
+
+
+def _output(model: ModelProto, problems: list[str]) -> ValueInfoProto | None:
+    outputs: dict[str, ValueInfoProto] = {value.name: value for value in model.graph.output}
+    for name in _OUTPUTS:
+        if name in outputs:
+            return outputs[name]
+    fitting = [
+        value
+        for value in outputs.values()
+        if value.type.tensor_type.elem_type in _FLOATS and len(value.type.tensor_type.shape.dim) == _RANK
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    found = ", ".join(f"{name} {_shape_text(value)}" for name, value in outputs.items()) or "none"
+    problems.append(
+        f"found the outputs {found}; expected last_hidden_state, or exactly one float output of rank {_RANK}"
+    )
+    return None
+
+
+def _shape_text(value: ValueInfoProto) -> str:
+    dims = value.type.tensor_type.shape.dim
+    return (
+        f"[{', '.join(str(dim.dim_value) if dim.HasField('dim_value') else dim.dim_param for dim in dims)}]"
+    )
+
+
+def _dimension(export: _Export, output: ValueInfoProto, problems: list[str]) -> int:
+    """Return the vectors' width: declared, else inferred from the graph, else from config.json."""
+    declared = _last_dim(output) or _inferred_dim(export.model, output.name)
+    configured = export.config.hidden_size if export.config else 0
+    if declared and configured and declared != configured:
+        problems.append(f"{output.name} is {declared} wide, {CONFIG_FILE} says hidden_size {configured}")
+    if not declared and not configured:
+        problems.append(
+            f"the width of {output.name} {_shape_text(output)} is not told by the graph; "
+            f"put the model's {CONFIG_FILE} beside it"
+        )
+    return declared or configured
+
+
+def _last_dim(value: ValueInfoProto) -> int:
+    dims = value.type.tensor_type.shape.dim
+    return int(dims[-1].dim_value) if dims else 0
+
+
+def _inferred_dim(model: ModelProto, name: str) -> int:
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model)
+    except (onnx.shape_inference.InferenceError, ValueError):
+        return 0
+    return next((_last_dim(value) for value in inferred.graph.output if value.name == name), 0)
+
+
+def _precision(model: ModelProto) -> Precision:
+    """Tell the number format by the type that most weight bytes have."""
+    sizes: dict[int, float] = {}
+    for tensor in model.graph.initializer:
+        sizes[tensor.data_type] = sizes.get(tensor.data_type, 0) + float(np.prod(tensor.dims, dtype=float))
+    most = max(sizes, key=lambda data_type: sizes[data_type], default=TensorProto.FLOAT)
+    if most in {TensorProto.INT8, TensorProto.UINT8}:
+        return "int8"
+    return "fp16" if most == TensorProto.FLOAT16 else "fp32"
+
+
+def _check_runs(bundle: Bundle) -> None:
+    """Run two pieces: a graph that cannot is refused now, not on a cluster."""
+    ids = np.array([[2, 3]], dtype=np.int64)
+    try:
+        hidden = EncoderSession(bundle).run(ids, np.ones_like(ids), np.ones(1, dtype=np.float32))
+    except (BundleError, InferenceError) as error:
+        msg = f"ONNX Runtime cannot run the ONNX export {bundle.manifest.source}: {error}"
+        raise CheckpointError(msg) from error
+    expected = (1, 2, bundle.manifest.dimension)
+    if hidden.shape != expected:
+        msg = (
+            f"The ONNX export {bundle.manifest.source} gives an array of shape {list(hidden.shape)} "
+            f"for ids of shape [1, 2], expected {list(expected)}."
+        )
+        raise CheckpointError(msg)
