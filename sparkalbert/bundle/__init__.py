@@ -1,6 +1,7 @@
 """The model folder that sparkalbert runs: layout, manifest, checksums, finding and moving it."""
 
 from sparkalbert.bundle.cache import cache_home, node_home
+from sparkalbert.bundle.conversion import cached_bundles
 from sparkalbert.bundle.folder import Bundle, write_bundle
 from sparkalbert.bundle.installation import installed
 from sparkalbert.bundle.manifest import FileRecord, Manifest, Precision
@@ -16,6 +17,7 @@ __all__ = [
     "PackedBundle",
     "Precision",
     "cache_home",
+    "cached_bundles",
     "embedded_models",
     "find_model",
     "install",

@@ -20,7 +20,15 @@ from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE
 from sparkalbert.errors import BundleError, MissingDependencyError, OutputError, SparkAlbertError
 
-__all__ = ["GROUP", "Conversion", "SourceKind", "cached_bundle", "converted_once", "converter"]
+__all__ = [
+    "GROUP",
+    "Conversion",
+    "SourceKind",
+    "cached_bundle",
+    "cached_bundles",
+    "converted_once",
+    "converter",
+]
 
 GROUP: Final = "sparkalbert.converters"
 
@@ -61,6 +69,12 @@ def converter(kind: SourceKind) -> Callable[..., Bundle]:
 def cached_bundle(key: str) -> Bundle | None:
     """Return a bundle of the cache if it is there and whole, else None."""
     return _whole(_cache_folder(key))
+
+
+def cached_bundles() -> list[Bundle]:
+    """Return the bundles of the cache that are whole, sorted by folder."""
+    folders = sorted((cache_home() / "bundles").glob(f"*/{MANIFEST_FILE}"))
+    return [bundle for folder in folders if (bundle := _whole(folder.parent)) is not None]
 
 
 def _cache_folder(key: str) -> Path:

@@ -162,7 +162,7 @@ def _kind(folder: Path) -> _FolderKind | None:
         return "bundle"
     if (folder / "model.safetensors").is_file():
         return "checkpoint"
-    if any(folder.glob("*.onnx")):
+    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
         return "onnx"
     return "checkpoint" if (folder / "config.json").is_file() else None
 

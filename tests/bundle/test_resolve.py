@@ -3,7 +3,10 @@ import shutil
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from sparkalbert.bundle import Bundle, embedded_models, find_model, resolve
 from sparkalbert.bundle.conversion import GROUP, converter
@@ -14,7 +17,7 @@ from sparkalbert.errors import (
     ModelNotFoundError,
     ParamError,
 )
-from tests import tiny_bundle, tiny_checkpoint
+from tests import tiny_bundle, tiny_checkpoint, tiny_vocabulary
 from tests.bundle import child
 
 KNOWN = "albert_base_uncased, albert_large_uncased, albert_xlarge_uncased, albert_xxlarge_uncased"
@@ -130,6 +133,64 @@ class TestCheckpointFolder:
         assert found == [("", str(home / "bundles" / key))] * 2
         published = [path.name for path in (tmp_path / "renames").iterdir() if path.name.startswith(key)]
         assert len(published) == 1
+
+
+@pytest.fixture
+def export(tmp_path):
+    """A Spark NLP import folder: a graph that looks up a row per piece, and its vocabulary."""
+    folder = tmp_path / "exported"
+    vocabulary = tiny_vocabulary.write(folder / "assets")
+    rows = np.random.default_rng(0).standard_normal((tiny_vocabulary.VOCABULARY_SIZE, 8), dtype=np.float32)
+    ids = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "pieces"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    vectors = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "pieces", 8])
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["rows", "input_ids"], ["last_hidden_state"])],
+        "lookup",
+        ids,
+        [vectors],
+        [numpy_helper.from_array(rows, "rows")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
+    assert vocabulary == folder / "assets" / "spiece.model"
+    return folder
+
+
+class TestImportFolder:
+    def test_it_is_imported_once(self, export, home):
+        first = find_model(export)
+        assert first.path.parent == home / "bundles"
+        assert first.path.name.startswith("exported-onnx-")
+        assert (first.manifest.name, first.manifest.num_layers, first.manifest.dimension) == (
+            "exported",
+            0,
+            8,
+        )
+        assert (first.path / "spiece.model").read_bytes() == (export / "assets" / "spiece.model").read_bytes()
+        written = (first.path / "model.onnx").stat().st_ino
+        assert find_model(str(export)).path == first.path
+        assert (first.path / "model.onnx").stat().st_ino == written
+        (export / "assets" / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+        assert find_model(export).path != first.path
+        assert len(cached(home)) == 2
+
+    def test_its_number_format_stays(self, export):
+        assert find_model(export, precision="fp32").manifest.precision == "fp32"
+        with pytest.raises(ParamError, match=r"precision is 'int8', but .* is 'fp32' already"):
+            find_model(export, precision="int8")
+
+    def test_a_config_beside_it_makes_it_no_checkpoint(self, export):
+        (export / "config.json").write_text(json.dumps(tiny_checkpoint.tiny_config(hidden_size=8).to_dict()))
+        assert find_model(export).manifest.num_layers == 0
+
+    def test_without_vocabulary(self, export, home):
+        (export / "assets" / "spiece.model").unlink()
+        with pytest.raises(CheckpointError, match=r"spiece\.model"):
+            find_model(export)
+        assert list((home / "work").iterdir()) == []
 
 
 class TestNames:

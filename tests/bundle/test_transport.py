@@ -28,6 +28,7 @@ from tests import tiny_bundle
 from tests.bundle import child
 
 WEIGHTS = "model.onnx.data"
+EMPTY = Manifest("x", "x", "fp32", 4, 512, 1, files={})
 
 
 def contents(folder):
@@ -317,7 +318,7 @@ class TestPackedBundle:
         assert below(home / "installed") == []
 
     def test_empty_files_travel(self, tmp_path):
-        with write_bundle(tmp_path / "bundle", Manifest("x", "x", "fp32", 4, 512, 1, files={})) as folder:
+        with write_bundle(tmp_path / "bundle", EMPTY) as folder:
             (folder / "model.onnx").write_bytes(b"")
             (folder / "spiece.model").write_bytes(b"pieces")
         bundle = Bundle.open(tmp_path / "bundle")
@@ -326,7 +327,7 @@ class TestPackedBundle:
 
     def test_neither_side_holds_the_model(self, tmp_path):
         """48 MiB travel; the driver holds a map, the worker a thousand pieces of 16 KiB at a time."""
-        with write_bundle(tmp_path / "bundle", Manifest("x", "x", "fp32", 4, 512, 1, files={})) as folder:
+        with write_bundle(tmp_path / "bundle", EMPTY) as folder:
             weights = np.random.default_rng(0).integers(0, 256, 48 << 20, dtype=np.uint8)
             weights.tofile(folder / "model.onnx")
             (folder / "spiece.model").write_bytes(b"pieces")
@@ -363,12 +364,15 @@ class TestRace:
         assert below(home / "installed") == [tiny.digest]
         assert [name.partition("@")[0] for name in below(renames)] == [tiny.digest]
 
-    def test_two_processes_pack_once(self, home, tiny, tmp_path):
-        renames = tmp_path / "renames"
+    def test_two_processes_pack_once(self, home, tmp_path):
+        with write_bundle(tmp_path / "bundle", EMPTY) as folder:
+            (folder / "model.onnx").write_bytes(bytes(32 << 20))  # long enough to overlap
+            (folder / "spiece.model").write_bytes(b"pieces")
+        bundle, renames = Bundle.open(tmp_path / "bundle"), tmp_path / "renames"
         with child.processes({"SPARKALBERT_HOME": str(home), "RENAMES": str(renames)}, 2) as pool:
             list(pool.map(child.meet, [(str(tmp_path / "met"), 2)] * 2, chunksize=1))
-            packed = set(pool.map(child.pack_folder, [str(tiny.path)] * 2, chunksize=1))
-        assert packed == {str(home / "packs" / f"sparkalbert-{tiny.digest[:16]}.zip")}
+            packed = set(pool.map(child.pack_folder, [str(bundle.path)] * 2, chunksize=1))
+        assert packed == {str(home / "packs" / f"sparkalbert-{bundle.digest[:16]}.zip")}
         assert [name.partition("@")[0] for name in below(renames)] == [Path(packed.pop()).name]
 
     def test_threads_of_one_process(self, home, tiny):
