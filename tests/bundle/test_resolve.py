@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sparkalbert.bundle import Bundle, embedded_models, find_model, resolve
+from sparkalbert.bundle import Bundle, cached_bundles, embedded_models, find_model, resolve
 from sparkalbert.bundle.conversion import GROUP, converter
 from sparkalbert.errors import (
     BundleError,
@@ -300,6 +300,15 @@ class TestConverter:
             "group 'sparkalbert.converters'): pip install 'sparkalbert[convert]'. Or convert where they are "
             "and pass the bundle's folder."
         )
+
+
+def test_the_cache_can_be_listed(checkpoint):
+    assert cached_bundles() == []
+    plain, eighth = find_model(checkpoint), find_model(checkpoint, precision="int8")
+    assert [bundle.path for bundle in cached_bundles()] == [plain.path, eighth.path]
+    assert eighth.manifest.precision == "int8"
+    (plain.path / "model.onnx").unlink()
+    assert [bundle.path for bundle in cached_bundles()] == [eighth.path]
 
 
 def test_a_cached_bundle_of_a_newer_sparkalbert_is_made_again(checkpoint):
