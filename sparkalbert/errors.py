@@ -9,6 +9,7 @@
     ├── VerificationError (ValueError)       a bundle computes other numbers than its weights say
     ├── ModelNotFoundError (LookupError)     a name or path leads to no model
     ├── DownloadError (OSError)              a model could not be fetched
+    ├── InputError (OSError)                 texts cannot be read from where they were said to be
     ├── OutputError (OSError)                a result cannot be written where it was asked for
     ├── TextError (ValueError)               a text is not valid Unicode
     ├── ParamError (ValueError)              a Param or option has a value that cannot work
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigError",
     "DownloadError",
     "InferenceError",
+    "InputError",
     "MissingDependencyError",
     "ModelNotFoundError",
     "OutputError",
@@ -69,6 +71,10 @@ class ModelNotFoundError(SparkAlbertError, LookupError):
 
 class DownloadError(SparkAlbertError, OSError):
     """A model could not be fetched: no network, offline mode, or the hub refused."""
+
+
+class InputError(SparkAlbertError, OSError):
+    """Texts cannot be read: the path, its format or a column is not what was said."""
 
 
 class OutputError(SparkAlbertError, OSError):

@@ -1,0 +1,80 @@
+# Everything a checkout can do. It needs Python 3.10 or newer, make, and a package index.
+# Repeated runs are fast: a stamp file in $(VENV) remembers what is installed.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+REQUIREMENTS := pyproject.toml conf/constraints.txt
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+REFERENCE := $(VENV)/.installed-reference
+WHEEL_VENV := $(VENV)-wheel
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt test-slow test-reference notebooks wheel clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Options: PYTHON=python3.12 (to create the environment with), VENV=.venv, ARGS='-k name -x' (for pytest)"
+
+demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them and write Parquet
+	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
+
+test: $(DEV) ## Install and run the whole test suite (less what test-slow runs)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV) ## Check formatting, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(DEV) ## Format the code and repair what lint can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-slow: $(DEV) ## Run the tests of base and xlarge shapes (minutes, 4 GB of memory)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-reference: $(REFERENCE) ## Install torch and transformers and compare with Hugging Face's AlbertModel
+	$(BIN)/python -m pytest -m reference $(ARGS)
+
+notebooks: $(DEV) ## Run every notebook from the first cell to the last
+	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
+
+wheel: $(DEV) ## Build the wheel, install it into a clean environment and run the demo outside this folder
+	rm -rf dist $(WHEEL_VENV)
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --constraint conf/constraints.txt "$$(ls dist/*.whl)[all]"
+	bin="$$(cd $(WHEEL_VENV)/bin && pwd)" && folder="$$(mktemp -d)" && cd "$$folder" \
+	  && "$$bin/sparkalbert" --version && "$$bin/sparkalbert" demo && rm -rf "$$folder"
+	@ls -l dist
+
+clean: ## Remove what was built and cached; the environment stays
+	rm -rf build dist demo-output spark-warehouse metastore_db derby.log $(WHEEL_VENV)
+	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find sparkalbert tests -type d -name __pycache__ -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "sparkalbert needs Python 3.10 or newer, $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "No environment could be made. Debian and Ubuntu keep venv in a package: apt install python3-venv" >&2; exit 1; }
+
+$(RUN): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
+	@echo "Installing sparkalbert, Spark and the command line into $(VENV) (some minutes, once) ..."
+	$(PIP) install --quiet --constraint conf/constraints.txt --editable '.[all]'
+	@touch $@
+
+$(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
+	@echo "Installing sparkalbert and what its tests need into $(VENV) (some minutes, once) ..."
+	$(PIP) install --quiet --constraint conf/constraints.txt --editable '.[dev]'
+	@touch $@ $(RUN)
+
+$(REFERENCE): $(DEV)
+	$(PIP) install --quiet --constraint conf/constraints.txt torch==2.13.0 transformers==5.23.0
+	@touch $@

@@ -1,0 +1,10 @@
+"""The sparkalbert command as the file that spark-submit wants.
+
+spark-submit --properties-file conf/spark-defaults.conf conf/submit.py embed reviews.csv --output vectors
+"""
+
+import sys
+
+from sparkalbert.__main__ import main
+
+sys.exit(main())

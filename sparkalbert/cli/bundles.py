@@ -1,0 +1,146 @@
+"""The commands about models: convert, inspect, verify, models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from sparkalbert.bundle import KNOWN_MODELS, Bundle, cache_home, cached_bundles, embedded_models, find_model
+from sparkalbert.bundle.conversion import converter
+from sparkalbert.bundle.folder import CONFIG_FILE
+from sparkalbert.cli.screen import OUTPUT, size_in_words
+
+__all__ = ["Precision", "convert", "inspect", "models", "verify"]
+
+Precision = Literal["fp32", "int8", "fp16"]
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC", help="Hugging Face ALBERT folder: config.json, model.safetensors, spiece.model."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="DEST", help="The bundle folder to make.")],
+    precision: Annotated[
+        Precision,
+        typer.Option(help="int8: a quarter of the size, faster on CPUs. fp16: half the size, for GPUs."),
+    ] = "fp32",
+    name: Annotated[str | None, typer.Option(help="Name of the model; SRC's name by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle at DEST.")] = False,
+) -> None:
+    """Convert a checkpoint into a bundle, without torch."""
+    bundle = converter("checkpoint")(source, target, precision=precision, name=name, overwrite=overwrite)
+    OUTPUT.print(_summary(bundle))
+
+
+def inspect(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle folder, or the name of a model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show what a bundle holds and where it came from."""
+    opened = find_model(bundle, allow_download=False)
+    if as_json:
+        OUTPUT.print_json(json.dumps(_described(opened)))
+        return
+    OUTPUT.print(_summary(opened), "", _file_table(opened), sep="\n")
+
+
+def verify(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle folder, or the name of a model.")],
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT", help="Compare with this checkpoint's weights, not the bundle's own."
+        ),
+    ] = None,
+) -> None:
+    """Check a bundle's files, and its numbers against an independent forward pass."""
+    from sparkalbert.convert import verify_bundle
+
+    opened = find_model(bundle, allow_download=False)
+    found = verify_bundle(opened, against=against)
+    per_layer = ", ".join(f"{error:.1e}" for error in found.layer_errors)
+    table = _pairs(
+        {
+            "bundle": f"{opened.manifest.name}, {found.precision}; all files are whole",
+            "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces a layer",
+            "largest error": f"{found.max_abs_error:.1e}",
+            "by layer": per_layer,
+            "cosine": f"{found.mean_cosine:.6f} on average, {found.worst_cosine:.6f} at worst",
+        }
+    )
+    OUTPUT.print(table)
+
+
+def models() -> None:
+    """List the models that are here and the names that can be fetched."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "precision", "dimension", "size", "where"):
+        table.add_column(name, no_wrap=True)
+    embedded = [find_model(name) for name in embedded_models()]
+    for where, found in (("in this package", embedded), ("in the cache", cached_bundles())):
+        for bundle in found:
+            manifest = bundle.manifest
+            size = size_in_words(manifest.size_bytes)
+            table.add_row(manifest.name, manifest.precision, str(manifest.dimension), size, where)
+    OUTPUT.print(table)
+    OUTPUT.print(f"\nFetched from the Hugging Face Hub when first used: {', '.join(KNOWN_MODELS)}, or any")
+    OUTPUT.print("owner/name@revision of an ALBERT there.", highlight=False)
+    OUTPUT.print(f"The cache is {cache_home()}", highlight=False, soft_wrap=True)
+
+
+def _described(bundle: Bundle) -> dict[str, Any]:
+    has_config = CONFIG_FILE in bundle.manifest.files
+    return {
+        "path": str(bundle.path.resolve()),
+        "digest": bundle.digest,
+        "manifest": asdict(bundle.manifest),
+        "config": bundle.config.to_dict() if has_config else None,
+    }
+
+
+def _summary(bundle: Bundle) -> Table:
+    manifest = bundle.manifest
+    rows = {
+        "name": manifest.name,
+        "path": str(bundle.path.resolve()),
+        "source": manifest.source,
+        "revision": manifest.revision or "-",
+        "precision": manifest.precision,
+        "dimension": str(manifest.dimension),
+        "layers": str(manifest.num_layers or "last only"),
+        "longest input": f"{manifest.max_pieces} pieces",
+        "size": size_in_words(manifest.size_bytes),
+        "digest": bundle.digest,
+        "written by": ", ".join(f"{library} {version}" for library, version in manifest.versions.items()),
+    }
+    if CONFIG_FILE in manifest.files:
+        rows["config"] = ", ".join(f"{key} {value}" for key, value in bundle.config.to_dict().items())
+    if manifest.note:
+        rows["note"] = manifest.note
+    return _pairs(rows)
+
+
+def _pairs(rows: Mapping[str, str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _file_table(bundle: Bundle) -> Table:
+    table = Table("file", "size", box=None, pad_edge=False)
+    table.add_column("sha256", overflow="fold")
+    for name, record in bundle.manifest.files.items():
+        table.add_row(name, size_in_words(record.size_bytes), record.sha256)
+    return table
