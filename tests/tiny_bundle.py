@@ -21,8 +21,11 @@ def checkpoint(**config_overrides: Any) -> Path:
     return tiny_checkpoint.write(Path(_FOLDER.name) / name, **config_overrides)
 
 
-@cache
 def bundle(precision: Precision = "fp32", **config_overrides: Any) -> Bundle:
     """A bundle of a seeded tiny checkpoint."""
-    source = checkpoint(**config_overrides)
+    return _converted(checkpoint(**config_overrides), precision)
+
+
+@cache
+def _converted(source: Path, precision: Precision) -> Bundle:
     return convert_checkpoint(source, source.with_name(f"{source.name}-{precision}"), precision=precision)

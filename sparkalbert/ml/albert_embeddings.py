@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pyspark.ml import Transformer
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -120,8 +120,8 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         if lang not in {"en", "xx"}:
             msg = f"No model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
             raise ModelNotFoundError(msg)
-        model = name if remote_loc is None else str(Path(remote_loc) / name)
-        return AlbertEmbeddings._loaded(model, find_model(model, precision=precision))
+        model = name if remote_loc is None else Path(remote_loc) / name
+        return AlbertEmbeddings._loaded(model, precision)
 
     @staticmethod
     def loadSavedModel(folder: str, spark_session: SparkSession | None = None) -> AlbertEmbeddings:
@@ -147,45 +147,60 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         if not Path(folder).is_dir():
             msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
             raise ModelNotFoundError(msg)
-        return AlbertEmbeddings._loaded(None, find_model(folder))
+        return AlbertEmbeddings._loaded(Path(folder))
 
     @staticmethod
-    def _loaded(model: str | None, bundle: Bundle) -> AlbertEmbeddings:
+    def _loaded(model: str | Path, precision: Precision | None = None) -> AlbertEmbeddings:
         stage = AlbertEmbeddings()
         # Spark NLP's own uid for a stage that came from a model rather than from its constructor.
         stage._resetUid(f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")
-        in_cache = model is None or Path(model).is_dir()
-        return stage._attach(str(bundle.path.resolve()) if in_cache else str(model), bundle)
+        if precision is not None:
+            stage._set(precision=precision)
+        return stage._attach(model)
 
     def setModel(self, value: str) -> Self:
         """Sets the model by name or folder, as :meth:`pretrained` takes it."""
-        return self._attach(value, find_model(value))
+        return self._attach(value)
 
     def getModel(self) -> str:
         """Gets the model's name or folder."""
         return str(self.getOrDefault(self.model))
 
-    def _attach(self, model: str, bundle: Bundle) -> Self:
-        self._opened = bundle
-        self._setDefault(dimension=bundle.manifest.dimension, storageRef=bundle.manifest.name)
-        return self._set(model=model, modelDigest=bundle.digest)
+    def setPrecision(self, value: Precision) -> Self:
+        """Sets the number format of a model that is converted here."""
+        self._set(precision=value)
+        return self._attach(self.getModel()) if self.isSet(self.model) else self
+
+    def getPrecision(self) -> Precision:
+        """Gets precision, if set."""
+        return cast(Precision, self.getOrDefault(self.precision))
+
+    def _attach(self, model: str | Path, bundle: Bundle | None = None) -> Self:
+        """Take a model: found by name or folder unless its bundle is given."""
+        found = bundle or self._find(model)
+        is_folder = isinstance(model, Path) or Path(model).is_dir()
+        self._opened = found
+        self._setDefault(dimension=found.manifest.dimension, storageRef=found.manifest.name)
+        return self._set(model=str(found.path.resolve()) if is_folder else model, modelDigest=found.digest)
+
+    def _find(self, model: str | Path) -> Bundle:
+        return find_model(model, precision=self.getPrecision() if self.isSet(self.precision) else None)
 
     def _bundle(self) -> Bundle:
-        """The model's bundle, found again where the stage was loaded or copied."""
+        """The model's bundle, found again where the stage was loaded."""
         if not self.isSet(self.model):
             msg = f"{self.uid} has no model: use pretrained(name), load(path) or setModel(name)."
             raise ParamError(msg)
         if self._opened is None:
             expected = self.getOrDefault(self.modelDigest)
-            bundle = find_model(self.getModel())
+            bundle = self._find(self.getModel())
             if bundle.digest != expected:
                 msg = (
                     f"Model {self.getModel()!r} is not the one {self.uid} was saved with: its digest is "
                     f"{bundle.digest[:16]}, expected {expected[:16]}. Restore that model, or set it anew."
                 )
                 raise BundleError(msg)
-            self._attach(self.getModel(), bundle)
-        assert self._opened is not None  # noqa: S101 - _attach sets it
+            self._opened = bundle
         return self._opened
 
     def _accepts_columns(self, value: Sequence[str]) -> bool:
@@ -251,4 +266,4 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
     def _load_files(self, spark: SparkSession, path: str) -> None:
         if self.getPersistModel() == "value":
             bundle = load_bundle(spark, path, self.getOrDefault(self.modelDigest))
-            self._attach(str(bundle.path.resolve()), bundle)
+            self._attach(bundle.path, bundle)

@@ -148,6 +148,11 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "Identity of the model's bundle; checked when the stage is used.",
         TypeConverters.toString,
     )
+    precision = _param(
+        "precision",
+        "Number format of a model that is converted here: fp32, fp16 or int8. A bundle keeps its own.",
+        TypeConverters.toString,
+    )
     encoding = _param(
         "encoding",
         "'sentence' encodes a sentence's text whole, as ALBERT was trained; 'token' each token alone, as "

@@ -51,7 +51,7 @@ def embedded(frame, folder, **params):
 
 
 def vectors_of(row):
-    return np.array([a.embeddings for a in row.embeddings], dtype=np.float32).reshape(len(row.embeddings), -1)
+    return np.array([a.embeddings for a in row.embeddings], dtype=np.float32).reshape(-1, 32)
 
 
 def test_every_token_has_its_vector_in_order(any_spark, folder):
@@ -63,7 +63,7 @@ def test_every_token_has_its_vector_in_order(any_spark, folder):
         assert [a.result for a in row.embeddings] == [t.result.lower() for t in row.token]
         (words,) = plain.embed([text or ""])
         assert words.tokens == [t.result for t in row.token]
-        np.testing.assert_array_equal(vectors_of(row), words.vectors.reshape(len(words.tokens), -1))
+        np.testing.assert_array_equal(vectors_of(row), words.vectors)
 
 
 def test_annotations_say_what_spark_nlp_says(spark, folder):
@@ -101,7 +101,7 @@ def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision):
         for partitions, batch in [(1, 10_000), (2, 3), (7, 1)]:
             spark.conf.set(records, str(batch))
             rows = embedded(frame.repartition(partitions), folder)
-            found = np.concatenate([vectors_of(rows[key]).reshape(-1, 32) for key in sorted(rows)])
+            found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
             expected = found if expected is None else expected
             np.testing.assert_array_equal(found, expected)
     finally:
