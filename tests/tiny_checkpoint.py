@@ -6,6 +6,7 @@ enough for attention and activations to leave their linear range.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,3 +82,12 @@ def random_tensors(config: AlbertConfig, *, seed: int = 0) -> dict[str, npt.NDAr
             linear(f"{layer}ffn_output", hidden, wide)
     linear("pooler", hidden, hidden)
     return tensors
+
+
+def checksum(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
+    """sha256 over names and bytes, for golden files to name the weights they belong to."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()

@@ -15,12 +15,19 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.weight_names import IGNORED_PREFIXES, checkpoint_shapes
-from sparkalbert.errors import CheckpointError, ConfigError, problem_list
+from sparkalbert.errors import (
+    CheckpointError,
+    ConfigError,
+    ModelNotFoundError,
+    SparkAlbertError,
+    problem_list,
+)
+from sparkalbert.text import PieceTokenizer
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "vocabulary_problems"]
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -81,12 +88,13 @@ class Checkpoint:
         if not path.is_dir():
             msg = f"{path} is not a folder; expected a Hugging Face checkpoint with config.json."
             raise CheckpointError(msg)
-        problems = [*_vocabulary_problems(path), *_tokenizer_config_problems(path)]
+        problems: list[str] = []
         config: AlbertConfig | None = None
         try:
             config = AlbertConfig.from_file(path / CONFIG_FILE)
         except ConfigError as error:
             problems += _lines_of(error)
+        problems += vocabulary_problems(path, config)
         located: dict[str, _Location] = {}
         for file in _weight_files(path, problems):
             _locate(file, located, problems)
@@ -152,33 +160,26 @@ def _read(location: _Location) -> Float32Array:
     return values.astype(np.float32, copy=False).reshape(location.shape)
 
 
-def _vocabulary_problems(folder: Path) -> list[str]:
-    if (folder / VOCABULARY_FILE).is_file():
-        return []
-    if (folder / "vocab.txt").is_file():
+def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
+    """Return why a folder's tokenizer cannot go with its model: a line each, none when it can."""
+    try:
+        tokenizer = PieceTokenizer.load(folder)
+    except (CheckpointError, ConfigError, ModelNotFoundError) as error:
+        return _lines_of(error)
+    if config is not None and tokenizer.vocabulary_size > config.vocab_size:
         problem = (
-            f"it has a WordPiece vocabulary (vocab.txt), expected SentencePiece ({VOCABULARY_FILE}); "
-            "WordPiece ALBERTs, mostly Chinese ones, are not supported"
+            f"{VOCABULARY_FILE} has {tokenizer.vocabulary_size} pieces, {CONFIG_FILE} says vocab_size "
+            f"{config.vocab_size}; the two are of different models"
         )
         return [problem]
-    return [f"{VOCABULARY_FILE} is missing; it lies beside the weights in the model's repository"]
+    return []
 
 
-def _tokenizer_config_problems(folder: Path) -> list[str]:
-    path = folder / TOKENIZER_CONFIG_FILE
-    if not path.is_file():
-        return []
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        return [f"{TOKENIZER_CONFIG_FILE} is not valid JSON ({type(error).__name__}: {error})"]
-    return [] if isinstance(values, dict) else [f"{TOKENIZER_CONFIG_FILE} is not a JSON object"]
-
-
-def _lines_of(error: ConfigError) -> list[str]:
+def _lines_of(error: SparkAlbertError) -> list[str]:
     """Turn one error's list of problems back into lines."""
     first, *rest = str(error).splitlines()
-    return [f"{CONFIG_FILE}: {line.removeprefix('  - ')}" for line in rest] or [first]
+    subject = first.partition(" has ")[0]
+    return [f"{subject}: {line.removeprefix('  - ')}" for line in rest] or [first]
 
 
 def _weight_files(folder: Path, problems: list[str]) -> list[Path]:

@@ -17,17 +17,18 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint import vocabulary_problems
 from sparkalbert.convert.external_data import data_files
-from sparkalbert.convert.pipeline import library_versions
+from sparkalbert.convert.pipeline import copy_tokenizer, library_versions
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
 from sparkalbert.inference.session import EncoderSession
 
 __all__ = ["import_onnx"]
 
 _GRAPHS: Final = (GRAPH_FILE, f"onnx/{GRAPH_FILE}")
-_FOLDERS: Final = ("assets", ".")
+_CONFIGS: Final = (CONFIG_FILE, f"assets/{CONFIG_FILE}", f"onnx/{CONFIG_FILE}")
 _REQUIRED_INPUTS: Final = ("input_ids", "attention_mask")
 _KNOWN_INPUTS: Final = (*_REQUIRED_INPUTS, "token_type_ids")
 _OUTPUTS: Final = ("last_hidden_state", "hidden_state")
@@ -44,6 +45,7 @@ class _Export:
     folder: Path
     graph_path: Path
     model: ModelProto
+    config_path: Path | None
     config: AlbertConfig | None
 
     @property
@@ -100,8 +102,9 @@ def import_onnx(
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
         for file in files:
             shutil.copyfile(file, folder / file.name)
-        for found in _companions(export):
-            shutil.copyfile(found, folder / found.name)
+        copy_tokenizer(export.folder, folder)
+        if export.config_path:
+            shutil.copyfile(export.config_path, folder / CONFIG_FILE)
         (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
         _check_runs(Bundle(folder, manifest))
     return Bundle.open(target)
@@ -112,15 +115,14 @@ def _open(folder: Path) -> _Export:
     graph_path = _first(folder, _GRAPHS)
     if graph_path is None:
         problems.append(f"there is neither {' nor '.join(_GRAPHS)}")
-    if _first(folder, [f"{place}/{VOCABULARY_FILE}" for place in _FOLDERS]) is None:
-        problems.append(f"there is no {VOCABULARY_FILE}, neither in the folder nor in assets/")
     config = None
-    config_path = _first(folder, [f"{place}/{CONFIG_FILE}" for place in _FOLDERS])
+    config_path = _first(folder, _CONFIGS)
     if config_path:
         try:
             config = AlbertConfig.from_file(config_path)
         except ConfigError as error:
             problems.append(str(error))
+    problems += vocabulary_problems(folder, config)
     model = None
     if graph_path:
         try:
@@ -129,17 +131,11 @@ def _open(folder: Path) -> _Export:
             problems.append(f"{graph_path.name} is not an ONNX graph ({type(error).__name__}: {error})")
     if problems or graph_path is None or model is None:
         raise CheckpointError(problem_list(f"The ONNX export {folder}", problems))
-    return _Export(folder, graph_path, model, config)
+    return _Export(folder, graph_path, model, config_path, config)
 
 
-def _first(folder: Path, names: tuple[str, ...] | list[str]) -> Path | None:
+def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _companions(export: _Export) -> list[Path]:
-    names = (VOCABULARY_FILE, CONFIG_FILE, TOKENIZER_CONFIG_FILE)
-    found = [_first(export.folder, [f"{place}/{name}" for place in _FOLDERS]) for name in names]
-    return [path for path in found if path is not None]
 
 
 def _inputs(model: ModelProto) -> dict[str, ValueInfoProto]:

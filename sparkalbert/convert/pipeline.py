@@ -19,8 +19,9 @@ from sparkalbert.convert.quantize import stored_arrays
 from sparkalbert.convert.weight_names import graph_weights, to_graph
 from sparkalbert.convert.weights_file import write_weights
 from sparkalbert.errors import ParamError
+from sparkalbert.text.tokenizer_files import vocabulary_path
 
-__all__ = ["convert_checkpoint", "library_versions"]
+__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions"]
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
 
@@ -95,10 +96,18 @@ def library_versions() -> dict[str, str]:
     return {library: version(library) for library in _LIBRARIES}
 
 
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Copy the vocabulary and its options from where ``PieceTokenizer`` finds them."""
+    vocabulary = vocabulary_path(source)
+    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
+    for place in (vocabulary.parent, source):
+        if (place / TOKENIZER_CONFIG_FILE).is_file():
+            shutil.copyfile(place / TOKENIZER_CONFIG_FILE, folder / TOKENIZER_CONFIG_FILE)
+            return
+
+
 def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    for name in (VOCABULARY_FILE, TOKENIZER_CONFIG_FILE):
-        if (checkpoint.folder / name).is_file():
-            shutil.copyfile(checkpoint.folder / name, folder / name)
+    copy_tokenizer(checkpoint.folder, folder)
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     located = write_weights(folder, _arrays(checkpoint, precision))

@@ -129,9 +129,9 @@ def quantize_columns(matrix: Float32Array) -> tuple[Int8Array, Float32Array]:
 
     Examples
     --------
-    >>> integers, scales = quantize_columns(np.float32([[0.0, 1.0], [-2.54, 0.5]]))
-    >>> integers.tolist(), scales.round(4).tolist()
-    ([[0, 127], [-127, 64]], [0.02, 0.0079])
+    >>> integers, scales = quantize_columns(np.float32([[0.0, 127.0], [-254.0, 64.0]]))
+    >>> integers.tolist(), scales.tolist()
+    ([[0, 127], [-127, 64]], [2.0, 1.0])
     """
     columns = matrix.T
     integers = np.empty(columns.shape, dtype=np.int8)
