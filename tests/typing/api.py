@@ -1,0 +1,75 @@
+"""Code as users write it, checked by ``mypy --strict`` and never run."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkalbert import (
+    AlbertEmbeddings,
+    DocumentAssembler,
+    EmbeddingsFinisher,
+    SentenceDetector,
+    Tokenizer,
+    WordEmbedder,
+    convert_checkpoint,
+)
+from sparkalbert.bundle import Bundle
+from sparkalbert.errors import ModelNotFoundError, SparkAlbertError
+from sparkalbert.text import PieceTokenizer
+
+
+def without_spark() -> npt.NDArray[np.float32]:
+    embedder = WordEmbedder.load("albert_mini_en", pooling="mean", layers=[-2, -1], threads=2)
+    (words,) = embedder.embed(["I love NLP."])
+    spans: list[tuple[int, int]] = list(zip(words.begin, words.end, strict=True))
+    tokens: list[str] = words.tokens
+    (given,) = embedder.embed_tokens([tokens])
+    assert len(spans) == len(given.vectors)
+    return words.vectors
+
+
+def as_in_spark_nlp(spark: SparkSession, frame: DataFrame) -> DataFrame:
+    document = DocumentAssembler().setInputCol("text").setOutputCol("document")
+    sentence = SentenceDetector().setInputCols(["document"]).setOutputCol("sentence")
+    token = Tokenizer().setInputCols("sentence").setOutputCol("token")
+    embeddings = (
+        AlbertEmbeddings.pretrained("albert_mini_en", "en")
+        .setInputCols("sentence", "token")
+        .setOutputCol("embeddings")
+        .setMaxSentenceLength(256)
+        .setCaseSensitive(False)
+        .setLayers([-4, -3, -2, -1])
+        .setPooling("first_last")
+    )
+    finisher = (
+        EmbeddingsFinisher().setInputCols("embeddings").setOutputCols("vectors").setOutputAsVector(True)
+    )
+    pipeline = Pipeline(stages=[document, sentence, token, embeddings, finisher])
+    model: PipelineModel = pipeline.fit(frame)
+    imported = AlbertEmbeddings.loadSavedModel("checkpoint", spark)
+    length: int = imported.getMaxSentenceLength()
+    assert length
+    return model.transform(frame)
+
+
+def with_keywords() -> AlbertEmbeddings:
+    return AlbertEmbeddings(model="albert_mini_en", inputCols=["tokens"], outputCol="vectors", pooling="mean")
+
+
+def converted(folder: Path) -> Bundle | None:
+    try:
+        return convert_checkpoint(folder, folder / "bundle", precision="int8", overwrite=True)
+    except ModelNotFoundError as error:
+        message: str = str(error)
+        assert message
+    except SparkAlbertError:
+        return None
+    return None
+
+
+def pieces(folder: Path) -> list[int]:
+    ids: list[int] = PieceTokenizer.load(folder).encode("spring").ids.tolist()
+    return ids
