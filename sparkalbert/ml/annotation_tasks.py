@@ -75,9 +75,9 @@ class TokenTask:
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the tokens of every row, in order."""
-        find = _tokenizer(self.options).tokenize
+        tokenizer = _tokenizer(self.options)
         for begin, result, sentence in _row_groups(batches):
-            found = _find(find, begin, result)
+            found = _find(tokenizer.tokenize, begin, result, tokenizer.offset_lags)
             index = sentence.flatten().fill_null("0").take(pa.array(found.text))
             yield found.column("token", metadata_array([(_SENTENCE, index)], len(index)))
 
@@ -129,7 +129,12 @@ def _tokenizer(options: TokenizerOptions) -> WordTokenizer:
     return WordTokenizer(options)
 
 
-def _find(find: Callable[[str], Sequence[Span]], begin: pa.Array, result: pa.Array) -> _Found:
+def _find(
+    find: Callable[[str], Sequence[Span]],
+    begin: pa.Array,
+    result: pa.Array,
+    lags: Callable[[str, Sequence[Span]], Sequence[int]] | None = None,
+) -> _Found:
     """Apply `find` to each text of some rows.
 
     Parameters
@@ -139,6 +144,9 @@ def _find(find: Callable[[str], Sequence[Span]], begin: pa.Array, result: pa.Arr
     begin, result
         ``list<int32>`` and ``list<string>`` ``[rows]``: where each text begins in its document, and the
         texts.
+    lags
+        Returns how far Spark NLP's begin and end lie before the right ones, in a text with characters
+        beyond the BMP; none unless given.
     """
     bounds, valid = list_bounds(result)
     in_text: list[int] = []
@@ -148,7 +156,11 @@ def _find(find: Callable[[str], Sequence[Span]], begin: pa.Array, result: pa.Arr
         found = find(text or "")
         in_text.append(len(found))
         results += [text[start:stop] for start, stop in found]
-        spans += found if not found or is_bmp(text) else utf16_index(text)[np.array(found)].tolist()
+        if not found or is_bmp(text):
+            spans += found
+            continue
+        wide = utf16_index(text)[np.array(found)]
+        spans += (wide if lags is None else wide - np.array(lags(text, found))[:, None]).tolist()
     flat = np.fromiter(chain.from_iterable(spans), dtype=np.int64, count=2 * len(spans)).reshape(-1, 2)
     text_index = np.repeat(np.arange(len(in_text)), in_text)
     base = np.asarray(begin.flatten().fill_null(0), dtype=np.int64)[text_index]

@@ -234,7 +234,9 @@ class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
     """Adds the tokens of a document or sentence column.
 
     A token is a stretch of its sentence: ``begin`` and ``end`` count UTF-16 units of the document,
-    ``end`` inclusive; its metadata says which sentence it belongs to.
+    ``end`` inclusive; its metadata says which sentence it belongs to. With a `targetPattern` that
+    excludes characters beyond the BMP (emoji, say), each one before a token in its sentence moves begin
+    and end one unit back, as it does in Spark NLP.
 
     Parameters
     ----------

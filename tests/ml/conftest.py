@@ -1,10 +1,13 @@
-"""What the real Spark NLP made of real texts, for the tests that compare with it."""
+"""What the real Spark NLP made of real texts, and what every stage must keep."""
 
 import json
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 _RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "spark-nlp"
@@ -36,5 +39,73 @@ def recorded_schema(recorded_folder: Path) -> Callable[[str], dict[str, Any]]:
     return lambda name: json.loads((recorded_folder / "annotators" / f"{name}.schema.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def annotation_field() -> Callable[..., dict[str, Any]]:
+    """The schema of an annotation column as JSON, written by hand."""
+
+    def field(name: str, kind: str, **metadata: Any) -> dict[str, Any]:
+        fields = [
+            ("annotatorType", "string", True),
+            ("begin", "integer", False),
+            ("end", "integer", False),
+            ("result", "string", True),
+            (
+                "metadata",
+                {"type": "map", "keyType": "string", "valueType": "string", "valueContainsNull": True},
+                True,
+            ),
+            ("embeddings", {"type": "array", "elementType": "float", "containsNull": False}, True),
+        ]
+        struct = {
+            "type": "struct",
+            "fields": [
+                {"name": part, "type": data_type, "nullable": nullable, "metadata": {}}
+                for part, data_type, nullable in fields
+            ],
+        }
+        return {
+            "name": name,
+            "type": {"type": "array", "elementType": struct, "containsNull": True},
+            "nullable": True,
+            "metadata": {"annotatorType": kind, **metadata},
+        }
+
+    return field
+
+
+@pytest.fixture(scope="session")
+def no_spark_job(spark: Any) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which the classic session must not start a job."""
+    context = spark.sparkContext
+
+    @contextmanager
+    def watch() -> Iterator[None]:
+        group = uuid.uuid4().hex
+        context.setJobGroup(group, "must stay empty")
+        try:
+            yield
+            assert list(context.statusTracker().getJobIdsForGroup(group)) == []
+            spark.range(1).count()
+            assert list(context.statusTracker().getJobIdsForGroup(group)) != []  # so jobs would be seen
+        finally:
+            context.setLocalProperty("spark.jobGroup.id", None)
+
+    return watch
+
+
+@pytest.fixture(scope="session")
+def annotate() -> Callable[..., list[Any]]:
+    """A task's output for columns of plain lists, without Spark: (type, begin, end, result, metadata)."""
+
+    def run(task: Any, types: Any, columns: Any) -> list[Any]:
+        batch = tuple(pa.array(column, type=kind) for column, kind in zip(columns, types, strict=True))
+        rows = [row for array in task(iter([batch])) for row in array.to_pylist()]
+        names = ("annotatorType", "begin", "end", "result")
+        return [[[*(one[name] for name in names), dict(one["metadata"])] for one in row] for row in rows]
+
+    return run
+
+
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]

@@ -118,6 +118,13 @@ def test_null_rows_that_hide_items_stay_null():
     assert shown == [(0, "two", {"sentence": "8"}), (4, "words", {"sentence": "8"})]
 
 
+def test_offsets_lag_where_spark_nlps_do():
+    columns = token_columns([[(100, "one 🙂 two", None)], [(0, "one 🙂 two", None)]])
+    task = TokenTask(TokenizerOptions(target_pattern=r"\w+"))
+    shown = [[item[1:4] for item in row] for row in computed(task, [columns])]
+    assert shown == [[(100, 102, "one"), (106, 108, "two")], [(0, 2, "one"), (6, 8, "two")]]
+
+
 @pytest.mark.parametrize(("limit", "arrays"), [(1, 5), (12, 3), (1 << 20, 1)])
 def test_large_batches_are_cut_between_rows(monkeypatch, limit, arrays):
     rows = [
