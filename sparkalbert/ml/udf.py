@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column
@@ -97,4 +98,11 @@ class _ArrowForm:
 def _as_type(column: Any, kind: pa.DataType) -> pa.Array:
     if isinstance(column, pa.Array):
         return column if column.type == kind else column.cast(kind)
+    if pa.types.is_list(kind) and pa.types.is_nested(kind.value_type):
+        column = [_as_lists(value) for value in column]
     return pa.array(column, type=kind, from_pandas=True)
+
+
+def _as_lists(value: Any) -> Any:
+    """Lists of the nested arrays that pyspark gives and pyarrow takes one level deep only."""
+    return [_as_lists(item) for item in value] if isinstance(value, np.ndarray) else value

@@ -194,6 +194,18 @@ def test_stage_and_pipeline_are_saved_and_loaded(any_spark, folder, how, tmp_pat
         assert left == right
 
 
+def test_a_converted_model_is_found_again_in_its_precision(spark, tmp_path):
+    stage = AlbertEmbeddings.pretrained(str(tiny_bundle.checkpoint()), precision="int8").setInputCols(
+        "tokens"
+    )
+    assert stage.getPrecision() == "int8"
+    stage.save(str(tmp_path / "stage"))
+    again = AlbertEmbeddings.load(str(tmp_path / "stage"))
+    frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    assert again.setOutputCol("v").transform(frame).first().v
+    assert again._bundle().manifest.precision == "int8"
+
+
 def test_another_model_under_the_saved_name_is_refused(spark, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(tiny_bundle.bundle().path, folder)
