@@ -7,11 +7,10 @@ subclass says with a task of :mod:`sparkalbert.ml.annotation_tasks`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 from pyspark.ml import Transformer
-from pyspark.ml.param import Param, Params
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -20,12 +19,7 @@ from sparkalbert.ml.params import HasInputCols, HasLazyAnnotator, HasOutputCol, 
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, find_annotation_columns, reference
 from sparkalbert.ml.udf import BatchFunction, arrow_column
 
-__all__ = ["AnnotatorParams", "DocumentAnnotator", "declare_param"]
-
-
-def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
-    """Return a Param as a class attribute declares it."""
-    return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
+__all__ = ["AnnotatorParams", "DocumentAnnotator"]
 
 
 class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasParamKeywords):

@@ -17,8 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, FloatType, MapType, StringType
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.annotator import declare_param
-from sparkalbert.ml.params import HasOutputCol, HasParamKeywords
+from sparkalbert.ml.params import HasOutputCol, HasParamKeywords, declare_param
 from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, check_column, is_token_list, reference
 

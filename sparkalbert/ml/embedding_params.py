@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param import TypeConverters
 
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
 from sparkalbert.inference.pooling import Pooling
 from sparkalbert.ml.distribution import DISTRIBUTIONS, Distribution
-from sparkalbert.ml.params import HasLazyAnnotator, HasParamKeywords
+from sparkalbert.ml.params import HasLazyAnnotator, HasParamKeywords, declare_param
 from sparkalbert.text.encoding import Encoding
 
 if TYPE_CHECKING:
@@ -27,44 +27,40 @@ _MAX_LENGTH_LIMIT: Final = 512
 PERSIST_MODELS: Final = ("reference", "value")
 
 
-def _param(name: str, doc: str, converter: Any) -> Param[Any]:
-    return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
-
-
 class SparkNlpParams(HasLazyAnnotator):
     """Params that Spark NLP's ``AlbertEmbeddings`` has, with its names and defaults."""
 
-    batchSize = _param(
+    batchSize = declare_param(
         "batchSize",
         "Most sentences in one call. Unless it is set, calls are filled to piecesPerCall, which is faster; "
         "it never changes a vector.",
         TypeConverters.toInt,
     )
-    dimension = _param(
+    dimension = declare_param(
         "dimension",
         "Width of a vector, as the column's metadata tells it. Follows from the model; set it only to have "
         "it checked.",
         TypeConverters.toInt,
     )
-    maxSentenceLength = _param(
+    maxSentenceLength = declare_param(
         "maxSentenceLength",
         "Most pieces in one window, [CLS] and [SEP] included (3 to 512). Longer sentences are covered by "
         "overlapping windows; no word is cut off.",
         TypeConverters.toInt,
     )
-    caseSensitive = _param(
+    caseSensitive = declare_param(
         "caseSensitive",
         "Whether `result` keeps the case of tokens, and whether encoding 'token' does. Under encoding "
         "'sentence' the model's own do_lower_case decides what the model sees.",
         TypeConverters.toBoolean,
     )
-    storageRef = _param(
+    storageRef = declare_param(
         "storageRef",
         "Name of the vectors' origin in the column's metadata; the model's name unless set.",
         TypeConverters.toString,
     )
-    engine = _param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
-    configProtoBytes = _param(
+    engine = declare_param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
+    configProtoBytes = declare_param(
         "configProtoBytes",
         "TensorFlow's ConfigProto; accepted for ported code and ignored.",
         TypeConverters.toListInt,
@@ -142,45 +138,51 @@ class SparkNlpParams(HasLazyAnnotator):
 class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     """All Params of the stage but its columns."""
 
-    model = _param("model", "Name or folder of the model, as find_model takes it.", TypeConverters.toString)
-    modelDigest = _param(
+    model = declare_param(
+        "model", "Name or folder of the model, as find_model takes it.", TypeConverters.toString
+    )
+    modelDigest = declare_param(
         "modelDigest",
         "Identity of the model's bundle; checked when the stage is used.",
         TypeConverters.toString,
     )
-    precision = _param(
+    precision = declare_param(
         "precision",
         "Number format of a model that is converted here: fp32, fp16 or int8. A bundle keeps its own.",
         TypeConverters.toString,
     )
-    encoding = _param(
+    encoding = declare_param(
         "encoding",
         "'sentence' encodes a sentence's text whole, as ALBERT was trained; 'token' each token alone, as "
         "Spark NLP does.",
         TypeConverters.toString,
     )
-    pooling = _param(
+    pooling = declare_param(
         "pooling",
         "Which pieces make a word's vector: first, last, mean or first_last.",
         TypeConverters.toString,
     )
-    layers = _param(
+    layers = declare_param(
         "layers",
         "Layers whose mean is taken: [-1] the last, [-4,-3,-2,-1] the last four, 0 the embedding. Layers "
         "after the highest one are not computed.",
         TypeConverters.toListInt,
     )
-    piecesPerCall = _param(
+    piecesPerCall = declare_param(
         "piecesPerCall", "Most pieces in one call, padding included.", TypeConverters.toInt
     )
-    threads = _param("threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt)
-    device = _param("device", "cpu, cuda (the GPU Spark gave the task) or cuda:N.", TypeConverters.toString)
-    modelDistribution = _param(
+    threads = declare_param(
+        "threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt
+    )
+    device = declare_param(
+        "device", "cpu, cuda (the GPU Spark gave the task) or cuda:N.", TypeConverters.toString
+    )
+    modelDistribution = declare_param(
         "modelDistribution",
         f"How the model reaches the workers: {', '.join(DISTRIBUTIONS)}.",
         TypeConverters.toString,
     )
-    persistModel = _param(
+    persistModel = declare_param(
         "persistModel",
         "What save() writes of the model: its reference (name or path, and digest) or its value (all files).",
         TypeConverters.toString,

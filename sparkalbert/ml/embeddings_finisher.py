@@ -16,8 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.annotator import declare_param
-from sparkalbert.ml.params import HasParamKeywords
+from sparkalbert.ml.params import HasParamKeywords, declare_param
 from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import (
     WORD_EMBEDDINGS,

@@ -17,7 +17,19 @@ from sparkalbert.errors import ParamTypeError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["HasInputCols", "HasLazyAnnotator", "HasOutputCol", "HasParamKeywords", "HasParamValue"]
+__all__ = [
+    "HasInputCols",
+    "HasLazyAnnotator",
+    "HasOutputCol",
+    "HasParamKeywords",
+    "HasParamValue",
+    "declare_param",
+]
+
+
+def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
+    """Return a Param as a class attribute declares it."""
+    return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
 
 
 class HasParamValue(Params):
@@ -110,8 +122,7 @@ class HasOutputCol(SparkHasOutputCol, HasParamValue):
 class HasLazyAnnotator(HasParamValue):
     """Kept for ported code; only Spark NLP's RecursivePipeline reads it."""
 
-    lazyAnnotator: Param[bool] = Param(
-        Params._dummy(),  # noqa: SLF001 - how pyspark declares a Param
+    lazyAnnotator = declare_param(
         "lazyAnnotator",
         "Whether this AnnotatorModel acts as lazy in RecursivePipelines",
         TypeConverters.toBoolean,
@@ -123,4 +134,4 @@ class HasLazyAnnotator(HasParamValue):
 
     def getLazyAnnotator(self) -> bool:
         """Gets lazyAnnotator or its default value."""
-        return self.getOrDefault(self.lazyAnnotator)
+        return bool(self.getOrDefault(self.lazyAnnotator))

@@ -14,7 +14,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.ml.annotation_tasks import SENTENCE_INPUTS, SentenceTask
-from sparkalbert.ml.annotator import DocumentAnnotator, declare_param
+from sparkalbert.ml.annotator import DocumentAnnotator
+from sparkalbert.ml.params import declare_param
 from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import DOCUMENT, reference
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter

@@ -20,7 +20,8 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
 from sparkalbert.ml.annotation_tasks import TOKEN_INPUTS, TokenTask
-from sparkalbert.ml.annotator import AnnotatorParams, DocumentAnnotator, declare_param
+from sparkalbert.ml.annotator import AnnotatorParams, DocumentAnnotator
+from sparkalbert.ml.params import declare_param
 from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import TOKEN
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
