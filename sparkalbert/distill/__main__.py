@@ -1,4 +1,4 @@
-"""``python -m sparkalbert.distill``: fetch the texts, train the model that ships, repeat its figures."""
+"""``python -m sparkalbert.distill``: fetch texts, train the model that ships, pack it, repeat its figures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from sparkalbert.distill.evaluation import embed_with
+from sparkalbert.distill.packing import pack
 from sparkalbert.distill.recipe import DistillOptions, distill_texts
-from sparkalbert.distill.report import embed_with, measure, table
+from sparkalbert.distill.report import measure, table
 from sparkalbert.distill.sources import (
     fetch_sources,
     read_sources,
@@ -36,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     training.add_argument("--budget-minutes", type=float, default=TrainingOptions.budget_minutes)
     evaluation = commands.add_parser("evaluate", help="print the figures of a model")
     evaluation.add_argument("--model", default="albert_mini_en", help="bundle, checkpoint or name")
+    packing = commands.add_parser("pack", help="make a bundle of a checkpoint and its model card")
+    packing.add_argument("--checkpoint", type=Path, required=True)
+    packing.add_argument("--output", type=Path, required=True, help="the bundle's folder")
     for command in (fetch, training, evaluation):
         command.add_argument("--sources", type=Path, required=True, help="folder of the downloads")
     chosen = parser.parse_args(arguments)
@@ -44,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         fetch_sources(chosen.sources)
     elif chosen.command == "train":
         _train(chosen.sources, chosen.output, chosen.budget_minutes)
+    elif chosen.command == "pack":
+        pack(chosen.checkpoint, chosen.output)
     else:
         _evaluate(chosen.sources, chosen.model)
     return 0

@@ -1,7 +1,7 @@
 """How much a student knows: against the teacher's judgement, human judgement, and senses of words.
 
-Only NumPy: an embedder is any function that gives word vectors for texts, so a bundle, a torch student
-and a baseline are measured by one rule. It knows nothing about training.
+An embedder is any function that gives word vectors for texts, so a bundle, the teacher and a baseline are
+measured by one rule. It needs no torch and knows nothing about training.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.inference import WordEmbedder
+from sparkalbert.text import SentenceSplitter
+
 __all__ = [
     "Embed",
     "EmbeddedWords",
     "Figures",
+    "embed_with",
     "evaluate",
     "read_news",
     "read_word_pairs",
@@ -96,10 +100,28 @@ def evaluate(
     )
 
 
+def embed_with(model: str | Path, layers: Sequence[int] = (-1,), threads: int | None = None) -> Embed:
+    """Return a function that embeds texts with a bundle, a checkpoint or an embedded model.
+
+    Parameters
+    ----------
+    model
+        Its folder or name.
+    layers
+        As in :meth:`WordEmbedder.load`; ``(0,)`` gives pieces without context.
+    threads
+        Threads of one call.
+    """
+    embedder = WordEmbedder.load(model, layers=layers, threads=threads)
+
+    def embed(texts: Sequence[str]) -> list[EmbeddedWords]:
+        return [EmbeddedWords(text.tokens, text.vectors) for text in embedder.embed(texts)]
+
+    return embed
+
+
 def read_news(folder: Path) -> list[str]:
     """Return the sentences of the Lee news collections in gensim's test data."""
-    from sparkalbert.text import SentenceSplitter
-
     splitter = SentenceSplitter()
     found: dict[str, None] = {}
     for name in ("lee_background.cor", "lee.cor"):

@@ -6,6 +6,7 @@ Every step leaves its result in the output folder and is not done twice, so a ru
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = ["DistillOptions", "corpus_texts", "distill"]
 _log = logging.getLogger(__name__)
 
 _WORK = "work"
+_VOCABULARY_FILES = ("tokenizer_config.json", "spiece.model")
 _FEWEST_TEXTS = 100
 
 
@@ -111,8 +113,8 @@ def distill_texts(teacher: Path, texts: Sequence[str], output: Path, options: Di
 def _vocabulary(texts: Sequence[str], output: Path, options: DistillOptions) -> PieceTokenizer:
     path = output / "spiece.model"
     if not path.exists() and options.vocabulary is not None:
-        for name in ("tokenizer_config.json", "spiece.model"):
-            (output / name).write_bytes((options.vocabulary / name).read_bytes())
+        for name in _VOCABULARY_FILES:
+            shutil.copyfile(options.vocabulary / name, output / name)
     if not path.exists():
         _log.info("training a vocabulary of %d pieces", options.student.vocab_size)
         train_vocabulary(texts, output, options.student.vocab_size, options.training.seed)
@@ -140,4 +142,6 @@ def _initial(
     if not (folder / "config.json").exists():
         _log.info("asking the teacher about %d pieces", config.vocab_size)
         save_student(initial_student(config, teacher, tokenizer, projection, seed), folder)
+        for name in _VOCABULARY_FILES:
+            shutil.copyfile(output / name, folder / name)
     return load_student(folder)

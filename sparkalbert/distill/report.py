@@ -1,7 +1,6 @@
 """The figures of a model, measured on text that no one trained on, as a table.
 
-It needs the teacher (torch, transformers) for its judgement of the texts; the model itself runs as users
-run it, through :class:`~sparkalbert.inference.WordEmbedder`.
+It needs the teacher (torch, transformers) for its judgement of the texts.
 """
 
 from __future__ import annotations
@@ -22,32 +21,11 @@ from sparkalbert.distill.evaluation import (
 )
 from sparkalbert.distill.sources import evaluation_folder, teacher_folder
 from sparkalbert.distill.teacher import Teacher, device_of
-from sparkalbert.inference import WordEmbedder
 from sparkalbert.text import WordTokenizer
 
-__all__ = ["embed_with", "embed_with_teacher", "measure", "table"]
+__all__ = ["embed_with_teacher", "measure", "table"]
 
 _ROWS = ("pairs_spearman", "recall_at_10", "wordsim_spearman", "simlex_spearman", "sense_accuracy")
-
-
-def embed_with(model: str | Path, layers: Sequence[int] = (-1,), threads: int | None = None) -> Embed:
-    """Return a function that embeds texts with a bundle, a checkpoint or an embedded model.
-
-    Parameters
-    ----------
-    model
-        Its folder or name.
-    layers
-        As in :meth:`WordEmbedder.load`; ``(0,)`` gives pieces without context.
-    threads
-        Threads of one call.
-    """
-    embedder = WordEmbedder.load(model, layers=layers, threads=threads)
-
-    def embed(texts: Sequence[str]) -> list[EmbeddedWords]:
-        return [EmbeddedWords(text.tokens, text.vectors) for text in embedder.embed(texts)]
-
-    return embed
 
 
 def embed_with_teacher(teacher: Teacher) -> Embed:

@@ -1,5 +1,4 @@
 import gzip
-import random
 
 import pytest
 from hypothesis import given
@@ -28,7 +27,7 @@ def test_a_synset_gives_words_examples_and_a_definition(wordnet):
     assert examples == ["they pulled the canoe up on the bank", "he sat on the bank of the river"]
     assert city == ["city", "New York"]
     assert none == []
-    forms = {entry(random.Random(seed), bank) for seed in range(50)}
+    forms = {entry(corpora.seeded(seed), bank) for seed in range(50)}
     definition = "sloping land (especially the slope beside a body of water)"
     assert forms == {
         definition,

@@ -66,9 +66,9 @@ def test_an_embedder_that_knows_senses_is_always_right_and_one_blind_to_context_
     side = {
         text: index for groups in senses().values() for index, group in enumerate(groups) for text in group
     }
-    knowing = embedder_of(lambda text, word: np.eye(2)[side[text]])
+    knowing = embedder_of(lambda text, _: np.eye(2)[side[text]])
     assert sense_accuracy(knowing) == 1
-    blind = embedder_of(lambda text, word: np.ones(2))
+    blind = embedder_of(lambda *_: np.ones(2))
     assert sense_accuracy(blind) == 0
 
 

@@ -79,7 +79,7 @@ def similarity_error(folder, teacher_folder, corpus):
     texts = list(corpus_texts([corpus], 0))[:60]
     told = Teacher(teacher_folder, torch.device("cpu")).embed(texts)
     student = load_student(folder).eval()
-    tokenizer = PieceTokenizer.load(folder.parents[1] if folder.name == "initial" else folder)
+    tokenizer = PieceTokenizer.load(folder)
     found = []
     for text in texts:
         ids = [2, *tokenizer.encode(text).ids.tolist(), 3]
