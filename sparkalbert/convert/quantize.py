@@ -23,8 +23,8 @@ weights alone 0.0020; with 8-bit activations 0.0021; with 7-bit ones 0.0030 when
 0.0026 when the range of the activation function's output is used whole. That is free here: GELU is never
 below -0.17004, so adding 0.1701 makes its output non-negative, and what that adds to the product is a
 constant per column, joined to the bias. A range per row with a zero point of its own for *every* product
-reaches 0.0024, but costs two more passes over each product, about 4 % of the time. Clipping each column
-of the weights where its squared error is least brings another 0.0003, paid once, at conversion.
+reaches 0.0024, but costs two more passes over each product (computed: about 4 % of the time). Clipping
+each column of the weights where its squared error is least brings another 0.0003, paid at conversion.
 """
 
 from __future__ import annotations
