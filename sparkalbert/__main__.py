@@ -30,10 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from sparkalbert.cli import run
     except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _NEEDED:
             raise
         print(  # noqa: T201 - there is no rich to print with
-            f"The sparkalbert command needs {error.name}: pip install 'sparkalbert[cli]'", file=sys.stderr
+            f"The sparkalbert command needs {missing}: pip install 'sparkalbert[cli]'", file=sys.stderr
         )
         return 1
     return run(sys.argv[1:] if arguments is None else arguments)

@@ -80,5 +80,6 @@ def _message(error: SparkAlbertError | ModuleNotFoundError) -> str | None:
     """Return what to tell the user, None for a module that is no optional one."""
     if isinstance(error, SparkAlbertError):
         return str(error)
-    extra = _EXTRAS.get(error.name or "")
-    return extra and f"This command needs {error.name}: pip install 'sparkalbert[{extra}]'"
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package)
+    return extra and f"This command needs {package}: pip install 'sparkalbert[{extra}]'"

@@ -12,9 +12,9 @@ from rich.table import Table
 from sparkalbert.cli.embed import show_note, summary_line
 from sparkalbert.cli.screen import OUTPUT, shown_progress
 
-__all__ = ["demo"]
+__all__ = ["SAMPLE", "demo"]
 
-_SAMPLE: Final = Path(__file__).with_name("sample.txt")
+SAMPLE: Final = Path(__file__).with_name("sample.txt")
 _SHOWN_TEXTS: Final = (0, 2)
 _SHOWN_NUMBERS: Final = 4
 
@@ -36,7 +36,7 @@ def demo(
     OUTPUT.print("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")
     with spark_session("local[*]") as opened:
         OUTPUT.print(opened.origin, highlight=False, soft_wrap=True)
-        source, target = TextSource(f"file:{_SAMPLE}", "text"), VectorTarget(output, overwrite=True)
+        source, target = TextSource(f"file:{SAMPLE}", "text"), VectorTarget(output, overwrite=True)
         with shown_progress("Embedding the sample") as report:
             summary = embed_texts(opened.spark, stage, source, target, report)
     rows = _read(output)
@@ -52,7 +52,7 @@ def _read(folder: str) -> list[dict[str, Any]]:
     from pyarrow import parquet
 
     rows: list[dict[str, Any]] = parquet.read_table(folder).to_pylist()
-    order = {text: number for number, text in enumerate(_SAMPLE.read_text(encoding="utf-8").splitlines())}
+    order = {text: number for number, text in enumerate(SAMPLE.read_text(encoding="utf-8").splitlines())}
     return sorted(rows, key=lambda row: order[row["text"]])
 
 

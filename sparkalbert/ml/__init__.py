@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sparkalbert.ml.document_assembler import DocumentAssembler
     from sparkalbert.ml.embeddings_finisher import EmbeddingsFinisher
     from sparkalbert.ml.sentence_detector import SentenceDetector
+    from sparkalbert.ml.spark_session import start
     from sparkalbert.ml.tokenizer import Tokenizer, TokenizerModel
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SentenceDetector",
     "Tokenizer",
     "TokenizerModel",
+    "start",
 ]
 
 # Loaded when first used: a worker that unpickles one task must not import every stage.
@@ -29,6 +31,7 @@ _HOMES = {
     "SentenceDetector": "sentence_detector",
     "Tokenizer": "tokenizer",
     "TokenizerModel": "tokenizer",
+    "start": "spark_session",
 }
 
 

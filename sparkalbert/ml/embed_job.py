@@ -112,7 +112,7 @@ def embed_texts(
         counted, observation = _counted(frame, _ANNOTATIONS[0] if target.annotations else _ARRAYS[0])
         if report is not None:
             stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
-        mode = "overwrite" if target.overwrite else "errorifexists"
+        mode = "overwrite" if target.overwrite else "error"
         counted.write.format(target.format).mode(mode).save(path)
     counts: dict[str, Any] = {} if observation is None else observation.get
     return EmbedSummary(counts.get("rows"), counts.get("tokens"), time.monotonic() - started_s)

@@ -26,6 +26,7 @@ from sparkalbert.ml.progress import is_connect_session
 __all__ = ["output_folder"]
 
 _SUCCESS_FILE: Final = "_SUCCESS"
+_LOOKED_AT: Final = 100
 
 
 class _Files(Protocol):
@@ -101,6 +102,7 @@ def output_folder(spark: SparkSession, path: str, *, overwrite: bool = False) ->
     """
     files, target = _files(spark, path.rstrip("/"))
     if files is None:
+        _check_from_afar(spark, target, overwrite=overwrite)
         yield target
         return
     _check(files, target, overwrite=overwrite)
@@ -134,7 +136,7 @@ def _local_path(path: str) -> Path | None:
 def _shares_files(spark: SparkSession, path: Path) -> bool:
     """Whether the server reads what this client writes near `path`."""
     folder = next(parent for parent in path.parents if parent.is_dir())
-    probe = folder / f".sparkalbert-{uuid.uuid4().hex}"
+    probe = folder / f"sparkalbert-{uuid.uuid4().hex}"  # Spark reads no hidden file
     try:
         probe.write_text(probe.name, encoding="ascii")
         rows = spark.read.text(f"file:{probe}").collect()
@@ -149,14 +151,32 @@ def _check(files: _Files, target: str, *, overwrite: bool) -> None:
     if not files.exists(target) or files.is_empty(target):
         return
     if not files.exists(f"{target}/{_SUCCESS_FILE}"):
-        msg = (
-            f"{target} exists and is no finished output of Spark: remove it first, or choose another folder."
-        )
-    elif not overwrite:
-        msg = f"{target} exists already; pass --overwrite (overwrite=True) to replace it."
-    else:
-        return
-    raise OutputError(msg)
+        raise OutputError(_not_ours(target))
+    if not overwrite:
+        raise OutputError(_exists(target))
+
+
+def _check_from_afar(spark: SparkSession, target: str, *, overwrite: bool) -> None:
+    """Check a folder that only Spark sees: it lists no ``_SUCCESS``, so names of files must do."""
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        found = reader.load(target).select("path").limit(_LOOKED_AT).collect()
+    except PySparkException as error:
+        if "PATH_NOT_FOUND" in str(error):
+            return
+        raise
+    if any(not posixpath.basename(row[0]).startswith("part-") for row in found):
+        raise OutputError(_not_ours(target))
+    if found and not overwrite:
+        raise OutputError(_exists(target))
+
+
+def _not_ours(target: str) -> str:
+    return f"{target} exists and is no finished output of Spark: remove it first, or choose another folder."
+
+
+def _exists(target: str) -> str:
+    return f"{target} exists already; pass --overwrite (overwrite=True) to replace it."
 
 
 def _move(files: _Files, work: str, target: str) -> None:

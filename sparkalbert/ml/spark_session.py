@@ -1,4 +1,4 @@
-"""A Spark session for the command line: the one it is given, or a local one.
+"""A Spark session: the one that is given, or a local one that needs nothing but Python.
 
 Under spark-submit, on Databricks and with ``SPARK_REMOTE`` there is one already. It knows no stages.
 """
@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from sparkalbert.ml.java import ensure_java
 
-__all__ = ["OpenedSession", "spark_session"]
+__all__ = ["OpenedSession", "spark_session", "start"]
 
 _GIVEN_BY: Final = {
     "PYSPARK_GATEWAY_PORT": "spark-submit",
@@ -33,17 +33,18 @@ _LOCAL: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session, and a sentence that says where it came from."""
+    """A session, a sentence that says where it came from, and whether it is ours to stop."""
 
     spark: SparkSession
     origin: str
+    is_new: bool
 
 
-@contextmanager
-def spark_session(
-    master: str | None = None, settings: Mapping[str, str] | None = None
-) -> Iterator[OpenedSession]:
-    """Yield the session that is there already, or a new one that ends with the block.
+def start(master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """Return the session that is there already, or a new one, as ``sparknlp.start()`` does.
+
+    A new one runs Python workers with this process's own interpreter and takes the packaged Java where
+    the machine has none.
 
     Parameters
     ----------
@@ -58,31 +59,38 @@ def spark_session(
     MissingDependencyError
         When a JVM is to start and there is no Java.
     """
-    active = SparkSession.getActiveSession()
-    given = next((name for variable, name in _GIVEN_BY.items() if variable in os.environ), None)
-    if active is not None:
-        yield OpenedSession(active, f"Spark {active.version}, the active session")
-    elif given is not None:
-        spark = SparkSession.builder.getOrCreate()
-        yield OpenedSession(spark, f"Spark {spark.version}, the session of {given}")
-    else:
-        opened = (
-            _connected(master) if master and master.startswith("sc:") else _started(master, settings or {})
-        )
-        try:
-            yield opened
-        finally:
+    return _open(master, settings or {}).spark
+
+
+@contextmanager
+def spark_session(
+    master: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[OpenedSession]:
+    """Yield what :func:`start` returns; a new session ends with the block."""
+    opened = _open(master, settings or {})
+    try:
+        yield opened
+    finally:
+        if opened.is_new:
             opened.spark.stop()
 
 
-def _connected(url: str) -> OpenedSession:
-    spark = SparkSession.builder.remote(url).getOrCreate()
-    return OpenedSession(spark, f"Spark {spark.version} at {url}")
+def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return OpenedSession(active, f"Spark {active.version}, the active session", is_new=False)
+    given = next((name for variable, name in _GIVEN_BY.items() if variable in os.environ), None)
+    if given is not None:
+        spark = SparkSession.builder.getOrCreate()
+        return OpenedSession(spark, f"Spark {spark.version}, the session of {given}", is_new=False)
+    if master is not None and master.startswith("sc:"):
+        spark = SparkSession.builder.remote(master).getOrCreate()
+        return OpenedSession(spark, f"Spark {spark.version} at {master}", is_new=True)
+    return _new(master or "local[*]", settings)
 
 
-def _started(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
+def _new(master: str, settings: Mapping[str, str]) -> OpenedSession:
     java = ensure_java()
-    master = master or "local[*]"
     for variable in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         os.environ.setdefault(variable, sys.executable)
     builder = SparkSession.builder.appName("sparkalbert").master(master)
@@ -91,4 +99,4 @@ def _started(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    return OpenedSession(spark, f"Spark {spark.version}, {master}; {java}")
+    return OpenedSession(spark, f"Spark {spark.version}, {master}; {java}", is_new=True)

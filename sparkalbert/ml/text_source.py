@@ -37,9 +37,10 @@ _SUFFIXES: Final[dict[str, InputFormat]] = {
 _COMPRESSED: Final = {".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"}
 
 # FAILFAST: the default makes a row that cannot be read a row of nulls, and says nothing.
+# nullValue: with the default a quoted empty text becomes null, as a missing one does.
 _OPTIONS: Final[dict[InputFormat, dict[str, str]]] = {
     "text": {},
-    "csv": {"header": "true", "multiLine": "true", "escape": '"', "mode": "FAILFAST"},
+    "csv": {"header": "true", "multiLine": "true", "escape": '"', "mode": "FAILFAST", "nullValue": "\0"},
     "json": {"mode": "FAILFAST"},
     "parquet": {},
 }

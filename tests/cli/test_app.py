@@ -1,0 +1,97 @@
+"""What a shell sees: exit codes, one message for an error, and nothing else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sparkalbert import __version__
+from sparkalbert.__main__ import main
+from sparkalbert.cli import run
+
+WITHOUT = """
+import sys
+sys.modules[{missing!r}] = None
+from sparkalbert.__main__ import main
+sys.exit(main({words!r}))
+"""
+
+
+def without(missing, *words):
+    command = [sys.executable, "-c", WITHOUT.format(missing=missing, words=list(words))]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_version_is_the_packages(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sparkalbert {__version__}\n"
+
+
+def test_help_names_every_command(capsys):
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for command in ("demo", "embed", "models", "convert", "inspect", "verify"):
+        assert f" {command} " in shown
+
+
+@pytest.mark.parametrize("command", ["demo", "embed", "models", "convert", "inspect", "verify"])
+def test_every_command_explains_itself(capsys, command):
+    assert run([command, "-h"]) == 0
+    assert "Usage: sparkalbert" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--no-such-option"], ["no-such-command"], ["embed", "x.txt"]])
+def test_wrong_usage_is_exit_code_2(capsys, words):
+    assert run(words) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_is_one_message_on_stderr(capsys):
+    assert run(["inspect", "no_such_model"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("Error: No model is called 'no_such_model'. Known names: ")
+    assert shown.err.count("\n") == 1
+    assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--debug", "inspect", "no_such_model"], ["inspect", "no_such_model", "--debug"]]
+)
+def test_debug_shows_where_an_error_came_from(capsys, words):
+    assert run(words) == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "Error: No model is called" in shown
+
+
+def test_text_in_brackets_is_no_markup(capsys):
+    assert run(["inspect", "[red]model[/red]"]) == 1
+    assert "'[red]model[/red]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_cli_extra_one_line_says_how_to_get_it(missing):
+    done = without(missing, "models")
+    assert done.returncode == 1
+    assert done.stderr == f"The sparkalbert command needs {missing}: pip install 'sparkalbert[cli]'\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("pyspark", ["demo"], "spark"),
+        ("pyspark", ["embed", "x.txt", "-o", "out", "-m", "albert_mini_en"], "spark"),
+        ("onnx", ["verify", "albert_mini_en"], "convert"),
+    ],
+)
+def test_without_an_extra_its_command_says_how_to_get_it(missing, words, extra):
+    done = without(missing, *words)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: This command needs {missing}: pip install 'sparkalbert[{extra}]'\n"
+
+
+def test_it_runs_as_a_module():
+    command = [sys.executable, "-m", "sparkalbert", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == f"sparkalbert {__version__}\n"

@@ -1,0 +1,74 @@
+"""The commands that run Spark, in the session they find."""
+
+import json
+
+import pytest
+from pyarrow import parquet
+
+from sparkalbert.cli import run
+from sparkalbert.cli.demo import SAMPLE
+from tests import tiny_bundle
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_embed_reads_csv_and_writes_parquet(any_spark, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("key,body\na,The river was high.\nb,\n", encoding="utf-8")
+    words = ["embed", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out"), "--text-col", "body"]
+    options = ["--model", str(tiny_bundle.bundle().path), "--pooling", "first_last", "--layers", "-2,-1"]
+    assert run([*words, *options, "--max-sentence-length", "64", "--id-cols", "key"]) == 0
+    rows = sorted(parquet.read_table(tmp_path / "out").to_pylist(), key=lambda row: row["key"])
+    assert [row["key"] for row in rows] == ["a", "b"]
+    assert rows[0]["tokens"] == ["The", "river", "was", "high", "."]
+    assert [len(vector) for vector in rows[0]["vectors"]] == [2 * 32] * 5, "first_last is two vectors in one"
+    assert rows[1]["vectors"] is None, "an empty cell of a CSV file is null"
+    shown = capsys.readouterr()
+    assert "2 rows, 5 tokens" in shown.out
+    assert "the active session" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--layers", "first"], "--layers is 'first'"),
+        (["--layers", "-9"], "layer"),
+        (["--conf", "spark.ui.enabled"], "--conf 'spark.ui.enabled' is no setting"),
+        (["--max-sentence-length", "600"], "longer than 512"),
+        (["--precision", "int8"], "precision"),
+        (["--id-cols", "key"], "'key'"),
+    ],
+)
+def test_embed_says_what_cannot_be(spark, tmp_path, capsys, options, message):
+    (tmp_path / "in.txt").write_text("A line.\n", encoding="utf-8")
+    words = [
+        "embed",
+        str(tmp_path / "in.txt"),
+        "-o",
+        str(tmp_path / "out"),
+        "-m",
+        str(tiny_bundle.bundle().path),
+    ]
+    assert run([*words, *options]) == 1
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path, capsys):
+    output = tmp_path / "demo"
+    assert run(["demo", "--output", str(output)]) == 0
+    shown = capsys.readouterr().out
+    assert "deposited" in shown
+    assert "Words with two senses" in shown
+    assert str(output) in shown
+    assert run(["inspect", "albert_mini_en", "--json"]) == 0
+    note = json.loads(capsys.readouterr().out)["manifest"]["note"]
+    assert note in shown
+    rows = parquet.read_table(output).to_pylist()
+    assert sorted(row["text"] for row in rows) == sorted(SAMPLE.read_text(encoding="utf-8").splitlines())
+    assert all(len(row["tokens"]) == len(row["vectors"]) > 0 for row in rows)
+    assert run(["demo", "--output", str(output)]) == 0, "it may be run again"

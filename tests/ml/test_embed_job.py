@@ -1,0 +1,294 @@
+"""The batch job: every row comes out, with the vectors the engine gives, whole or not at all."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from sparkalbert import AlbertEmbeddings, WordEmbedder
+from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
+from sparkalbert.ml.embed_job import VectorTarget, embed_texts
+from sparkalbert.ml.progress import is_connect_session
+from sparkalbert.ml.text_source import TextSource, fine_splits, input_format
+from tests import tiny_bundle
+
+ROWS = [
+    {"id": 1, "text": "The river was high. Nobody could cross it!"},
+    {"id": 2, "text": None},
+    {"id": 3, "text": ""},
+    {"id": 4, "text": "Café 😀 prices: £5, then £9,"},
+    {"id": 5, "text": " \t "},
+    {"id": 6, "text": "A line\nand another"},
+]
+
+
+@pytest.fixture
+def stage():
+    return AlbertEmbeddings.pretrained(str(tiny_bundle.bundle().path))
+
+
+@pytest.fixture
+def texts(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return path
+
+
+def rows_of(folder):
+    return sorted(parquet.read_table(folder).to_pylist(), key=lambda row: row["id"])
+
+
+def units(text):
+    """Where UTF-16 units begin, by character; Spark NLP's offsets count them."""
+    return np.cumsum([0, *(len(character.encode("utf-16-le")) // 2 for character in text)])
+
+
+def test_every_row_comes_out_with_the_engines_vectors(any_spark, stage, texts, tmp_path):
+    output = tmp_path / "vectors"
+    summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
+    rows = rows_of(output)
+    assert [(row["id"], row["text"]) for row in rows] == [(row["id"], row["text"]) for row in ROWS]
+    embedder = WordEmbedder.load(tiny_bundle.bundle().path)
+    for row in rows:
+        if row["text"] is None:
+            assert [row[name] for name in ("tokens", "begin", "end", "vectors")] == [None] * 4
+            continue
+        (expected,) = embedder.embed([row["text"]])
+        at = units(row["text"])
+        assert row["tokens"] == expected.tokens
+        assert row["begin"] == at[expected.begin].tolist()
+        assert row["end"] == (at[expected.end] - 1).tolist()
+        vectors = np.array(row["vectors"], dtype=np.float32).reshape(-1, embedder.dimension)
+        assert np.array_equal(vectors, expected.vectors)
+    assert (summary.rows, summary.tokens) == (len(ROWS), sum(len(row["tokens"] or ()) for row in rows))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.jsonl", "vectors"]
+
+
+def test_annotations_are_spark_nlps(any_spark, stage, texts, tmp_path):
+    output = tmp_path / "annotations"
+    source, target = TextSource(str(texts), id_cols=["id"]), VectorTarget(str(output), annotations=True)
+    embed_texts(any_spark, stage, source, target)
+    rows = rows_of(output)
+    assert list(rows[0]) == ["id", "embeddings"]
+    first = rows[0]["embeddings"][0]
+    assert list(first) == ["annotatorType", "begin", "end", "result", "metadata", "embeddings"]
+    assert (first["annotatorType"], first["begin"], first["end"], first["result"]) == (
+        "word_embeddings",
+        0,
+        2,
+        "the",
+    )
+    assert rows[1]["embeddings"] is None
+    assert rows[2]["embeddings"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("lines.txt", "One line.\n\nAnd a third\n"),
+        ("table.csv", 'text,n\nOne line.,1\n"",2\n"And a ""third""\nin two lines",3\n'),
+        ("objects.json", '{"text": "One line."}\n{"text": ""}\n{"text": "And a third"}\n'),
+    ],
+)
+def test_each_format_keeps_every_row(spark, stage, tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    target = VectorTarget(str(tmp_path / "out"), "json")
+    summary = embed_texts(spark, stage, TextSource(str(tmp_path / name)), target)
+    written = [
+        json.loads(line)
+        for part in (tmp_path / "out").glob("part-*")
+        for line in part.read_text().splitlines()
+    ]
+    assert summary.rows == len(written) == 3
+    assert [row["tokens"][:2] for row in written] == [["One", "line"], [], ["And", "a"]]
+
+
+def test_its_own_output_is_an_input(spark, stage, texts, tmp_path):
+    embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "once")))
+    source = TextSource(str(tmp_path / "once"), "parquet", id_cols=["id"], partitions=3)
+    embed_texts(spark, stage, source, VectorTarget(str(tmp_path / "twice")))
+    once, twice = rows_of(tmp_path / "once"), rows_of(tmp_path / "twice")
+    assert [row["vectors"] for row in once] == [row["vectors"] for row in twice]
+
+
+def test_existing_output_is_kept_unless_told_otherwise(any_spark, stage, texts, tmp_path):
+    output = tmp_path / "vectors"
+    source, target = TextSource(str(texts)), VectorTarget(str(output))
+    embed_texts(any_spark, stage, source, target)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    with pytest.raises(OutputError, match="exists already; pass --overwrite"):
+        embed_texts(any_spark, stage, source, target)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    embed_texts(any_spark, stage, source, VectorTarget(str(output), overwrite=True))
+    assert len(rows_of(output)) == len(ROWS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.jsonl", "vectors"]
+
+
+def test_a_folder_of_somebody_else_is_never_replaced(any_spark, stage, texts, tmp_path):
+    mine = tmp_path / "thesis"
+    mine.mkdir()
+    (mine / "chapter.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="no finished output of Spark"):
+        embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(mine), overwrite=True))
+    assert (mine / "chapter.txt").read_text() == "years of work"
+
+
+def test_an_empty_folder_is_as_good_as_none(any_spark, stage, texts, tmp_path):
+    (tmp_path / "vectors").mkdir()
+    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "vectors")))
+    assert len(rows_of(tmp_path / "vectors")) == len(ROWS)
+
+
+def test_a_failed_job_leaves_the_old_output_and_nothing_else(any_spark, stage, texts, tmp_path):
+    output, broken = tmp_path / "vectors", tmp_path / "broken.csv"
+    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    broken.write_text("id,text\n" + "1,fine\n" * 50 + "1,one,column,too,many\n", encoding="utf-8")
+    for target in (VectorTarget(str(output), overwrite=True), VectorTarget(str(tmp_path / "new"))):
+        with pytest.raises(InferenceError, match=r"The Spark job failed: .*(?i:malformed)"):
+            embed_texts(any_spark, stage, TextSource(str(broken)), target)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.csv", "texts.jsonl", "vectors"]
+
+
+def test_where_only_spark_can_write_it_writes_in_place(connect_spark, stage, texts, tmp_path):
+    """A client cannot rename in the server's file system; Spark's committer puts _SUCCESS in at the end."""
+    link = "fs.viewfs.mounttable.far.link./folder"
+    connect_spark.conf.set(link, f"file://{tmp_path}")
+    source, path = TextSource(str(texts)), "viewfs://far/folder/vectors"
+    try:
+        for overwrite in (False, True):
+            embed_texts(connect_spark, stage, source, VectorTarget(path, overwrite=overwrite))
+            assert (tmp_path / "vectors" / "_SUCCESS").exists()
+            assert len(rows_of(tmp_path / "vectors")) == len(ROWS)
+        with pytest.raises(OutputError, match="exists already"):
+            embed_texts(connect_spark, stage, source, VectorTarget(path))
+        other = VectorTarget("viewfs://far/folder", overwrite=True)
+        with pytest.raises(OutputError, match="no finished output"):
+            embed_texts(connect_spark, stage, source, other)
+    finally:
+        connect_spark.conf.unset(link)
+    assert texts.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ({"path": "nowhere.txt"}, InputError, "nowhere.txt cannot be read as text"),
+        ({"path": "texts.jsonl", "text_col": "body"}, ColumnError, "'body'.* id, text"),
+        ({"path": "texts.jsonl", "text_col": "id"}, ColumnError, "'id' is bigint, expected string"),
+        ({"path": "texts.jsonl", "id_cols": ["key"]}, ColumnError, "'key'"),
+    ],
+)
+def test_what_cannot_be_read_is_named(any_spark, stage, texts, tmp_path, source, error, message):
+    path = str(texts.with_name(source["path"]))
+    with pytest.raises(error, match=message):
+        embed_texts(
+            any_spark, stage, TextSource(**{**source, "path": path}), VectorTarget(str(tmp_path / "out"))
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_called_like_a_result_is_refused(spark, stage, tmp_path):
+    (tmp_path / "in.csv").write_text("text,Begin\na,1\n", encoding="utf-8")
+    source, target = TextSource(str(tmp_path / "in.csv")), VectorTarget(str(tmp_path / "out"))
+    with pytest.raises(ColumnError, match=r"has the columns Begin.*--id-cols"):
+        embed_texts(spark, stage, source, target)
+    kept = TextSource(str(tmp_path / "in.csv"), id_cols=[])
+    assert embed_texts(spark, stage, kept, target).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a/b.txt", "text"),
+        ("x.CSV", "csv"),
+        ("x.jsonl.gz", "json"),
+        ("data.parquet/", "parquet"),
+        ("*.ndjson.zst", "json"),
+    ],
+)
+def test_the_name_tells_the_format(path, expected):
+    assert input_format(path) == expected
+
+
+@pytest.mark.parametrize("path", ["reviews", "reviews.xlsx", "archive.gz"])
+def test_a_name_that_tells_nothing_asks_for_the_format(path):
+    with pytest.raises(InputError, match="pass --format with text, csv, json, parquet"):
+        TextSource(path)
+    assert TextSource(path, "text").format == "text"
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ParamError, match="format is 'xml'"):
+        TextSource("x", "xml")  # type: ignore[arg-type]
+    with pytest.raises(ParamError, match="partitions is 0"):
+        TextSource("x.txt", partitions=0)
+    with pytest.raises(ParamError, match="output format is 'csv'"):
+        VectorTarget("x", "csv")  # type: ignore[arg-type]
+
+
+def test_files_are_cut_finely_and_settings_put_back(any_spark, stage, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("The river was high.\n" * 2000, encoding="utf-8")
+    names = ["spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes"]
+    before = [any_spark.conf.get(name) for name in names]
+    reports = []
+    embed_texts(any_spark, stage, TextSource(str(lines)), VectorTarget(str(tmp_path / "out")), reports.append)
+    assert [any_spark.conf.get(name) for name in names] == before
+    assert len(list((tmp_path / "out").glob("part-*"))) == 2, "one task for each of the session's two cores"
+    assert max(report.total for report in reports) >= 2
+    if not is_connect_session(any_spark):  # Connect may end before its last report
+        assert reports[-1].done == reports[-1].total
+    assert all(report.done <= report.total for report in reports)
+
+
+def test_fine_splits_end_with_the_block(spark):
+    before = spark.conf.get("spark.sql.files.maxPartitionBytes")
+    with fine_splits(spark):
+        assert spark.conf.get("spark.sql.files.maxPartitionBytes") == str(1 << 20)
+    assert spark.conf.get("spark.sql.files.maxPartitionBytes") == before
+
+
+def test_progress_leaves_the_job_group_as_it_was(spark, stage, texts, tmp_path):
+    context = spark.sparkContext
+    context.setJobGroup("mine", "my own jobs")
+    try:
+        embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")), lambda _: None)
+        assert context.getLocalProperty("spark.jobGroup.id") == "mine"
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+
+
+def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
+    """The entry file and the settings of conf/, as on a cluster."""
+    root = Path(__file__).resolve().parents[2]
+    output = tmp_path / "vectors"
+    command = [
+        Path(sys.executable).with_name("spark-submit"),
+        *(
+            "--master",
+            "local[1]",
+            "--conf",
+            "spark.driver.host=127.0.0.1",
+            "--conf",
+            "spark.ui.enabled=false",
+        ),
+        *(root / "conf" / "submit.py", "embed", texts, "--output", output),
+        *("--model", tiny_bundle.bundle().path, "--id-cols", "id"),
+    ]
+    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    environment["SPARK_CONF_DIR"] = str(root / "conf")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the session of spark-submit" in done.stdout, "spark-submit puts both streams into one"
+    assert "6 rows" in done.stdout
+    assert [row["id"] for row in rows_of(output)] == [row["id"] for row in ROWS]
