@@ -26,9 +26,15 @@ from torch.nn import functional
 from sparkalbert.distill.student import Student, save_student
 from sparkalbert.distill.targets import Shard, TargetCache
 
-__all__ = ["Batch", "TrainingOptions", "batches_of", "losses", "train"]
+__all__ = ["Batch", "TrainingOptions", "batches_of", "losses", "sample_words", "train"]
 
 _log = logging.getLogger(__name__)
+
+# A longer step means that the process was suspended, which is no training.
+_LONGEST_STEP_S = 30.0
+_SHORT_WORDS = 2
+# Words that occur more often in a batch are mostly articles and prepositions.
+_MOST_REPEATS = 16
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class TrainingOptions:
         Share of batches whose texts start at random positions, so that all positions are learned.
     save_minutes
         Time between states on disk.
+    short_repeats
+        How often texts of one or two words come again; they are cheap, and words alone are asked for.
     embedding_share
         Share of the time in which the embeddings learn alone, without the layer.
     seed
@@ -68,6 +76,7 @@ class TrainingOptions:
     similarity_words: int = 768
     shift_share: float = 0.25
     save_minutes: float = 4.0
+    short_repeats: int = 3
     embedding_share: float = 0.08
     seed: int = 0
 
@@ -80,14 +89,31 @@ class Batch:
     mask: Tensor
     word_rows: Tensor
     word_places: Tensor
+    word_pieces: Tensor
     word_vectors: Tensor
     sentences: Tensor
 
 
 def batches_of(shard: Shard, options: TrainingOptions, random: np.random.Generator) -> Iterator[Batch]:
     """Yield a shard's texts in batches of similar length, in random order."""
-    lengths = shard.lengths
-    order = np.argsort(lengths * random.uniform(0.8, 1.25, len(lengths)), kind="stable")
+    groups = _groups(np.arange(len(shard.lengths)), shard.lengths, options, random)
+    short = np.flatnonzero(shard.word_counts <= _SHORT_WORDS)
+    for _ in range(options.short_repeats):
+        groups += _groups(short, shard.lengths, options, random)
+    piece_starts = np.concatenate([[0], np.cumsum(shard.lengths)])
+    word_starts = np.concatenate([[0], np.cumsum(shard.word_counts)])
+    for position in random.permutation(len(groups)):
+        yield _batch(shard, groups[position], piece_starts, word_starts)
+
+
+def _groups(
+    texts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int32],
+    options: TrainingOptions,
+    random: np.random.Generator,
+) -> list[npt.NDArray[np.int64]]:
+    """Return texts of similar length together, as many as a batch may hold."""
+    order = texts[np.argsort(lengths[texts] * random.uniform(0.8, 1.25, len(texts)), kind="stable")]
     groups: list[npt.NDArray[np.int64]] = []
     start = 0
     while start < len(order):
@@ -99,10 +125,7 @@ def batches_of(shard: Shard, options: TrainingOptions, random: np.random.Generat
             stop += 1
         groups.append(order[start:stop])
         start = stop
-    piece_starts = np.concatenate([[0], np.cumsum(lengths)])
-    word_starts = np.concatenate([[0], np.cumsum(shard.word_counts)])
-    for position in random.permutation(len(groups)):
-        yield _batch(shard, groups[position], piece_starts, word_starts)
+    return groups
 
 
 def _batch(
@@ -116,11 +139,13 @@ def _batch(
     mask = np.arange(ids.shape[1]) < lengths[:, None]
     ids[mask] = shard.ids[_flat(piece_starts[chosen], lengths)]
     words = _flat(word_starts[chosen], counts)
+    rows, places = np.repeat(np.arange(len(chosen)), counts), shard.first_pieces[words].astype(np.int64)
     return Batch(
         ids=torch.from_numpy(ids),
         mask=torch.from_numpy(mask),
-        word_rows=torch.from_numpy(np.repeat(np.arange(len(chosen)), counts)),
-        word_places=torch.from_numpy(shard.first_pieces[words].astype(np.int64)),
+        word_rows=torch.from_numpy(rows),
+        word_places=torch.from_numpy(places),
+        word_pieces=torch.from_numpy(ids[rows, places]),
         word_vectors=torch.from_numpy(shard.word_vectors[words].astype(np.float32)),
         sentences=torch.from_numpy(shard.sentences[chosen].astype(np.float32)),
     )
@@ -131,6 +156,25 @@ def _flat(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int32]) -> npt.N
     ends = np.cumsum(counts)
     indices: npt.NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
     return indices
+
+
+def sample_words(pieces: Tensor, size: int) -> Tensor:
+    """Return which words have their cosines compared: half of them chosen so that words repeat.
+
+    Parameters
+    ----------
+    pieces
+        int64 ``[words]``, each word's first piece.
+    size
+        How many to choose.
+    """
+    _, kinds, counts = torch.unique(pieces, return_inverse=True, return_counts=True)
+    keys = torch.rand(len(counts), device=pieces.device)
+    keys[(counts < 2) | (counts > _MOST_REPEATS)] += 1  # noqa: PLR2004 - two are a pair
+    together = torch.argsort(keys[kinds], stable=True)
+    half = min(size // 2, len(pieces))
+    rest = together[half:]
+    return torch.cat([together[:half], rest[torch.randperm(len(rest), device=rest.device)[: size - half]]])
 
 
 def losses(
@@ -158,22 +202,32 @@ def losses(
     told = batch.sentences @ projection
     word_cosine = functional.cosine_similarity(head(words), batch.word_vectors).mean()
     text_cosine = functional.cosine_similarity(head(means), told).mean()
+    word_errors = _similarity_errors(words[sample], batch.word_vectors[sample])
     return {
         "word": 1 - word_cosine,
         "text": 1 - text_cosine,
-        "word_similarity": _similarity_error(words[sample], batch.word_vectors[sample]),
-        "text_similarity": _similarity_error(means, batch.sentences),
+        "word_similarity": word_errors.mean(),
+        "same_word": _same_word_error(word_errors, batch.word_pieces[sample]),
+        "text_similarity": _similarity_errors(means, batch.sentences).mean(),
     }
 
 
-def _similarity_error(found: Tensor, told: Tensor) -> Tensor:
+def _similarity_errors(found: Tensor, told: Tensor) -> Tensor:
+    """Return the squared differences of cosines between all rows."""
     found, told = functional.normalize(found, dim=1), functional.normalize(told, dim=1)
-    return functional.mse_loss(found @ found.T, told @ told.T)
+    return (found @ found.T - told @ told.T).square()
+
+
+def _same_word_error(errors: Tensor, pieces: Tensor) -> Tensor:
+    """Return the mean error between a word and its other occurrences: what context makes of it."""
+    same = (pieces[:, None] == pieces[None, :]).float().fill_diagonal_(0)
+    mates = same.sum(dim=1)
+    return ((errors * same).sum(dim=1) / mates.clamp(min=1)).sum() / (mates > 0).sum().clamp(min=1)
 
 
 # Rows of the table are seen rarely and are of unit spread, so they take larger steps.
 _PIECES_SCALE = 3.0
-_WEIGHTS = {"word": 1.0, "text": 1.0, "word_similarity": 10.0, "text_similarity": 20.0}
+_WEIGHTS = {"word": 1.0, "text": 1.0, "word_similarity": 10.0, "same_word": 3.0, "text_similarity": 20.0}
 
 
 def train(
@@ -202,12 +256,12 @@ class _Run:
         nn.init.eye_(self.head.weight)
         self.projection = torch.from_numpy(projection).to(self.device)
         self.folder, self.options = folder, options
-        self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), fused=True)
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), fused=True)
         self.shard = self.step = 0
         self.spent_s = 0.0
         self.means: dict[str, float] = {}
 
-    def _groups(self) -> list[dict[str, Any]]:
+    def _parameter_groups(self) -> list[dict[str, Any]]:
         """Return the optimizer's groups; `scale` is the share of the learning rate each takes."""
         table = self.student.pieces.weight
         rest = [value for value in self._parameters() if value is not table]
@@ -234,11 +288,11 @@ class _Run:
         """Take one step a batch of a shard; a shard that is not finished is begun again on resuming."""
         random = np.random.default_rng((self.options.seed, self.shard))
         torch.manual_seed(self.options.seed + self.shard)
-        last = self.clock = time.monotonic()
+        last = time.monotonic()
         for batch in batches_of(shard, self.options, random):
             self._step(batch, random)
             now = time.monotonic()
-            self.spent_s += now - last
+            self.spent_s += min(now - last, _LONGEST_STEP_S)
             last = now
             if self.step % 50 == 0:
                 self._report()
@@ -262,7 +316,7 @@ class _Run:
         places = batch.word_rows * batch.ids.shape[1] + batch.word_places
         words = functional.embedding(places, hidden.flatten(0, 1)).float()
         size = min(len(words), self.options.similarity_words)
-        sample = torch.randperm(len(words), device=self.device)[:size]
+        sample = sample_words(batch.word_pieces, size)
         parts = losses(words, self.head, batch, self.projection, sample)
         loss = sum(
             (_WEIGHTS[name] * value for name, value in parts.items()), torch.zeros((), device=self.device)

@@ -26,7 +26,7 @@ def shard():
 def test_batches_hold_every_text_once_and_unchanged(shard):
     from sparkalbert.distill.training import TrainingOptions, batches_of
 
-    options = TrainingOptions(batch_pieces=600, batch_texts=50)
+    options = TrainingOptions(batch_pieces=600, batch_texts=50, short_repeats=0)
     rows = []
     for batch in batches_of(shard, options, np.random.default_rng(1)):
         assert batch.ids.numel() <= 600
@@ -61,6 +61,32 @@ def test_batches_hold_every_text_once_and_unchanged(shard):
     assert sorted(rows) == sorted(expected)
 
 
+def test_short_texts_come_again(shard):
+    from sparkalbert.distill.training import TrainingOptions, batches_of
+
+    short = int((shard.word_counts <= 2).sum())
+    batches = batches_of(shard, TrainingOptions(short_repeats=2), np.random.default_rng(1))
+    assert sum(len(batch.ids) for batch in batches) == 400 + 2 * short
+    assert short > 0
+
+
+def test_half_of_the_sampled_words_repeat():
+    import torch
+
+    from sparkalbert.distill.training import sample_words
+
+    torch.manual_seed(0)
+    # Kind 0 is everywhere, kinds 1 to 40 occur three times, the others once.
+    pieces = torch.cat([torch.zeros(500), torch.arange(1, 41).repeat(3), torch.arange(41, 300)]).long()
+    sample = sample_words(pieces, 200)
+    assert len(set(sample.tolist())) == 200
+    kinds, counts = torch.unique(pieces[sample[:100]], return_counts=True)
+    assert kinds.min() >= 1
+    assert kinds.max() <= 40
+    assert (counts == 3).sum() >= 33
+    assert sorted(sample_words(pieces[:7], 200).tolist()) == list(range(7))
+
+
 def test_a_shard_survives_the_disk(shard, tmp_path):
     from sparkalbert.distill.targets import Shard
 
@@ -84,11 +110,12 @@ def test_a_student_that_says_what_it_was_told_has_no_loss():
         mask=torch.ones(3, 1, dtype=torch.bool),
         word_rows=rows,
         word_places=torch.zeros(6, dtype=torch.int64),
+        word_pieces=torch.tensor([7, 8, 7, 9, 8, 7]),
         word_vectors=told,
         sentences=means,
     )
     parts = losses(told, torch.nn.Identity(), batch, torch.eye(8), torch.arange(6))
-    assert set(parts) == {"word", "text", "word_similarity", "text_similarity"}
+    assert set(parts) == {"word", "text", "word_similarity", "same_word", "text_similarity"}
     for value in parts.values():
         assert value.item() == pytest.approx(0, abs=1e-6)
     worse = losses(told.flip(0), torch.nn.Identity(), batch, torch.eye(8), torch.arange(6))
