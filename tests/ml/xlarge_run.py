@@ -1,0 +1,128 @@
+"""Run the whole pipeline on a bundle and print figures as JSON: ``python -m tests.ml.xlarge_run BUNDLE``."""
+
+import json
+import os
+import sys
+import time
+from itertools import chain
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+from pyspark.ml import Pipeline
+from pyspark.sql import SparkSession
+
+from sparkalbert.bundle import Bundle
+from sparkalbert.inference import EncoderSession, SessionOptions, WordEmbedder
+from sparkalbert.inference.batching import BatchingOptions, pad, plan_calls
+from sparkalbert.inference.layers import layer_weights
+from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
+from sparkalbert.ml.java import ensure_java
+from tests import tiny_vocabulary
+
+
+def main(folder):
+    ensure_java()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    bundle = Bundle.open(folder)
+    spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    texts = sentences()
+    frame = spark.createDataFrame(list(enumerate(texts)), "id long, text string").repartition(2).cache()
+    stages = [
+        DocumentAssembler().setInputCol("text").setOutputCol("document"),
+        SentenceDetector().setInputCols("document").setOutputCol("sentence"),
+        Tokenizer().setInputCols("sentence").setOutputCol("token"),
+        AlbertEmbeddings(model=folder, inputCols=["sentence", "token"], outputCol="embeddings"),
+    ]
+    out = Pipeline(stages=stages).fit(frame).transform(frame)
+    first = out.where("id = 0").first()
+    (words,) = WordEmbedder.load(folder).embed([texts[0]])
+    np.testing.assert_array_equal(
+        np.array([a.embeddings for a in first.embeddings], np.float32), words.vectors
+    )
+    peak, pipeline_s = peak_while(lambda: out.write.format("noop").mode("overwrite").save())
+    bare_s, pieces = bare_seconds(bundle, texts)
+    measured = {
+        "pieces": pieces,
+        "bare_pieces_per_s": round(pieces / bare_s, 1),
+        "pipeline_pieces_per_s": round(pieces / pipeline_s, 1),
+        "ratio": round(bare_s / pipeline_s, 3),
+        "worker_rss_mb": round(peak),
+        "cpu_features": cpu_features(),
+    }
+    print(json.dumps(measured))
+
+
+def sentences():
+    """The tiny vocabulary's text four times over, each time other words, in rows of a few sentences."""
+    lines = tiny_vocabulary.TEXT.strip().splitlines()
+    varied = [f"{word} {line}" for word in ("Now", "Then", "Later", "Again") for line in lines]
+    return [" ".join(varied[start : start + 3]) for start in range(0, len(varied), 3)]
+
+
+def peak_while(run):
+    """Peak resident memory of Spark's Python workers in MB, and the seconds it took."""
+    done, peaks = Event(), [0.0]
+
+    def watch():
+        while not done.wait(0.2):
+            peaks[0] = max(chain(peaks, worker_peaks()))
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    started = time.perf_counter()
+    try:
+        run()
+    finally:
+        seconds = time.perf_counter() - started
+        done.set()
+        watcher.join()
+    return peaks[0], seconds
+
+
+def worker_peaks():
+    """The workers are forks of a daemon that this process's JVM started."""
+    own = {os.getpid()}
+    processes = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "status").read_text()
+        except OSError:
+            continue
+        processes[int(folder.name)] = (int(status.split("PPid:")[1].split()[0]), status)
+    for _ in range(4):
+        own |= {number for number, (parent, _) in processes.items() if parent in own}
+    for number in own - {os.getpid()}:
+        status = processes[number][1] if number in processes else ""
+        if "Name:\tpython" in status and "VmHWM:" in status:
+            yield int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def bare_seconds(bundle, texts):
+    """The same pieces through ONNX Runtime alone, sorted by length, on all cores."""
+    embedder = WordEmbedder.load(bundle.path)
+    spans = [embedder._sentences.split(text) for text in texts]
+    framed = [
+        np.array([2, *embedder.tokenizer.encode(text[slice(*span)]).ids, 3])
+        for text, found in zip(texts, spans, strict=True)
+        for span in found
+    ]
+    session = EncoderSession(bundle, SessionOptions(threads=os.cpu_count() or 1))
+    weights = layer_weights([-1], bundle.manifest.num_layers)
+    session.run(*pad(framed[:8], 0), weights)
+    started = time.perf_counter()
+    for call in plan_calls(np.array([len(one) for one in framed]), BatchingOptions()):
+        session.run(*pad([framed[index] for index in call], 0), weights)
+    return time.perf_counter() - started, sum(map(len, framed))
+
+
+def cpu_features():
+    """What decides the speed of integer products."""
+    known = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
+    flags = Path("/proc/cpuinfo").read_text().split()
+    return [name for name in known if name in flags]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
