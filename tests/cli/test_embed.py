@@ -1,6 +1,10 @@
 """The commands that run Spark, in the session they find."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 from pyarrow import parquet
@@ -72,3 +76,35 @@ def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path,
     assert sorted(row["text"] for row in rows) == sorted(SAMPLE.read_text(encoding="utf-8").splitlines())
     assert all(len(row["tokens"]) == len(row["vectors"]) > 0 for row in rows)
     assert run(["demo", "--output", str(output)]) == 0, "it may be run again"
+
+
+def test_a_killed_run_leaves_no_output_that_looks_complete(tmp_path):
+    """The process dies without a chance to clean up, in a session of its own."""
+    (tmp_path / "in.txt").write_text(
+        "".join(f"Line {n} is like no other.\n" for n in range(60_000)), encoding="utf-8"
+    )
+    words = [
+        "embed",
+        "in.txt",
+        "--output",
+        "out",
+        "--model",
+        str(tiny_bundle.bundle().path),
+        "--master",
+        "local[1]",
+    ]
+    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    with subprocess.Popen(
+        [sys.executable, "-m", "sparkalbert", *words],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline_s = time.monotonic() + 120
+        while not (found := list(tmp_path.glob(".out-incomplete-*"))) and time.monotonic() < deadline_s:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.05)
+        process.kill()
+    assert len(found) == 1
+    assert not (found[0] / "_SUCCESS").exists()
+    assert not (tmp_path / "out").exists()
