@@ -14,7 +14,7 @@ REFERENCE := $(VENV)/.installed-reference
 WHEEL_VENV := $(VENV)-wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt test-slow test-reference notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-reference notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,9 @@ demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them a
 test: $(DEV) ## Install and run the whole test suite (less what test-slow runs)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(DEV) ## Check formatting, lint, types and the direction of imports
+check: lint test ## Run everything that must hold before a change lands: lint, then the tests
+
+lint: $(DEV) ## Check formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
