@@ -43,8 +43,11 @@ __all__ = [
 
 _SEED: Final = 0
 _CHOICE_SEED: Final = 7
+_MORE_SEED: Final = 8
 _LONGEST_CHOICE: Final = 350
 _RARE_ENTRIES: Final = 15_000
+_MORE_RARE_ENTRIES: Final = 24_000
+_MORE_SHARES: Final = {"sotu": 14_000, "factbook": 11_000}
 _VOCABULARY_SHARES: Final = {"webster": 100_000, "python": 20_000, "postgresql": 15_000}
 _STUDENT_SHARES: Final = {
     "sotu": 16_000,
@@ -246,8 +249,9 @@ def vocabulary_texts(sources: dict[str, list[str]]) -> list[str]:
 def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceTokenizer) -> list[str]:
     """Return the texts the student learns from, in random order.
 
-    All examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
-    alone, a sample of rarer entries, and a share of the other sources.
+    First all examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
+    alone, a sample of rarer entries, and a share of the other sources. Then a second draw of what names
+    people and places: rarer entries, speeches and descriptions of countries.
 
     Parameters
     ----------
@@ -265,6 +269,20 @@ def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceT
     for name, share in _STUDENT_SHARES.items():
         chosen += choose.sample([text for text in sources[name] if len(text) < _LONGEST_CHOICE], share)
     chosen += choose.sample(rare, _RARE_ENTRIES)
+    first = _shuffled(choose, chosen)
+    return first + _second_draw(sources, folder / _WORDNET, common, set(first))
+
+
+def _second_draw(
+    sources: dict[str, list[str]], wordnet: Path, common: set[str], taken: set[str]
+) -> list[str]:
+    choose = seeded(_MORE_SEED)
+    _, rare = _wordnet_choice(wordnet, common, choose)
+    shares = [(rare, _MORE_RARE_ENTRIES), *((sources[name], share) for name, share in _MORE_SHARES.items())]
+    chosen: list[str] = []
+    for texts, share in shares:
+        fresh = [text for text in dict.fromkeys(texts) if text not in taken and len(text) < _LONGEST_CHOICE]
+        chosen += choose.sample(fresh, share)
     return _shuffled(choose, chosen)
 
 

@@ -227,7 +227,7 @@ def _same_word_error(errors: Tensor, pieces: Tensor) -> Tensor:
 
 # Rows of the table are seen rarely and are of unit spread, so they take larger steps.
 _PIECES_SCALE = 3.0
-_WEIGHTS = {"word": 1.0, "text": 1.0, "word_similarity": 10.0, "same_word": 3.0, "text_similarity": 20.0}
+_WEIGHTS = {"word": 1.0, "text": 1.0, "word_similarity": 20.0, "same_word": 4.0, "text_similarity": 60.0}
 
 
 def train(
