@@ -15,14 +15,20 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
-from sparkalbert.ml.params import HasInputCols, HasLazyAnnotator, HasOutputCol, HasParamKeywords
+from sparkalbert.ml.params import (
+    HasInputCols,
+    HasLazyAnnotator,
+    HasLengthBounds,
+    HasOutputCol,
+    HasParamKeywords,
+)
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, find_annotation_columns, reference
 from sparkalbert.ml.udf import BatchFunction, arrow_column
 
 __all__ = ["AnnotatorParams", "DocumentAnnotator"]
 
 
-class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasParamKeywords):
+class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBounds, HasParamKeywords):
     """Params of every annotator over one document or sentence column."""
 
     inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT,)

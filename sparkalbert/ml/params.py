@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HasInputCols",
     "HasLazyAnnotator",
+    "HasLengthBounds",
     "HasOutputCol",
     "HasParamKeywords",
     "HasParamValue",
@@ -135,3 +136,32 @@ class HasLazyAnnotator(HasParamValue):
     def getLazyAnnotator(self) -> bool:
         """Gets lazyAnnotator or its default value."""
         return bool(self.getOrDefault(self.lazyAnnotator))
+
+
+class HasLengthBounds(HasParamValue):
+    """Bounds on the length of what an annotator finds."""
+
+    minLength = declare_param(
+        "minLength", "What is shorter is left out; in UTF-16 units.", TypeConverters.toInt
+    )
+    maxLength = declare_param(
+        "maxLength",
+        "What is longer is left out; in UTF-16 units. For sentences 99999, the default, is no bound.",
+        TypeConverters.toInt,
+    )
+
+    def setMinLength(self, value: int) -> Self:
+        """Sets the length below which a sentence or token is left out."""
+        return self._set(minLength=value)
+
+    def getMinLength(self) -> int:
+        """Gets minLength or its default value."""
+        return int(self.getOrDefault(self.minLength))
+
+    def setMaxLength(self, value: int) -> Self:
+        """Sets the length above which a sentence or token is left out."""
+        return self._set(maxLength=value)
+
+    def getMaxLength(self) -> int:
+        """Gets maxLength or its default value."""
+        return int(self.getOrDefault(self.maxLength))

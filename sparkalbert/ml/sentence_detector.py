@@ -82,14 +82,6 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         "Length in UTF-16 units above which a sentence is cut at spaces; never unless set.",
         TypeConverters.toInt,
     )
-    minLength = declare_param(
-        "minLength", "Shorter sentences are left out; in UTF-16 units.", TypeConverters.toInt
-    )
-    maxLength = declare_param(
-        "maxLength",
-        "Longer sentences are left out; in UTF-16 units. The default leaves nothing out.",
-        TypeConverters.toInt,
-    )
 
     def __init__(self, **params: Any) -> None:
         super().__init__()
@@ -169,22 +161,6 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
     def getSplitLength(self) -> int:
         """Gets splitLength, if set."""
         return int(self.getOrDefault(self.splitLength))
-
-    def setMinLength(self, value: int) -> Self:
-        """Sets the length below which a sentence is left out."""
-        return self._set(minLength=value)
-
-    def getMinLength(self) -> int:
-        """Gets minLength or its default value."""
-        return int(self.getOrDefault(self.minLength))
-
-    def setMaxLength(self, value: int) -> Self:
-        """Sets the length above which a sentence is left out."""
-        return self._set(maxLength=value)
-
-    def getMaxLength(self) -> int:
-        """Gets maxLength or its default value."""
-        return int(self.getOrDefault(self.maxLength))
 
     def _options(self) -> SentenceOptions:
         return SentenceOptions(

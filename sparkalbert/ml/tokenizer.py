@@ -79,12 +79,6 @@ class TokenizerParams(AnnotatorParams):
         "Characters at which tokens are cut further; they are left out.",
         TypeConverters.toListString,
     )
-    minLength = declare_param(
-        "minLength", "Shorter tokens are left out; in UTF-16 units.", TypeConverters.toInt
-    )
-    maxLength = declare_param(
-        "maxLength", "Longer tokens are left out; in UTF-16 units.", TypeConverters.toInt
-    )
 
     def _set_defaults(self) -> None:
         self._setDefault(
@@ -189,22 +183,6 @@ class TokenizerParams(AnnotatorParams):
     def getSplitChars(self) -> list[str]:
         """Gets splitChars, if set."""
         return list(self.getOrDefault(self.splitChars))
-
-    def setMinLength(self, value: int) -> Self:
-        """Sets the length below which a token is left out."""
-        return self._set(minLength=value)
-
-    def getMinLength(self) -> int:
-        """Gets minLength or its default value."""
-        return int(self.getOrDefault(self.minLength))
-
-    def setMaxLength(self, value: int) -> Self:
-        """Sets the length above which a token is left out."""
-        return self._set(maxLength=value)
-
-    def getMaxLength(self) -> int:
-        """Gets maxLength or its default value."""
-        return int(self.getOrDefault(self.maxLength))
 
     def _set_values(self, param: Any) -> list[str]:
         return list(self.getOrDefault(param)) if self.isDefined(param) else []

@@ -11,17 +11,10 @@ from sparkalbert.convert import convert_checkpoint, verify_bundle
 from sparkalbert.errors import CheckpointError, OutputError, ParamError
 from sparkalbert.text import PieceTokenizer
 from tests import tiny_checkpoint
+from tests.full_shapes import XLARGE
 
 MIB = 1 << 20
 PRECISIONS = ("fp32", "fp16", "int8")
-XLARGE = {
-    "vocab_size": 30_000,
-    "embedding_size": 128,
-    "hidden_size": 2048,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 8192,
-}
 
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from sparkalbert.convert import convert_checkpoint
 from sparkalbert.convert.checkpoint import Checkpoint
 from sparkalbert.inference.session import EncoderSession, SessionOptions
 from tests import tiny_checkpoint
+from tests.full_shapes import BASE, XLARGE
 from tests.golden import reference
 
 pytestmark = [
@@ -19,21 +20,6 @@ pytestmark = [
     ),
 ]
 
-FULL = {"vocab_size": 30_000, "embedding_size": 128}
-BASE = {
-    **FULL,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-}
-XLARGE = {
-    **FULL,
-    "hidden_size": 2048,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 8192,
-}
 LENGTHS = (1, 9, 33)
 
 
