@@ -33,7 +33,8 @@ def demo(
     from sparkalbert.ml.text_source import TextSource
 
     stage = AlbertEmbeddings.pretrained(model)
-    OUTPUT.print("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")
+    stages = "DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings"
+    OUTPUT.print(f"text -> {stages} -> vectors", soft_wrap=True)
     with spark_session("local[*]") as opened:
         OUTPUT.print(opened.origin, highlight=False, soft_wrap=True)
         source, target = TextSource(f"file:{SAMPLE}", "text"), VectorTarget(output, overwrite=True)

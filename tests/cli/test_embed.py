@@ -78,6 +78,37 @@ def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path,
     assert run(["demo", "--output", str(output)]) == 0, "it may be run again"
 
 
+def test_embed_connects_to_a_server_and_means_its_own_relative_paths(spark, connect_spark, tmp_path):
+    (tmp_path / "in.txt").write_text("The river was high.\n", encoding="utf-8")
+    url = f"sc://127.0.0.1:{spark.conf.get('spark.connect.grpc.binding.port')}"
+    words = [
+        "embed",
+        "in.txt",
+        "--output",
+        "out/vectors",
+        "--model",
+        str(tiny_bundle.bundle().path),
+        "--master",
+        url,
+    ]
+    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "sparkalbert", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"at {url}" in done.stderr
+    assert done.stdout.startswith("1 rows, 5 tokens")
+    assert [row["tokens"] for row in parquet.read_table(tmp_path / "out" / "vectors").to_pylist()] == [
+        ["The", "river", "was", "high", "."]
+    ]
+
+
 def test_a_killed_run_leaves_no_output_that_looks_complete(tmp_path):
     """The process dies without a chance to clean up, in a session of its own."""
     (tmp_path / "in.txt").write_text(
