@@ -129,11 +129,10 @@ def show_note(stage: AlbertEmbeddings) -> None:
 
 def summary_line(summary: EmbedSummary) -> str:
     """Return what was done, in words."""
-    took = f"in {summary.duration_s:.1f} s"
+    took = f"in {summary.duration_s:.1f} s, the start of the workers included"
     if summary.rows is None or summary.tokens is None:
         return f"Done {took}"
-    speed = summary.tokens / max(summary.duration_s, 1e-9)
-    return f"{summary.rows:,} rows, {summary.tokens:,} tokens {took} ({speed:,.0f} tokens a second)"
+    return f"{summary.rows:,} rows, {summary.tokens:,} tokens {took}"
 
 
 def _numbers(layers: str) -> list[int]:
