@@ -8,10 +8,12 @@ knows nothing about models.
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -44,6 +46,10 @@ __all__ = [
 _SEED: Final = 0
 _CHOICE_SEED: Final = 7
 _MORE_SEED: Final = 8
+_ALONE_SEED: Final = 9
+_LEAST_USES: Final = 5
+_MOST_WORDS_ALONE: Final = 24_000
+_WORD: Final = re.compile(r"[a-z]+")
 _LONGEST_CHOICE: Final = 350
 _RARE_ENTRIES: Final = 15_000
 _MORE_RARE_ENTRIES: Final = 24_000
@@ -249,9 +255,9 @@ def vocabulary_texts(sources: dict[str, list[str]]) -> list[str]:
 def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceTokenizer) -> list[str]:
     """Return the texts the student learns from, in random order.
 
-    First all examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
-    alone, a sample of rarer entries, and a share of the other sources. Then a second draw of what names
-    people and places: rarer entries, speeches and descriptions of countries.
+    All examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
+    alone, a sample of rarer entries, and a share of the other sources; a second draw of what names people
+    and places; and words of several pieces alone, because a word alone is what people ask for first.
 
     Parameters
     ----------
@@ -270,7 +276,9 @@ def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceT
         chosen += choose.sample([text for text in sources[name] if len(text) < _LONGEST_CHOICE], share)
     chosen += choose.sample(rare, _RARE_ENTRIES)
     first = _shuffled(choose, chosen)
-    return first + _second_draw(sources, folder / _WORDNET, common, set(first))
+    second = _second_draw(sources, folder / _WORDNET, common, set(first))
+    alone = _words_alone(sources, folder / _WORDNET, common)
+    return _shuffled(seeded(_ALONE_SEED), first + second + alone)
 
 
 def _second_draw(
@@ -286,9 +294,23 @@ def _second_draw(
     return _shuffled(choose, chosen)
 
 
-def _wordnet_choice(
-    folder: Path, common: Iterable[str], choose: random.Random
-) -> tuple[list[str], list[str]]:
+def _words_alone(sources: dict[str, list[str]], wordnet: Path, common: set[str]) -> list[str]:
+    """Return words of WordNet that are several pieces and that the sources use now and then."""
+    counts = Counter(chain.from_iterable(_WORD.findall(text.lower()) for text in chain(*sources.values())))
+    lemmas = dict.fromkeys(word for words, _, _ in wordnet_entries(wordnet) for word in words)
+    chosen = [
+        word
+        for word in lemmas
+        if word.isalpha()
+        and word.isascii()
+        and word.lower() not in common
+        and counts[word.lower()] >= _LEAST_USES
+    ]
+    seeded(_ALONE_SEED).shuffle(chosen)
+    return chosen[:_MOST_WORDS_ALONE]
+
+
+def _wordnet_choice(folder: Path, common: set[str], choose: random.Random) -> tuple[list[str], list[str]]:
     examples: list[str] = []
     frequent: list[str] = []
     rare: list[str] = []

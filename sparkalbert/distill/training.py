@@ -1,9 +1,10 @@
-"""The training loop: batches of texts of similar length, two kinds of loss, a schedule that ends on time.
+"""The training loop: batches of texts of similar length, what the loss asks, a schedule that ends on time.
 
 The loss asks that each word's vector (its first piece) points where the teacher's vector of that word
 points, that the mean of a text's word vectors points where the teacher's text vector points, and that
-cosines between words and between texts of a batch are the teacher's. It knows nothing about files of
-texts or vocabularies.
+cosines between words and between texts of a batch are the teacher's. All of it is asked of the vectors
+themselves, after a fixed projection of the teacher's: a learned head in between takes over a part of the
+geometry and leaves it out of the vectors. It knows nothing about files of texts or vocabularies.
 """
 
 from __future__ import annotations
@@ -177,17 +178,13 @@ def sample_words(pieces: Tensor, size: int) -> Tensor:
     return torch.cat([together[:half], rest[torch.randperm(len(rest), device=rest.device)[: size - half]]])
 
 
-def losses(
-    words: Tensor, head: nn.Module, batch: Batch, projection: Tensor, sample: Tensor
-) -> dict[str, Tensor]:
+def losses(words: Tensor, batch: Batch, projection: Tensor, sample: Tensor) -> dict[str, Tensor]:
     """Return the parts of the loss.
 
     Parameters
     ----------
     words
         ``[words, hidden_size]``, the student's vectors.
-    head
-        Turns them into the space of the targets; thrown away afterwards.
     batch
         The targets.
     projection
@@ -200,8 +197,8 @@ def losses(
     means = torch.zeros(texts, words.shape[1], dtype=words.dtype, device=words.device)
     means = means.index_add(0, batch.word_rows, words) / counts[:, None]
     told = batch.sentences @ projection
-    word_cosine = functional.cosine_similarity(head(words), batch.word_vectors).mean()
-    text_cosine = functional.cosine_similarity(head(means), told).mean()
+    word_cosine = functional.cosine_similarity(words, batch.word_vectors).mean()
+    text_cosine = functional.cosine_similarity(means, told).mean()
     word_errors = _similarity_errors(words[sample], batch.word_vectors[sample])
     return {
         "word": 1 - word_cosine,
@@ -250,10 +247,7 @@ class _Run:
         self, student: Student, projection: npt.NDArray[np.float32], folder: Path, options: TrainingOptions
     ) -> None:
         self.device = next(student.parameters()).device
-        width = student.config.hidden_size
         self.student = student
-        self.head = nn.Linear(width, width, bias=False).to(self.device)
-        nn.init.eye_(self.head.weight)
         self.projection = torch.from_numpy(projection).to(self.device)
         self.folder, self.options = folder, options
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), fused=True)
@@ -317,7 +311,7 @@ class _Run:
         words = functional.embedding(places, hidden.flatten(0, 1)).float()
         size = min(len(words), self.options.similarity_words)
         sample = sample_words(batch.word_pieces, size)
-        parts = losses(words, self.head, batch, self.projection, sample)
+        parts = losses(words, batch, self.projection, sample)
         loss = sum(
             (_WEIGHTS[name] * value for name, value in parts.items()), torch.zeros((), device=self.device)
         )
@@ -337,7 +331,7 @@ class _Run:
         return self.options.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _parameters(self) -> list[nn.Parameter]:
-        return [*self.student.parameters(), *self.head.parameters()]
+        return list(self.student.parameters())
 
     def _report(self) -> None:
         shown = " ".join(f"{name} {value:.4f}" for name, value in self.means.items())
@@ -353,7 +347,6 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         return {
             "student": self.student.state_dict(),
-            "head": self.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "shard": self.shard,
             "step": self.step,
@@ -377,7 +370,6 @@ class _Run:
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
-        self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.shard, self.step, self.spent_s = state["shard"], state["step"], state["spent_s"]
         _log.info("going on after step %d", self.step)

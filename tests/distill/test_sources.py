@@ -80,14 +80,14 @@ def test_the_student_gets_examples_common_words_and_a_share_of_the_rest(folder, 
     monkeypatch.setattr(sources, "_RARE_ENTRIES", 0)
     monkeypatch.setattr(sources, "_MORE_RARE_ENTRIES", 1)
     monkeypatch.setattr(sources, "_MORE_SHARES", {"factbook": 1})
+    monkeypatch.setattr(sources, "_LEAST_USES", 1)
     wordnet = folder / "debian/usr/share/wordnet/data.noun"
     wordnet.write_text(WORDNET + "00000002 00 n 01 xylotile 0 000 | a rare mineral of asbestos kind\n")
     tokenizer = PieceTokenizer(tiny_vocabulary.model_bytes())
     common = tokenizer.piece(20).removeprefix("▁")
     wordnet.write_text(wordnet.read_text().replace("bank 0", f"{common} 0"))
     texts = sources.student_texts(sources.read_sources(folder), folder, tokenizer)
-    first, second = texts[:4], texts[4:]
-    assert {common, "he sat on the bank of a river", PROSE.format(name="npm/so")} < set(first)
-    assert len(second) == 2
-    assert PROSE.format(name="pypi/f") in second
-    assert any("a rare mineral" in text for text in second)
+    assert len(texts) == len(set(texts)) == 7
+    assert {common, "xylotile", "he sat on the bank of a river"} < set(texts)
+    assert {PROSE.format(name="npm/so"), PROSE.format(name="pypi/f")} < set(texts)
+    assert any("a rare mineral" in text for text in texts)
