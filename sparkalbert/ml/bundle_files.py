@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from sparkalbert.bundle import Bundle, Manifest
 from sparkalbert.bundle.folder import MANIFEST_FILE
 from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.ml.connect import is_connect_session
 
 __all__ = ["load_bundle", "save_bundle"]
 
@@ -32,7 +33,7 @@ def save_bundle(spark: SparkSession, bundle: Bundle, path: str) -> None:
         When a Connect client is to write where only the server can.
     """
     names = [*bundle.manifest.files, MANIFEST_FILE]
-    if _is_classic(spark):
+    if not is_connect_session(spark):
         hadoop, folder = _hadoop(spark, f"{path}/{_FOLDER}")
         for name in names:
             hadoop.copyFromLocalFile(False, True, _jvm_path(spark, str(bundle.path / name)), folder(name))
@@ -61,7 +62,7 @@ def load_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
     local = _local_path(path)
     if local is not None and (local / _FOLDER / MANIFEST_FILE).is_file():
         folder = local / _FOLDER
-    elif _is_classic(spark):
+    elif not is_connect_session(spark):
         folder = _download(spark, f"{path}/{_FOLDER}")
     else:
         msg = f"This Spark Connect client cannot read the model's files under {path}: copy the folder here."
@@ -81,10 +82,6 @@ def _download(spark: SparkSession, uri: str) -> Path:
     for name in Manifest.from_file(target / MANIFEST_FILE).files:
         hadoop.copyToLocalFile(False, folder(name), _jvm_path(spark, str(target / name)), True)
     return target
-
-
-def _is_classic(spark: SparkSession) -> bool:
-    return not type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 def _local_path(path: str) -> Path | None:

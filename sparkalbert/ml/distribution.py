@@ -17,8 +17,9 @@ from pyspark.sql import DataFrame
 
 from sparkalbert.bundle import Bundle, PackedBundle, install_pack, installed, pack
 from sparkalbert.errors import BundleError, ParamError
+from sparkalbert.ml.connect import is_connect_session
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "ModelHandle", "is_connect", "ship"]
+__all__ = ["DISTRIBUTIONS", "Distribution", "ModelHandle", "ship"]
 
 Distribution = Literal["auto", "path", "broadcast", "artifact"]
 DISTRIBUTIONS: Final[tuple[str, ...]] = get_args(Distribution)
@@ -88,11 +89,6 @@ class ModelHandle:
             return False
 
 
-def is_connect(frame: DataFrame) -> bool:
-    """Whether a DataFrame belongs to a Spark Connect session."""
-    return type(frame).__module__.startswith("pyspark.sql.connect")
-
-
 _shipped: dict[tuple[str, str, str], ModelHandle] = {}
 
 
@@ -118,8 +114,8 @@ def ship(frame: DataFrame, bundle: Bundle, how: Distribution) -> ModelHandle:
     if how not in DISTRIBUTIONS:
         msg = f"modelDistribution is {how!r}, expected one of {', '.join(DISTRIBUTIONS)}."
         raise ParamError(msg)
-    connect = is_connect(frame)
     session: Any = frame.sparkSession
+    connect = is_connect_session(session)
     chosen = _choose(session, bundle, connect=connect) if how == "auto" else how
     if chosen == "broadcast" and connect:
         msg = (

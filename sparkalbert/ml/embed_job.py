@@ -18,8 +18,9 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, InferenceError, ParamError
 from sparkalbert.ml.albert_embeddings import AlbertEmbeddings
+from sparkalbert.ml.connect import is_connect_session
 from sparkalbert.ml.output_folder import output_folder
-from sparkalbert.ml.progress import Report, is_connect_session, reported_progress
+from sparkalbert.ml.progress import Report, reported_progress
 from sparkalbert.ml.schema import reference
 from sparkalbert.ml.text_pipeline import text_pipeline
 from sparkalbert.ml.text_source import TextSource, fine_splits

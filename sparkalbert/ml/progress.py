@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from pyspark.sql import SparkSession
 
-__all__ = ["JobProgress", "Report", "is_connect_session", "reported_progress"]
+from sparkalbert.ml.connect import is_connect_session
+
+__all__ = ["JobProgress", "Report", "reported_progress"]
 
 _POLL_S: Final = 0.5
 _GROUP_PROPERTIES: Final = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -31,11 +33,6 @@ class JobProgress:
 
 
 Report = Callable[[JobProgress], None]
-
-
-def is_connect_session(spark: SparkSession) -> bool:
-    """Whether a session is a Spark Connect client."""
-    return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InputError, ParamError
-from sparkalbert.ml.progress import is_connect_session
+from sparkalbert.ml.connect import is_connect_session
 from sparkalbert.ml.schema import check_column, reference
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "fine_splits", "input_format"]

@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
+from sparkalbert.ml.connect import is_connect_session
 from sparkalbert.ml.embed_job import VectorTarget, embed_texts
-from sparkalbert.ml.progress import is_connect_session
 from sparkalbert.ml.text_source import TextSource, fine_splits, input_format
 from tests import tiny_bundle
 
