@@ -43,7 +43,7 @@ def test_the_engine_needs_neither_spark_nor_the_converter():
     assert "numpy" in loaded
 
 
-@pytest.mark.parametrize("module", ["sparkalbert.ml", "sparkalbert.ml.worker"])
+@pytest.mark.parametrize("module", ["sparkalbert.ml", "sparkalbert.ml.worker.embedding_tasks"])
 def test_the_stages_need_no_converter_and_no_terminal(module):
     assert not loaded_by(module) & (OPTIONAL - {"pyspark"})
 

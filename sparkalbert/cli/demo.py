@@ -28,9 +28,9 @@ def demo(
     """Turn a sample text into vectors with Spark, show them and write Parquet."""
     from sparkalbert.cli.neighbours import show_neighbours
     from sparkalbert.ml import AlbertEmbeddings
-    from sparkalbert.ml.embed_job import VectorTarget, embed_texts
-    from sparkalbert.ml.spark_session import spark_session
-    from sparkalbert.ml.text_source import TextSource
+    from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
+    from sparkalbert.ml.job.text_source import TextSource
+    from sparkalbert.ml.session.spark_session import spark_session
 
     stage = AlbertEmbeddings.pretrained(model)
     stages = "DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings"

@@ -12,7 +12,7 @@ from sparkalbert.errors import ParamError
 
 if TYPE_CHECKING:
     from sparkalbert.ml import AlbertEmbeddings
-    from sparkalbert.ml.embed_job import EmbedSummary
+    from sparkalbert.ml.job.embed_job import EmbedSummary
 
 __all__ = ["embed", "show_note", "summary_line"]
 
@@ -96,9 +96,9 @@ def embed(
     an empty one empty lists. The output appears when it is complete.
     """
     from sparkalbert.ml import AlbertEmbeddings
-    from sparkalbert.ml.embed_job import VectorTarget, embed_texts
-    from sparkalbert.ml.spark_session import spark_session
-    from sparkalbert.ml.text_source import TextSource
+    from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
+    from sparkalbert.ml.job.text_source import TextSource
+    from sparkalbert.ml.session.spark_session import spark_session
 
     kept = None if id_cols is None else [name.strip() for name in id_cols.split(",") if name.strip()]
     texts = TextSource(source, input_format, text_col, kept, partitions)

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from sparkalbert.ml.progress import JobProgress, Report
+    from sparkalbert.ml.job.progress import JobProgress, Report
 
 __all__ = ["ERRORS", "OUTPUT", "shown_progress", "size_in_words"]
 

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparkalbert.ml.albert_embeddings import AlbertEmbeddings
-    from sparkalbert.ml.document_assembler import DocumentAssembler
-    from sparkalbert.ml.embeddings_finisher import EmbeddingsFinisher
-    from sparkalbert.ml.sentence_detector import SentenceDetector
-    from sparkalbert.ml.spark_session import start
-    from sparkalbert.ml.tokenizer import Tokenizer, TokenizerModel
+    from sparkalbert.ml.session.spark_session import start
+    from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
+    from sparkalbert.ml.stages.document_assembler import DocumentAssembler
+    from sparkalbert.ml.stages.embeddings_finisher import EmbeddingsFinisher
+    from sparkalbert.ml.stages.sentence_detector import SentenceDetector
+    from sparkalbert.ml.stages.tokenizer import Tokenizer, TokenizerModel
 
 __all__ = [
     "AlbertEmbeddings",
@@ -25,13 +25,13 @@ __all__ = [
 
 # Loaded when first used: a worker that unpickles one task must not import every stage.
 _HOMES = {
-    "AlbertEmbeddings": "albert_embeddings",
-    "DocumentAssembler": "document_assembler",
-    "EmbeddingsFinisher": "embeddings_finisher",
-    "SentenceDetector": "sentence_detector",
-    "Tokenizer": "tokenizer",
-    "TokenizerModel": "tokenizer",
-    "start": "spark_session",
+    "AlbertEmbeddings": "stages.albert_embeddings",
+    "DocumentAssembler": "stages.document_assembler",
+    "EmbeddingsFinisher": "stages.embeddings_finisher",
+    "SentenceDetector": "stages.sentence_detector",
+    "Tokenizer": "stages.tokenizer",
+    "TokenizerModel": "stages.tokenizer",
+    "start": "session.spark_session",
 }
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from sparkalbert.cli import screen
 from sparkalbert.cli.screen import shown_progress, size_in_words
-from sparkalbert.ml.progress import JobProgress
+from sparkalbert.ml.job.progress import JobProgress
 
 
 def test_a_terminal_gets_a_bar_with_counts(capsys, monkeypatch):

@@ -17,7 +17,7 @@ from sparkalbert.inference import EncoderSession, SessionOptions, WordEmbedder
 from sparkalbert.inference.batching import BatchingOptions, pad, plan_calls
 from sparkalbert.inference.layers import layer_weights
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
-from sparkalbert.ml.java import ensure_java
+from sparkalbert.ml.session.java import ensure_java
 from tests import tiny_vocabulary
 
 

@@ -10,7 +10,7 @@ import pytest
 from sparkalbert.errors import ParamTypeError
 from sparkalbert.ml import DocumentAssembler, EmbeddingsFinisher, SentenceDetector, Tokenizer, TokenizerModel
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "spark-nlp" / "annotators"
+RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "spark-nlp" / "annotators"
 COLUMNS = {"inputCol", "inputCols", "outputCol"}
 
 ANNOTATOR = {"inputCols": (None, ["document"]), "lazyAnnotator": (False, True)}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkalbert.inference import EmbedderOptions, SessionOptions, WordEmbedder
-from sparkalbert.ml import worker
-from sparkalbert.ml.distribution import ModelHandle
-from sparkalbert.ml.worker import TokenListTask, WorkerModel
+from sparkalbert.ml.worker import embedding_tasks
+from sparkalbert.ml.worker.distribution import ModelHandle
+from sparkalbert.ml.worker.embedding_tasks import TokenListTask, WorkerModel
 from tests import tiny_bundle
 
 token_lists = st.lists(
@@ -28,8 +28,8 @@ def model(threads=1, **options):
 def test_rows_come_back_however_they_are_cut(rows, group, output, start):
     array = pa.array([["before"]] * start + rows, pa.list_(pa.string())).slice(start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "_GROUP_BYTES", group * 4 * 32)
-        patch.setattr(worker, "_OUTPUT_BYTES", output * 4 * 32)
+        patch.setattr(embedding_tasks, "_GROUP_BYTES", group * 4 * 32)
+        patch.setattr(embedding_tasks, "_OUTPUT_BYTES", output * 4 * 32)
         parts = list(TokenListTask(model())(iter([(array,)])))
     found = [row for part in parts for row in part.to_pylist()]
     assert [None if row is None else len(row) for row in found] == [
@@ -44,7 +44,7 @@ def test_rows_come_back_however_they_are_cut(rows, group, output, start):
 def test_output_arrays_stay_near_their_size():
     array = pa.array([["a"] * 10] * 20 + [["a"] * 100], pa.list_(pa.string()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "_OUTPUT_BYTES", 35 * 4 * 32)
+        patch.setattr(embedding_tasks, "_OUTPUT_BYTES", 35 * 4 * 32)
         parts = list(TokenListTask(model())(iter([(array,)])))
     assert [len(part) for part in parts] == [3, 3, 3, 3, 3, 3, 2, 1]
 

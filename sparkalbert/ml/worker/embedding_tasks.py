@@ -2,7 +2,7 @@
 
 Arrow batches are cut into groups of rows, so that memory stays bounded whatever the batch size;
 inside a group sentences are sorted by length and equal ones computed once. It knows nothing about
-DataFrames; where the model lies is :mod:`sparkalbert.ml.distribution`'s business.
+DataFrames; where the model lies is :mod:`sparkalbert.ml.worker.distribution`'s business.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sparkalbert.inference import EmbedderOptions, WordEmbedder
-from sparkalbert.ml.arrow import (
+from sparkalbert.ml.schema import WORD_EMBEDDINGS
+from sparkalbert.ml.worker.arrow import (
     annotation_array,
     list_array,
     list_bounds,
@@ -25,9 +26,8 @@ from sparkalbert.ml.arrow import (
     string_array,
     vector_array,
 )
-from sparkalbert.ml.distribution import ModelHandle
-from sparkalbert.ml.row import NOWHERE, Annotations, RowPlan, plan_row
-from sparkalbert.ml.schema import WORD_EMBEDDINGS
+from sparkalbert.ml.worker.distribution import ModelHandle
+from sparkalbert.ml.worker.row import NOWHERE, Annotations, RowPlan, plan_row
 
 __all__ = ["ANNOTATION_INPUTS", "TOKEN_LIST_INPUTS", "AnnotationTask", "TokenListTask", "WorkerModel"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sparkalbert.errors import MissingDependencyError
-from sparkalbert.ml import java
+from sparkalbert.ml.session import java
 
 SESSION = """
-from sparkalbert.ml.java import ensure_java
+from sparkalbert.ml.session.java import ensure_java
 print(ensure_java())
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()

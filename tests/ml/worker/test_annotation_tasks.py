@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkalbert.annotations import utf16_length
-from sparkalbert.ml import annotation_tasks
-from sparkalbert.ml.annotation_tasks import SENTENCE_INPUTS, TOKEN_INPUTS, SentenceTask, TokenTask
+from sparkalbert.ml.worker import annotation_tasks
+from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, TOKEN_INPUTS, SentenceTask, TokenTask
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 

@@ -16,8 +16,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.params import HasParamKeywords, declare_param
-from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import (
     WORD_EMBEDDINGS,
     annotator_type,
@@ -25,6 +23,8 @@ from sparkalbert.ml.schema import (
     is_annotation_type,
     reference,
 )
+from sparkalbert.ml.stages.params import HasParamKeywords, declare_param
+from sparkalbert.ml.stages.persistence import StageReadWrite
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -19,7 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkalbert.annotations import Span, is_bmp, utf16_index
-from sparkalbert.ml.arrow import annotation_array, list_array, list_bounds, metadata_array, string_array
+from sparkalbert.ml.worker.arrow import (
+    annotation_array,
+    list_array,
+    list_bounds,
+    metadata_array,
+    string_array,
+)
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 

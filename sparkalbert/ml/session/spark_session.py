@@ -14,7 +14,7 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from sparkalbert.ml.java import ensure_java
+from sparkalbert.ml.session.java import ensure_java
 
 __all__ = ["OpenedSession", "spark_session", "start"]
 

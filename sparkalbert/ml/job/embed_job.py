@@ -17,13 +17,13 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, InferenceError, ParamError
-from sparkalbert.ml.albert_embeddings import AlbertEmbeddings
-from sparkalbert.ml.connect import is_connect_session
-from sparkalbert.ml.output_folder import output_folder
-from sparkalbert.ml.progress import Report, reported_progress
+from sparkalbert.ml.job.output_folder import output_folder
+from sparkalbert.ml.job.progress import Report, reported_progress
+from sparkalbert.ml.job.text_pipeline import text_pipeline
+from sparkalbert.ml.job.text_source import TextSource, fine_splits
 from sparkalbert.ml.schema import reference
-from sparkalbert.ml.text_pipeline import text_pipeline
-from sparkalbert.ml.text_source import TextSource, fine_splits
+from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 
 __all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
 

@@ -21,7 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkalbert.errors import OutputError
-from sparkalbert.ml.connect import is_connect_session
+from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["output_folder"]
 

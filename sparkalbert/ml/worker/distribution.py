@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 
 from sparkalbert.bundle import Bundle, PackedBundle, install_pack, installed, pack
 from sparkalbert.errors import BundleError, ParamError
-from sparkalbert.ml.connect import is_connect_session
+from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["DISTRIBUTIONS", "Distribution", "ModelHandle", "ship"]
 

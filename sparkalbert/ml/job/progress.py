@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pyspark.sql import SparkSession
 
-from sparkalbert.ml.connect import is_connect_session
+from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["JobProgress", "Report", "reported_progress"]
 

@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_type
 
-from sparkalbert.ml.arrow import annotation_array, list_array, list_bounds, metadata_array, vector_array
 from sparkalbert.ml.schema import ANNOTATIONS, VECTORS
+from sparkalbert.ml.worker.arrow import (
+    annotation_array,
+    list_array,
+    list_bounds,
+    metadata_array,
+    vector_array,
+)
 
 
 def test_vectors_are_not_copied():

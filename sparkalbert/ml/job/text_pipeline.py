@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pyspark.ml import Pipeline
 
-from sparkalbert.ml.albert_embeddings import AlbertEmbeddings
-from sparkalbert.ml.document_assembler import DocumentAssembler
-from sparkalbert.ml.sentence_detector import SentenceDetector
-from sparkalbert.ml.tokenizer import Tokenizer
+from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
+from sparkalbert.ml.stages.document_assembler import DocumentAssembler
+from sparkalbert.ml.stages.sentence_detector import SentenceDetector
+from sparkalbert.ml.stages.tokenizer import Tokenizer
 
 __all__ = ["text_pipeline"]
 

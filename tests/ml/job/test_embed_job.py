@@ -12,9 +12,9 @@ from pyarrow import parquet
 
 from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
-from sparkalbert.ml.connect import is_connect_session
-from sparkalbert.ml.embed_job import VectorTarget, embed_texts
-from sparkalbert.ml.text_source import TextSource, fine_splits, input_format
+from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
+from sparkalbert.ml.job.text_source import TextSource, fine_splits, input_format
+from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
 
 ROWS = [
@@ -267,7 +267,7 @@ def test_progress_leaves_the_job_group_as_it_was(spark, stage, texts, tmp_path):
 
 def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
     """The entry file and the settings of conf/, as on a cluster."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     output = tmp_path / "vectors"
     command = [
         Path(sys.executable).with_name("spark-submit"),

@@ -17,8 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InputError, ParamError
-from sparkalbert.ml.connect import is_connect_session
 from sparkalbert.ml.schema import check_column, reference
+from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "fine_splits", "input_format"]
 

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler
-from sparkalbert.ml.document_assembler import CLEANUP_MODES
+from sparkalbert.ml.stages.document_assembler import CLEANUP_MODES
 
 TEXT = " \ta\n b\\n\\r\\nc\u00a0\\t\u2003d \n\t e \r\n"
 CLEANED = {

@@ -1,7 +1,7 @@
 """What the stages that run as an Arrow function share: one document column in, annotations out.
 
 It checks the column on the driver and adds the new one; no Spark job starts. What is computed, a
-subclass says with a task of :mod:`sparkalbert.ml.annotation_tasks`.
+subclass says with a task of :mod:`sparkalbert.ml.worker.annotation_tasks`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
-from sparkalbert.ml.params import (
+from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, find_annotation_columns, reference
+from sparkalbert.ml.stages.params import (
     HasInputCols,
     HasLazyAnnotator,
     HasLengthBounds,
     HasOutputCol,
     HasParamKeywords,
 )
-from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, find_annotation_columns, reference
-from sparkalbert.ml.udf import BatchFunction, arrow_column
+from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
 
 __all__ = ["AnnotatorParams", "DocumentAnnotator"]
 

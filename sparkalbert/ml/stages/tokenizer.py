@@ -19,11 +19,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
-from sparkalbert.ml.annotation_tasks import TOKEN_INPUTS, TokenTask
-from sparkalbert.ml.annotator import AnnotatorParams, DocumentAnnotator
-from sparkalbert.ml.params import declare_param
-from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import TOKEN
+from sparkalbert.ml.stages.annotator import AnnotatorParams, DocumentAnnotator
+from sparkalbert.ml.stages.params import declare_param
+from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.worker.annotation_tasks import TOKEN_INPUTS, TokenTask
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
 if TYPE_CHECKING:

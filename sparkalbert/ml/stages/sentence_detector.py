@@ -13,11 +13,11 @@ from pyspark.ml.param import TypeConverters
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.annotation_tasks import SENTENCE_INPUTS, SentenceTask
-from sparkalbert.ml.annotator import DocumentAnnotator
-from sparkalbert.ml.params import declare_param
-from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import DOCUMENT, reference
+from sparkalbert.ml.stages.annotator import DocumentAnnotator
+from sparkalbert.ml.stages.params import declare_param
+from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, SentenceTask
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 
 if TYPE_CHECKING:

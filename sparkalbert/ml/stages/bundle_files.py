@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from sparkalbert.bundle import Bundle, Manifest
 from sparkalbert.bundle.folder import MANIFEST_FILE
 from sparkalbert.errors import BundleError, OutputError
-from sparkalbert.ml.connect import is_connect_session
+from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["load_bundle", "save_bundle"]
 

@@ -17,11 +17,6 @@ from pyspark.sql import functions as F
 
 from sparkalbert.bundle import Bundle, Precision, find_model
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
-from sparkalbert.ml.bundle_files import load_bundle, save_bundle
-from sparkalbert.ml.distribution import ship
-from sparkalbert.ml.embedding_params import AlbertEmbeddingsParams
-from sparkalbert.ml.params import HasInputCols, HasOutputCol
-from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import (
     ANNOTATIONS,
     DOCUMENT,
@@ -33,14 +28,19 @@ from sparkalbert.ml.schema import (
     is_token_list,
     reference,
 )
-from sparkalbert.ml.udf import arrow_column
-from sparkalbert.ml.worker import (
+from sparkalbert.ml.stages.bundle_files import load_bundle, save_bundle
+from sparkalbert.ml.stages.embedding_params import AlbertEmbeddingsParams
+from sparkalbert.ml.stages.params import HasInputCols, HasOutputCol
+from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.worker.distribution import ship
+from sparkalbert.ml.worker.embedding_tasks import (
     ANNOTATION_INPUTS,
     TOKEN_LIST_INPUTS,
     AnnotationTask,
     TokenListTask,
     WorkerModel,
 )
+from sparkalbert.ml.worker.udf import arrow_column
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -17,9 +17,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, FloatType, MapType, StringType
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.params import HasOutputCol, HasParamKeywords, declare_param
-from sparkalbert.ml.persistence import StageReadWrite
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, check_column, is_token_list, reference
+from sparkalbert.ml.stages.params import HasOutputCol, HasParamKeywords, declare_param
+from sparkalbert.ml.stages.persistence import StageReadWrite
 
 if TYPE_CHECKING:
     from typing_extensions import Self

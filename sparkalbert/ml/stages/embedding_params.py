@@ -14,8 +14,8 @@ from pyspark.ml.param import TypeConverters
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
 from sparkalbert.inference.pooling import Pooling
-from sparkalbert.ml.distribution import DISTRIBUTIONS, Distribution
-from sparkalbert.ml.params import HasLazyAnnotator, HasParamKeywords, declare_param
+from sparkalbert.ml.stages.params import HasLazyAnnotator, HasParamKeywords, declare_param
+from sparkalbert.ml.worker.distribution import DISTRIBUTIONS, Distribution
 from sparkalbert.text.encoding import Encoding
 
 if TYPE_CHECKING:

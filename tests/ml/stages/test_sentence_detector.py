@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler, SentenceDetector
-from sparkalbert.ml.annotation_tasks import SENTENCE_INPUTS, SentenceTask
+from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, SentenceTask
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 
 TEXT = "Dr. Wu 🙂 paid (a) $3.50; cheap--very!  She left.\nThe end"

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler, EmbeddingsFinisher, SentenceDetector, Tokenizer, TokenizerModel
-from sparkalbert.ml.annotation_tasks import TOKEN_INPUTS, TokenTask
+from sparkalbert.ml.worker.annotation_tasks import TOKEN_INPUTS, TokenTask
 from sparkalbert.text.sentences import SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 

@@ -1,0 +1,3 @@
+"""The pipeline stages: Params, column checks on the driver, saving and loading."""
+
+__all__: list[str] = []
