@@ -19,6 +19,7 @@ from sparkalbert.inference.layers import layer_weights
 from sparkalbert.inference.pooling import Pooling, check_pooling, pieces_needed, pool, vectors_per_word
 from sparkalbert.inference.session import EncoderSession
 from sparkalbert.inference.windows import best_window, window_starts
+from sparkalbert.stage_times import STAGE_TIMES
 from sparkalbert.text.encoding import EncodedSentence
 
 __all__ = ["SMALLEST_MAX_SENTENCE_LENGTH", "Engine", "SpecialPieces", "VectorOptions"]
@@ -158,11 +159,13 @@ class Engine:
             When ONNX Runtime fails.
         """
         request = _Request()
-        for sentence in sentences:
-            self._add_sentence(request, sentence)
+        with STAGE_TIMES.measure("batch"):
+            for sentence in sentences:
+                self._add_sentence(request, sentence)
         rows = self._run(request)
-        counts = np.concatenate(request.counts) if request.counts else np.zeros(0, dtype=np.int64)
-        return pool(rows, counts, self.options.pooling)
+        with STAGE_TIMES.measure("pool"):
+            counts = np.concatenate(request.counts) if request.counts else np.zeros(0, dtype=np.int64)
+            return pool(rows, counts, self.options.pooling)
 
     def _add_sentence(self, request: _Request, sentence: EncodedSentence) -> None:
         """Cut a sentence into windows and note for each needed piece where its vector will be."""
@@ -192,17 +195,23 @@ class Engine:
         hidden_size = self.session.bundle.manifest.dimension
         if not request.rows:
             return np.zeros((0, hidden_size), dtype=np.float32)
-        unique, index = distinct(request.sequences)
-        wanted_sequence = index[np.concatenate(request.sequence_of_row)]
-        wanted_row = np.concatenate(request.rows)
-        by_sequence = np.argsort(wanted_sequence, kind="stable")
-        bounds = np.searchsorted(wanted_sequence[by_sequence], np.arange(len(unique) + 1))
-        out = np.empty((len(wanted_row), hidden_size), dtype=np.float32)
-        lengths = np.array([len(sequence) for sequence in unique], dtype=np.int64)
-        for call in plan_calls(lengths, self._batching):
-            ids, mask = pad([unique[sequence] for sequence in call], self._special.pad_id)
-            hidden = self.session.run(ids, mask, self._layer_weights)
-            for position, sequence in enumerate(call):
-                targets = by_sequence[bounds[sequence] : bounds[sequence + 1]]
-                out[targets] = hidden[position, wanted_row[targets]]
+        with STAGE_TIMES.measure("batch"):
+            unique, index = distinct(request.sequences)
+            wanted_sequence = index[np.concatenate(request.sequence_of_row)]
+            wanted_row = np.concatenate(request.rows)
+            by_sequence = np.argsort(wanted_sequence, kind="stable")
+            bounds = np.searchsorted(wanted_sequence[by_sequence], np.arange(len(unique) + 1))
+            out = np.empty((len(wanted_row), hidden_size), dtype=np.float32)
+            lengths = np.array([len(sequence) for sequence in unique], dtype=np.int64)
+            calls = list(plan_calls(lengths, self._batching))
+        for call in calls:
+            with STAGE_TIMES.measure("batch"):
+                ids, mask = pad([unique[sequence] for sequence in call], self._special.pad_id)
+            with STAGE_TIMES.measure("run"):
+                hidden = self.session.run(ids, mask, self._layer_weights)
+            STAGE_TIMES.count_call(pieces=int(lengths[call].sum()), slots=ids.size)
+            with STAGE_TIMES.measure("pool"):
+                for position, sequence in enumerate(call):
+                    targets = by_sequence[bounds[sequence] : bounds[sequence + 1]]
+                    out[targets] = hidden[position, wanted_row[targets]]
         return out

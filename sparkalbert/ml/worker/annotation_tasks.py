@@ -26,6 +26,7 @@ from sparkalbert.ml.worker.arrow import (
     metadata_array,
     string_array,
 )
+from sparkalbert.stage_times import STAGE_TIMES
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
@@ -62,9 +63,11 @@ class SentenceTask:
         """Yield the sentences of every row, in order."""
         find = _splitter(self.options).split
         for begin, result, entries in _row_groups(batches):
-            found = _find(find, begin, result)
-            metadata = _sentence_metadata(found, entries.flatten())
-            yield found.column("document", metadata)
+            with STAGE_TIMES.measure("tokenize"):
+                found = _find(find, begin, result)
+            with STAGE_TIMES.measure("emit"):
+                column = found.column("document", _sentence_metadata(found, entries.flatten()))
+            yield column
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,12 @@ class TokenTask:
         """Yield the tokens of every row, in order."""
         tokenizer = _tokenizer(self.options)
         for begin, result, sentence in _row_groups(batches):
-            found = _find(tokenizer.tokenize, begin, result, tokenizer.offset_lags)
-            index = sentence.flatten().fill_null("0").take(pa.array(found.text))
-            yield found.column("token", metadata_array([(_SENTENCE, index)], len(index)))
+            with STAGE_TIMES.measure("tokenize"):
+                found = _find(tokenizer.tokenize, begin, result, tokenizer.offset_lags)
+            with STAGE_TIMES.measure("emit"):
+                index = sentence.flatten().fill_null("0").take(pa.array(found.text))
+                column = found.column("token", metadata_array([(_SENTENCE, index)], len(index)))
+            yield column
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from sparkalbert.ml.worker.arrow import (
 )
 from sparkalbert.ml.worker.distribution import ModelHandle
 from sparkalbert.ml.worker.row import NOWHERE, Annotations, RowPlan, plan_row
+from sparkalbert.stage_times import STAGE_TIMES
 
 __all__ = ["ANNOTATION_INPUTS", "TOKEN_LIST_INPUTS", "AnnotationTask", "TokenListTask", "WorkerModel"]
 
@@ -88,8 +89,10 @@ class TokenListTask:
         embedder = self.model.load()
         for (tokens,) in batches:
             for rows in _groups(tokens, embedder.dimension):
-                lists = [[token or "" for token in row or ()] for row in rows(tokens).to_pylist()]
-                vectors = embedder.vectors([embedder.encode_list(row) for row in lists])
+                with STAGE_TIMES.measure("tokenize"):
+                    lists = [[token or "" for token in row or ()] for row in rows(tokens).to_pylist()]
+                    encoded = [embedder.encode_list(row) for row in lists]
+                vectors = embedder.vectors(encoded)
                 yield from _emit(rows(tokens), embedder.dimension, _slicer(vectors), nullable=False)
 
 
@@ -113,7 +116,8 @@ class AnnotationTask:
         embedder = self.model.load()
         for columns in batches:
             for rows in _groups(columns[-1], embedder.dimension):
-                part = [rows(column).to_pylist() for column in columns]
+                with STAGE_TIMES.measure("tokenize"):
+                    part = [rows(column).to_pylist() for column in columns]
                 group = _AnnotationGroup(embedder, part, lower_case=self.lower_case)
                 yield from _emit(rows(columns[-1]), embedder.dimension, group.items, nullable=True)
 
@@ -123,9 +127,10 @@ class _AnnotationGroup:
 
     def __init__(self, embedder: WordEmbedder, columns: Sequence[list[Any]], *, lower_case: bool) -> None:
         tokens, plans = [], []
-        for *sentence_fields, begin, end, result in zip(*columns, strict=True):
-            tokens.append(Annotations.of(begin, end, result))
-            plans.append(plan_row(embedder, Annotations.of(*sentence_fields), tokens[-1]))
+        with STAGE_TIMES.measure("tokenize"):
+            for *sentence_fields, begin, end, result in zip(*columns, strict=True):
+                tokens.append(Annotations.of(begin, end, result))
+                plans.append(plan_row(embedder, Annotations.of(*sentence_fields), tokens[-1]))
         words = [word for row in tokens for word in row.result]
         self._results = [word.lower() for word in words] if lower_case else words
         self._begin = _joined([row.begin for row in tokens])
@@ -211,8 +216,10 @@ def _emit(
     counts = np.where(valid, np.diff(bounds), 0)
     ends = np.concatenate([[0], np.cumsum(counts)])
     for start, stop in _cuts(lists, _OUTPUT_BYTES // (4 * dimension)):
-        part = items(int(ends[start]), int(ends[stop]))
-        yield list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
+        with STAGE_TIMES.measure("emit"):
+            part = items(int(ends[start]), int(ends[stop]))
+            array = list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
+        yield array
 
 
 def _cuts(lists: pa.Array, most_items: int) -> Iterator[tuple[int, int]]:
@@ -237,7 +244,8 @@ def _cached_embedder(handle: ModelHandle, options: EmbedderOptions) -> WordEmbed
     """Return this process's embedder; a reused worker finds it where the task before left it."""
     key = (handle.digest, options)
     if key not in _embedders:
-        _embedders[key] = WordEmbedder(handle.locate(), options)
+        with STAGE_TIMES.measure("load"):
+            _embedders[key] = WordEmbedder(handle.locate(), options)
         while len(_embedders) > _KEPT_EMBEDDERS:
             _embedders.popitem(last=False)
     _embedders.move_to_end(key)
