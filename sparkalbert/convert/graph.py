@@ -28,7 +28,7 @@ from sparkalbert.convert.graph_layer import layer
 from sparkalbert.convert.graph_nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weight_names import layer_prefix
 
-__all__ = ["IR_VERSION", "OPSET", "build_graph"]
+__all__ = ["IR_VERSION", "OPSET", "build_graph", "embeddings"]
 
 OPSET: Final = 18
 IR_VERSION: Final = 8
@@ -60,7 +60,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
         to=TensorProto.INT32,
     )
     last_layer = _last_layer(nodes, config)
-    hidden = _embeddings(nodes, config, precision)
+    hidden = embeddings(nodes, config, precision)
     mixed = nodes.add("Mul", hidden, _layer_weight(nodes, nodes.constants.add(0, "int64")))
     first = 0
     for group, count in enumerate(config.layers_of_groups()):
@@ -72,7 +72,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     return _model(config, nodes, weights)
 
 
-def _embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:
+def embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:
     """Add pieces and positions, normalise, and project to the hidden size."""
     constants = nodes.constants
     count = nodes.add("Shape", "input_ids", start=1, end=2)

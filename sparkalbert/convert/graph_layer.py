@@ -14,7 +14,7 @@ from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.graph_nodes import CONTRIB, Nodes
 from sparkalbert.convert.quantize import ACTIVATION_FLOOR, OFFSET, non_negative_product, symmetric_product
 
-__all__ = ["layer"]
+__all__ = ["add_ffn_output", "add_product", "layer"]
 
 _GELU: Final = {"erf": "BiasGelu", "tanh": "FastGelu"}
 
@@ -41,16 +41,16 @@ def layer(
     """
     context = _attention(nodes, config, precision, prefix, hidden, lengths)
     attended = _norm(nodes, config, prefix + "attention.", context, hidden, f"{prefix}attention.bias")
-    expanded = _product(nodes, precision, attended, f"{prefix}ffn.weight")
+    expanded = add_product(nodes, precision, attended, f"{prefix}ffn.weight")
     activated = _activation(nodes, config, expanded, f"{prefix}ffn.bias")
-    narrowed, bias = _ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
+    narrowed, bias = add_ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
     return _norm(nodes, config, prefix + "ffn_output.", narrowed, attended, bias)
 
 
 def _attention(
     nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, lengths: str
 ) -> str:
-    qkv = _product(nodes, precision, hidden, f"{prefix}qkv.weight")
+    qkv = add_product(nodes, precision, hidden, f"{prefix}qkv.weight")
     query, key, value = nodes.add_many(
         "Split", nodes.add("Add", qkv, f"{prefix}qkv.bias"), outputs=3, axis=-1, num_outputs=3
     )
@@ -64,10 +64,10 @@ def _attention(
         domain=CONTRIB,
         num_heads=config.num_attention_heads,
     )
-    return _to_float32(nodes, precision, _product(nodes, precision, context, f"{prefix}attention.weight"))
+    return _to_float32(nodes, precision, add_product(nodes, precision, context, f"{prefix}attention.weight"))
 
 
-def _product(nodes: Nodes, precision: Precision, rows: str, weight: str) -> str:
+def add_product(nodes: Nodes, precision: Precision, rows: str, weight: str) -> str:
     """Multiply by a matrix from the right; biases are added by the operator that follows."""
     if precision == "int8":
         return symmetric_product(nodes, rows, weight)
@@ -76,13 +76,13 @@ def _product(nodes: Nodes, precision: Precision, rows: str, weight: str) -> str:
     return nodes.add("MatMul", rows, weight)
 
 
-def _ffn_output(
+def add_ffn_output(
     nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, activated: str
 ) -> tuple[str, str]:
     """Return the product's name and that of the bias still to be added."""
     weight, bias = f"{prefix}weight", f"{prefix}bias"
     if precision != "int8":
-        return _to_float32(nodes, precision, _product(nodes, precision, activated, weight)), bias
+        return _to_float32(nodes, precision, add_product(nodes, precision, activated, weight)), bias
     floor = ACTIVATION_FLOOR[config.activation]
     return non_negative_product(nodes, activated, weight, floor), nodes.add("Add", bias, weight + OFFSET)
 

@@ -21,7 +21,7 @@ from sparkalbert.convert.weights_file import write_weights
 from sparkalbert.errors import ParamError
 from sparkalbert.text.tokenizer_files import vocabulary_path
 
-__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions"]
+__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "weight_arrays"]
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
 
@@ -110,12 +110,13 @@ def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> 
     copy_tokenizer(checkpoint.folder, folder)
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    located = write_weights(folder, _arrays(checkpoint, precision))
+    located = write_weights(folder, weight_arrays(checkpoint, precision))
     model = build_graph(checkpoint.config, precision, located)
     (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield every weight of a bundle as it is stored, one after the other."""
     for weight in graph_weights(checkpoint.config):
         array = to_graph(weight, [checkpoint.tensor(name) for name in weight.sources])
         yield from stored_arrays(weight, array, precision, checkpoint.config.activation)

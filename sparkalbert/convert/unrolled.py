@@ -1,0 +1,168 @@
+"""The same ALBERT as other exporters write it: every layer written out, standard operators only.
+
+No user needs it. It is the benchmark's second opinion on what ONNX Runtime can do with the same weights:
+our own graph is compared with whichever of the two is faster. ONNX Runtime fuses the standard operators
+as it does those of a torch export; the weights are still stored once, because all layers of a group
+name the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper
+
+from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
+from sparkalbert.bundle.folder import GRAPH_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint import Checkpoint
+from sparkalbert.convert.graph import IR_VERSION, OPSET, embeddings
+from sparkalbert.convert.graph_layer import add_ffn_output, add_product
+from sparkalbert.convert.graph_nodes import CONTRIB, Constants, Nodes
+from sparkalbert.convert.pipeline import copy_tokenizer, library_versions, weight_arrays
+from sparkalbert.convert.weight_names import layer_prefix
+from sparkalbert.convert.weights_file import write_weights
+
+__all__ = ["convert_unrolled"]
+
+_LOWEST: Final = float(np.finfo(np.float32).min)
+_SQRT_2_OVER_PI: Final = 0.7978845608028654
+
+
+def convert_unrolled(source: str | Path, target: str | Path, precision: Precision = "fp32") -> Bundle:
+    """Convert a checkpoint into a bundle whose graph is unrolled, and open it.
+
+    The graph takes ``input_ids`` and ``attention_mask`` and gives the last layer only, as an imported
+    foreign graph does.
+
+    Parameters
+    ----------
+    source
+        A Hugging Face ALBERT folder.
+    target
+        The bundle folder to appear.
+    precision
+        ``fp32`` or ``int8``; the matrices are those of :func:`~sparkalbert.convert.convert_checkpoint`.
+    """
+    checkpoint = Checkpoint.open(source)
+    config = checkpoint.config
+    manifest = Manifest(
+        name=f"{checkpoint.folder.resolve().name}-unrolled",
+        source=checkpoint.folder.resolve().name,
+        revision=None,
+        precision=precision,
+        dimension=config.hidden_size,
+        max_pieces=config.max_position_embeddings,
+        num_layers=0,
+        files={},
+        versions=library_versions(),
+        note="Unrolled, for comparison only.",
+    )
+    with write_bundle(target, manifest) as folder:
+        copy_tokenizer(checkpoint.folder, folder)
+        located = write_weights(folder, weight_arrays(checkpoint, precision))
+        model = _graph(config, precision, located)
+        (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
+    return Bundle.open(target)
+
+
+def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto]) -> ModelProto:
+    nodes = Nodes(Constants())
+    mask = _additive_mask(nodes)
+    hidden = embeddings(nodes, config, precision)
+    number = 0
+    for group, count in enumerate(config.layers_of_groups()):
+        for _ in range(count):
+            for inner in range(config.inner_group_num):
+                nodes = replace(nodes, scope=f"layer_{number}_{inner}.")
+                hidden = _layer(nodes, config, precision, layer_prefix(group, inner), hidden, mask)
+            number += 1
+    nodes.rename_output(hidden, "last_hidden_state")
+    ids = ["batch", "pieces"]
+    graph = helper.make_graph(
+        nodes.nodes,
+        "albert_unrolled",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ids) for name in _INPUTS],
+        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*ids, config.hidden_size])],
+        [*nodes.constants.tensors.values(), *weights],
+    )
+    return helper.make_model(
+        graph,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
+        producer_name="sparkalbert",
+    )
+
+
+_INPUTS: Final = ("input_ids", "attention_mask")
+
+
+def _additive_mask(nodes: Nodes) -> str:
+    """Return float32 ``[batch, 1, 1, pieces]``: zero for a piece, the lowest number for padding."""
+    constants = nodes.constants
+    valid = nodes.add("Cast", "attention_mask", to=TensorProto.FLOAT)
+    padding = nodes.add("Sub", constants.add(1, "float32"), valid)
+    lowest = nodes.add("Mul", padding, constants.add(_LOWEST, "float32"))
+    return nodes.add("Unsqueeze", lowest, constants.add([1, 2], "int64"))
+
+
+def _layer(
+    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, mask: str
+) -> str:
+    context = _attention(nodes, config, precision, prefix, hidden, mask)
+    attended = _norm(nodes, config, f"{prefix}attention.", context, f"{prefix}attention.bias", hidden)
+    expanded = add_product(nodes, precision, attended, f"{prefix}ffn.weight")
+    activated = _activation(nodes, config, nodes.add("Add", expanded, f"{prefix}ffn.bias"))
+    narrowed, bias = add_ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
+    return _norm(nodes, config, f"{prefix}ffn_output.", narrowed, bias, attended)
+
+
+def _attention(
+    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, mask: str
+) -> str:
+    constants = nodes.constants
+    qkv = nodes.add("Add", add_product(nodes, precision, hidden, f"{prefix}qkv.weight"), f"{prefix}qkv.bias")
+    split = nodes.add_many("Split", qkv, outputs=3, axis=-1, num_outputs=3)
+    shape = constants.add([0, 0, config.num_attention_heads, config.head_size], "int64")
+    query, key, value = (
+        nodes.add("Transpose", nodes.add("Reshape", part, shape), perm=perm)
+        for part, perm in zip(split, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
+    )
+    scores = nodes.add(
+        "Div", nodes.add("MatMul", query, key), constants.add(config.head_size**0.5, "float32")
+    )
+    shares = nodes.add("Softmax", nodes.add("Add", scores, mask), axis=-1)
+    heads = nodes.add("Transpose", nodes.add("MatMul", shares, value), perm=[0, 2, 1, 3])
+    context = nodes.add("Reshape", heads, constants.add([0, 0, config.hidden_size], "int64"))
+    return add_product(nodes, precision, context, f"{prefix}attention.weight")
+
+
+def _norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, bias: str, skip: str) -> str:
+    summed = nodes.add("Add", nodes.add("Add", value, bias), skip)
+    norm = f"{prefix}norm."
+    return nodes.add(
+        "LayerNormalization",
+        summed,
+        f"{norm}weight",
+        f"{norm}bias",
+        axis=-1,
+        epsilon=config.layer_norm_eps,
+    )
+
+
+def _activation(nodes: Nodes, config: AlbertConfig, value: str) -> str:
+    """Add the activation as torch exports it: ONNX Runtime knows these patterns and fuses them."""
+    if config.activation == "relu":
+        return nodes.add("Relu", value)
+    number = nodes.constants.add
+    if config.activation == "erf":
+        inner = nodes.add("Erf", nodes.add("Div", value, number(2**0.5, "float32")))
+        gate = nodes.add("Add", inner, number(1, "float32"))
+        return nodes.add("Mul", nodes.add("Mul", value, gate), number(0.5, "float32"))
+    cube = nodes.add("Mul", nodes.add("Pow", value, number(3, "float32")), number(0.044715, "float32"))
+    inner = nodes.add("Mul", nodes.add("Add", value, cube), number(_SQRT_2_OVER_PI, "float32"))
+    gate = nodes.add("Add", nodes.add("Tanh", inner), number(1, "float32"))
+    return nodes.add("Mul", nodes.add("Mul", value, number(0.5, "float32")), gate)
