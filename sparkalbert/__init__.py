@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AlbertEmbeddings,
         DocumentAssembler,
         EmbeddingsFinisher,
+        LightPipeline,
         SentenceDetector,
         Tokenizer,
     )
@@ -25,6 +26,7 @@ __all__ = [
     "AlbertEmbeddings",
     "DocumentAssembler",
     "EmbeddingsFinisher",
+    "LightPipeline",
     "SentenceDetector",
     "Tokenizer",
     "WordEmbedder",
@@ -35,6 +37,7 @@ _HOMES = {
     "AlbertEmbeddings": "sparkalbert.ml",
     "DocumentAssembler": "sparkalbert.ml",
     "EmbeddingsFinisher": "sparkalbert.ml",
+    "LightPipeline": "sparkalbert.ml",
     "SentenceDetector": "sparkalbert.ml",
     "Tokenizer": "sparkalbert.ml",
     "WordEmbedder": "sparkalbert.inference",

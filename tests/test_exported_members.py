@@ -24,6 +24,7 @@ def test_the_root_offers_these_names():
         "AlbertEmbeddings",
         "DocumentAssembler",
         "EmbeddingsFinisher",
+        "LightPipeline",
         "SentenceDetector",
         "Tokenizer",
         "WordEmbedder",

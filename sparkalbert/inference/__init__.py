@@ -3,7 +3,7 @@
 from sparkalbert.inference.batching import BatchingOptions
 from sparkalbert.inference.embedder import EmbeddedText, EmbedderOptions, WordEmbedder
 from sparkalbert.inference.engine import VectorOptions
-from sparkalbert.inference.session import EncoderSession, SessionOptions
+from sparkalbert.inference.session import EncoderSession, SessionOptions, available_cores
 
 __all__ = [
     "BatchingOptions",
@@ -13,4 +13,5 @@ __all__ = [
     "SessionOptions",
     "VectorOptions",
     "WordEmbedder",
+    "available_cores",
 ]

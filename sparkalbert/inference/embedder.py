@@ -5,7 +5,6 @@ It puts the layers below together; the Spark stage runs the same objects on its 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.inference.batching import BatchingOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces, VectorOptions
 from sparkalbert.inference.pooling import Pooling
-from sparkalbert.inference.session import SessionOptions, shared_session
+from sparkalbert.inference.session import SessionOptions, available_cores, shared_session
 from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
 from sparkalbert.text.encoding import (
     ENCODINGS,
@@ -156,7 +155,7 @@ class WordEmbedder:
         options = EmbedderOptions(
             encoding=encoding,
             vectors=VectorOptions(pooling, tuple(layers), max_sentence_length),
-            session=SessionOptions(threads=threads or _available_cores(), device=device),
+            session=SessionOptions(threads=threads or available_cores(), device=device),
         )
         return cls(find_model(str(model)), options)
 
@@ -245,13 +244,6 @@ class WordEmbedder:
     @staticmethod
     def _split(vectors: Float32Array, counts: Sequence[int]) -> list[Float32Array]:
         return np.split(vectors, np.cumsum(counts)[:-1]) if counts else []
-
-
-def _available_cores() -> int:
-    """Cores this process may use; in a container often fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _begin_end(spans: Sequence[Span]) -> tuple[list[int], list[int]]:

@@ -5,6 +5,7 @@ The only module that imports onnxruntime. It knows nothing about text, words or 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from sparkalbert.bundle import Bundle
 from sparkalbert.errors import BundleError, InferenceError, ParamError
 
-__all__ = ["EncoderSession", "SessionOptions", "shared_session"]
+__all__ = ["EncoderSession", "SessionOptions", "available_cores", "shared_session"]
 
 Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
@@ -60,6 +61,13 @@ class SessionOptions:
         if kind not in {"cpu", "cuda"} or (number and not number.isdecimal()) or self.device == "cpu:":
             msg = f"device is {self.device!r}, expected 'cpu', 'cuda' or 'cuda:N'."
             raise ParamError(msg)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use; in a container often fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class EncoderSession:

@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparkalbert.ml.annotation import Annotation
+    from sparkalbert.ml.light_pipeline import LightPipeline
     from sparkalbert.ml.session.spark_session import start
     from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
     from sparkalbert.ml.stages.document_assembler import DocumentAssembler
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlbertEmbeddings",
+    "Annotation",
     "DocumentAssembler",
     "EmbeddingsFinisher",
+    "LightPipeline",
     "SentenceDetector",
     "Tokenizer",
     "TokenizerModel",
@@ -26,8 +30,10 @@ __all__ = [
 # Loaded when first used: a worker that unpickles one task must not import every stage.
 _HOMES = {
     "AlbertEmbeddings": "stages.albert_embeddings",
+    "Annotation": "annotation",
     "DocumentAssembler": "stages.document_assembler",
     "EmbeddingsFinisher": "stages.embeddings_finisher",
+    "LightPipeline": "light_pipeline",
     "SentenceDetector": "stages.sentence_detector",
     "Tokenizer": "stages.tokenizer",
     "TokenizerModel": "stages.tokenizer",

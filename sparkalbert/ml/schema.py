@@ -29,6 +29,7 @@ __all__ = [
     "DOCUMENT",
     "TOKEN",
     "VECTORS",
+    "WITH_VECTORS",
     "WORD_EMBEDDINGS",
     "annotator_type",
     "check_column",
@@ -40,6 +41,9 @@ __all__ = [
 DOCUMENT: Final = "document"
 TOKEN: Final = "token"  # noqa: S105 - an annotator type
 WORD_EMBEDDINGS: Final = "word_embeddings"
+WITH_VECTORS: Final = frozenset({WORD_EMBEDDINGS, "sentence_embeddings"})
+"""Annotator types whose annotations hold vectors."""
+
 _TYPE_KEY: Final = "annotatorType"
 
 ANNOTATION: Final = StructType(

@@ -7,7 +7,7 @@ Spark job starts before the user asks for rows. How vectors are made is the laye
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.bundle import Bundle, Precision, find_model
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
+from sparkalbert.inference import EmbedderOptions, available_cores
 from sparkalbert.ml.schema import (
     ANNOTATIONS,
     DOCUMENT,
@@ -30,10 +31,12 @@ from sparkalbert.ml.schema import (
 )
 from sparkalbert.ml.stages.bundle_files import load_bundle, save_bundle
 from sparkalbert.ml.stages.embedding_params import AlbertEmbeddingsParams
+from sparkalbert.ml.stages.local import LocalStep, RunsLocally, columns_by_type, task_step
 from sparkalbert.ml.stages.params import HasInputCols, HasOutputCol
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.worker.distribution import ship
+from sparkalbert.ml.worker.distribution import ModelHandle, ship
 from sparkalbert.ml.worker.embedding_tasks import (
+    ANNOTATION_FIELDS,
     ANNOTATION_INPUTS,
     TOKEN_LIST_INPUTS,
     AnnotationTask,
@@ -47,10 +50,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AlbertEmbeddings"]
 
-_FIELDS = ("begin", "end", "result")
 
-
-class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddingsParams, StageReadWrite):
+class AlbertEmbeddings(
+    Transformer, HasInputCols, HasOutputCol, AlbertEmbeddingsParams, StageReadWrite, RunsLocally
+):
     """Adds ALBERT token embeddings: one vector per token, in order, always the same vector.
 
     Input is either a document (or sentence) and a token annotation column, in any order, which gives
@@ -208,14 +211,10 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         return len(value) == 1
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        bundle = self._bundle()
-        options = self._embedder_options()
-        options.vectors.check(bundle.manifest)
-        dimension = self._checked_dimension(options.vectors.dimension(bundle.manifest))
+        bundle, options = self._checked_model()
         columns = self._input_columns(dataset)
         handle = ship(dataset, bundle, self.getModelDistribution())
-        threads = self.getThreads() if self.isSet(self.threads) else None
-        model = WorkerModel(handle, options, threads)
+        model = WorkerModel(handle, options, self.getThreads() if self.isSet(self.threads) else None)
         output = self.getOutputCol()
         if len(columns) == 1:
             return dataset.withColumn(
@@ -224,27 +223,44 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
         task = AnnotationTask(model, lower_case=not self.getCaseSensitive())
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
-            "dimension": dimension,
+            "dimension": options.vectors.dimension(bundle.manifest),
             "ref": self.getStorageRef(),
         }
         column = arrow_column(task, columns, ANNOTATION_INPUTS, ANNOTATIONS)
         return dataset.withColumn(output, column).withMetadata(output, metadata)
 
-    def _checked_dimension(self, dimension: int) -> int:
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
+        bundle, options = self._checked_model()
+        threads = self.getThreads() if self.isSet(self.threads) else available_cores()
+        model = WorkerModel(ModelHandle.in_place(bundle), options, threads)
+        task = AnnotationTask(model, lower_case=not self.getCaseSensitive())
+        inputs = [(found[kind], ANNOTATION_FIELDS) for kind in (DOCUMENT, TOKEN)]
+        return task_step(task, inputs, self.getOutputCol())
+
+    def _checked_model(self) -> tuple[Bundle, EmbedderOptions]:
+        """The model and what is asked of it, checked against each other."""
+        bundle, options = self._bundle(), self._embedder_options()
+        options.vectors.check(bundle.manifest)
+        dimension = options.vectors.dimension(bundle.manifest)
         if self.isSet(self.dimension) and self.getDimension() != dimension:
             msg = (
                 f"dimension is {self.getDimension()}, but model {self.getModel()!r} with pooling "
                 f"{self.getPooling()!r} gives vectors of {dimension}. Leave dimension unset."
             )
             raise ParamError(msg)
-        return dimension
+        return bundle, options
 
-    def _input_columns(self, dataset: DataFrame) -> list[Column]:
-        """The columns the workers read, found and checked on the driver."""
+    def _checked_columns(self) -> list[str]:
         if not self.isDefined(self.inputCols):
             msg = f'{self.uid} has no inputCols: setInputCols("sentence", "token") or one column of tokens.'
             raise ParamError(msg)
-        names = self.getInputCols()
+        names: list[str] = self.getInputCols()
+        return names
+
+    def _input_columns(self, dataset: DataFrame) -> list[Column]:
+        """The columns the workers read, found and checked on the driver."""
+        names = self._checked_columns()
         if len(names) == 1:
             field = check_column(dataset, names[0], self.uid)
             if not is_token_list(field.dataType):
@@ -256,7 +272,9 @@ class AlbertEmbeddings(Transformer, HasInputCols, HasOutputCol, AlbertEmbeddings
             return [F.col(reference(field.name))]
         found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
         return [
-            F.col(reference(found[kind])).getField(field) for kind in (DOCUMENT, TOKEN) for field in _FIELDS
+            field.column(F.col(reference(found[kind])))
+            for kind in (DOCUMENT, TOKEN)
+            for field in ANNOTATION_FIELDS
         ]
 
     def _save_files(self, spark: SparkSession, path: str) -> None:

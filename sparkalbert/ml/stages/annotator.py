@@ -6,16 +6,16 @@ subclass says with a task of :mod:`sparkalbert.ml.worker.annotation_tasks`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import pyarrow as pa
 from pyspark.ml import Transformer
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, find_annotation_columns, reference
+from sparkalbert.ml.stages.local import LocalStep, RunsLocally, columns_by_type, task_step
 from sparkalbert.ml.stages.params import (
     HasInputCols,
     HasLazyAnnotator,
@@ -23,6 +23,7 @@ from sparkalbert.ml.stages.params import (
     HasOutputCol,
     HasParamKeywords,
 )
+from sparkalbert.ml.worker.fields import AnnotationField, arrow_types
 from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
 
 __all__ = ["AnnotatorParams", "DocumentAnnotator"]
@@ -35,7 +36,7 @@ class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBou
     optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
 
 
-class DocumentAnnotator(Transformer, AnnotatorParams):
+class DocumentAnnotator(Transformer, AnnotatorParams, RunsLocally):
     """Adds an annotation column computed from a document or sentence column.
 
     A null row gives null, an empty one gives empty.
@@ -43,24 +44,31 @@ class DocumentAnnotator(Transformer, AnnotatorParams):
 
     name: ClassVar[str]
     outputAnnotatorType: ClassVar[str]
+    _fields: ClassVar[Sequence[AnnotationField]]
+    """What the task reads of the documents."""
 
     def _task(self) -> BatchFunction:
         """Return what the workers run; raises ParamError where a Param cannot work."""
         raise NotImplementedError
 
-    def _inputs(self, documents: Column) -> tuple[list[Column], Sequence[pa.DataType]]:
-        """Return the columns the task reads, and the Arrow types it sees them as."""
-        raise NotImplementedError
-
-    def _transform(self, dataset: DataFrame) -> DataFrame:
+    def _checked_columns(self) -> list[str]:
         if not self.isDefined(self.inputCols):
             msg = f'{self.uid} has no inputCols: setInputCols("document") or another document column.'
             raise ParamError(msg)
-        names = self.getInputCols()
+        names: list[str] = self.getInputCols()
         self.inputColsValidation(names)
+        return names
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        names = self._checked_columns()
         found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
-        columns, types = self._inputs(F.col(reference(found[DOCUMENT])))
-        column = arrow_column(self._task(), columns, types, ANNOTATIONS)
+        documents = F.col(reference(found[DOCUMENT]))
+        columns = [field.column(documents) for field in self._fields]
+        column = arrow_column(self._task(), columns, arrow_types(self._fields), ANNOTATIONS)
         output = self.getOutputCol()
         metadata = {"annotatorType": self.outputAnnotatorType}
         return dataset.withColumn(output, column).withMetadata(output, metadata)
+
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
+        return task_step(self._task(), [(found[DOCUMENT], self._fields)], self.getOutputCol())

@@ -6,9 +6,12 @@ expressions mean what they mean in Java. It knows columns, nothing about rules o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pyarrow as pa
 from pyspark.ml import Transformer
 from pyspark.ml.param import TypeConverters
 from pyspark.ml.param.shared import HasInputCol
@@ -16,10 +19,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, FloatType, MapType, StringType
 
+from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, check_column, is_token_list, reference
+from sparkalbert.ml.stages.local import LocalRows, LocalStep, RunsLocally
 from sparkalbert.ml.stages.params import HasOutputCol, HasParamKeywords, declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.worker.arrow import annotation_array, list_array, metadata_array, string_array
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +50,9 @@ _CLEANUPS: Final[dict[str, tuple[bool, str, str]]] = {
 CLEANUP_MODES: Final = tuple(_CLEANUPS)
 
 
-class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords, StageReadWrite):
+class DocumentAssembler(
+    Transformer, HasInputCol, HasOutputCol, HasParamKeywords, StageReadWrite, RunsLocally
+):
     """Adds a document column: one annotation for a text, one for each element of an array of texts.
 
     A null text becomes the empty document, a null array none. ``begin`` is 0, ``end`` the index of the
@@ -189,6 +197,36 @@ class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords
             return F.regexp_replace(kept, pattern, replacement) if pattern else kept
 
         return clean
+
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:  # noqa: ARG002 - the first stage
+        """Documents of texts; without metadata, as in Spark NLP's LightPipeline."""
+        output, clean = self.getOutputCol(), _local_cleaner(self.getCleanupMode())
+
+        def step(rows: LocalRows) -> LocalRows:
+            return rows.with_column(output, _documents([clean(text) for text in rows.texts]))
+
+        return step
+
+
+def _local_cleaner(mode: str) -> Callable[[str], str]:
+    """Return what :meth:`DocumentAssembler._cleaner` does, in Python."""
+    trimmed, pattern, replacement = _CLEANUPS[mode]
+    found = re.compile(pattern, re.ASCII)  # ASCII: Java's \s knows six characters
+
+    def clean(text: str) -> str:
+        kept = text.strip(_TRIMMED) if trimmed else text
+        return found.sub(replacement, kept) if pattern else kept
+
+    return clean
+
+
+def _documents(texts: Sequence[str]) -> pa.Array:
+    """Return one document for each text."""
+    count = len(texts)
+    end = np.array([utf16_length(text) for text in texts], dtype=np.int64) - 1
+    begin, one = np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64)
+    items = annotation_array(DOCUMENT, begin, end, string_array(texts), metadata_array([], count), None)
+    return list_array(one, items, valid=one.astype(bool), nullable=True)
 
 
 def _utf16_length(text: Column) -> Column:

@@ -5,8 +5,8 @@ Only Spark SQL expressions, evaluated in the JVM. It knows columns, nothing abou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
@@ -17,12 +17,13 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml.schema import (
-    WORD_EMBEDDINGS,
+    WITH_VECTORS,
     annotator_type,
     check_column,
     is_annotation_type,
     reference,
 )
+from sparkalbert.ml.stages.local import LocalStep, RunsLocally, left_out
 from sparkalbert.ml.stages.params import HasParamKeywords, declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
 
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingsFinisher"]
 
-_WITH_VECTORS: Final = {WORD_EMBEDDINGS, "sentence_embeddings"}
 
-
-class EmbeddingsFinisher(Transformer, HasInputCols, HasOutputCols, HasParamKeywords, StageReadWrite):
+class EmbeddingsFinisher(
+    Transformer, HasInputCols, HasOutputCols, HasParamKeywords, StageReadWrite, RunsLocally
+):
     """Adds, for each embeddings column, a column of its vectors: ``array<array<float>>`` or ML vectors.
 
     Parameters
@@ -123,6 +124,10 @@ class EmbeddingsFinisher(Transformer, HasInputCols, HasOutputCols, HasParamKeywo
         # array_to_vector fails on null.
         return F.transform(vectors, lambda vector: F.when(vector.isNotNull(), array_to_vector(vector)))
 
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:  # noqa: ARG002 - nothing is read
+        """Nothing: Spark NLP's LightPipeline passes it by, and gives vectors with parse_embeddings."""
+        return left_out
+
 
 def _names(value: Sequence[str | list[str]]) -> Any:
     return value[0] if len(value) == 1 and isinstance(value[0], list) else list(value)
@@ -135,7 +140,7 @@ def _check_embeddings(dataset: DataFrame, column: str, stage: str) -> None:
         msg = f"{stage}: column [{column}] must be an NLP Annotation column, found {found}."
         raise ColumnError(msg)
     kind = annotator_type(dataset, column)
-    if kind is not None and kind not in _WITH_VECTORS:
+    if kind is not None and kind not in WITH_VECTORS:
         msg = (
             f"{stage}: column [{column}] must be a type of either WordEmbeddings, BertEmbeddings, "
             f"ChunkEmbeddings, or SentenceEmbeddings, found {kind}."

@@ -5,19 +5,17 @@ The rules are :mod:`sparkalbert.text.sentences`'; here are their Params and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyspark.ml.param import TypeConverters
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.ml.schema import DOCUMENT, reference
 from sparkalbert.ml.stages.annotator import DocumentAnnotator
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, SentenceTask
+from sparkalbert.ml.worker.annotation_tasks import SENTENCE_FIELDS, SentenceTask
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
 
     name = "SentenceDetector"
     outputAnnotatorType = DOCUMENT
+    _fields = SENTENCE_FIELDS
 
     useAbbreviations = declare_param(
         "useAbbreviations",
@@ -178,10 +177,6 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         options = self._options()
         SentenceSplitter(options)  # a pattern that cannot work fails here, not on a worker
         return SentenceTask(options)
-
-    def _inputs(self, documents: Column) -> tuple[list[Column], Sequence[pa.DataType]]:
-        entries = F.transform(documents.getField("metadata"), F.map_entries)
-        return [documents.getField("begin"), documents.getField("result"), entries], SENTENCE_INPUTS
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         transformed = super()._transform(dataset)

@@ -7,23 +7,21 @@ data. The rules are :mod:`sparkalbert.text.tokens`'; here are their Params and t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa
 from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from sparkalbert.errors import ParamError
 from sparkalbert.ml.schema import TOKEN
 from sparkalbert.ml.stages.annotator import AnnotatorParams, DocumentAnnotator
+from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.worker.annotation_tasks import TOKEN_INPUTS, TokenTask
+from sparkalbert.ml.worker.annotation_tasks import TOKEN_FIELDS, TokenTask
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
 if TYPE_CHECKING:
@@ -225,6 +223,7 @@ class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
 
     name = "TokenizerModel"
     outputAnnotatorType = TOKEN
+    _fields = TOKEN_FIELDS
 
     def __init__(self, **params: Any) -> None:
         super().__init__()
@@ -234,12 +233,8 @@ class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
     def _task(self) -> TokenTask:
         return TokenTask(self._options())
 
-    def _inputs(self, documents: Column) -> tuple[list[Column], Sequence[pa.DataType]]:
-        index = F.transform(documents.getField("metadata"), lambda entries: entries.getItem("sentence"))
-        return [documents.getField("begin"), documents.getField("result"), index], TOKEN_INPUTS
 
-
-class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite):
+class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, FitsLocally):
     """Gives a :class:`TokenizerModel` that cuts sentences as Spark NLP's Tokenizer does.
 
     ``fit`` never looks at the data.
@@ -301,7 +296,8 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite):
         """Gets exceptionsPath, if set."""
         return str(self.getOrDefault(self.exceptionsPath))
 
-    def _fit(self, dataset: DataFrame) -> TokenizerModel:
+    def _fit(self, dataset: DataFrame | None) -> TokenizerModel:
+        """Return the model; without a dataset the exceptions file must lie on the driver."""
         model = self._copyValues(TokenizerModel())
         if self.isSet(self.exceptionsPath):
             lines = _lines(dataset, self.getExceptionsPath())
@@ -309,8 +305,11 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite):
         model._options()  # noqa: SLF001 - what cannot work fails here, before any row
         return model
 
+    def _fit_locally(self) -> TokenizerModel:
+        return self._fit(None)
 
-def _lines(dataset: DataFrame, path: str) -> list[str]:
+
+def _lines(dataset: DataFrame | None, path: str) -> list[str]:
     """Return the lines of a text file, empty ones left out: an empty exception would match anywhere."""
     parts = urlsplit(path)
     if parts.scheme in {"", "file"}:
@@ -319,6 +318,9 @@ def _lines(dataset: DataFrame, path: str) -> list[str]:
             msg = f"exceptionsPath: found no file {path} on the driver. Please name a UTF-8 text file."
             raise ParamError(msg)
         text = local.read_text(encoding="utf-8")
+    elif dataset is None:
+        msg = f"exceptionsPath: {path} is read by Spark. Please fit on a DataFrame, or name a file here."
+        raise ParamError(msg)
     else:
         rows = dataset.sparkSession.read.text(path, wholetext=True).collect()
         text = "\n".join(row[0] for row in rows)

@@ -26,25 +26,35 @@ from sparkalbert.ml.worker.arrow import (
     metadata_array,
     string_array,
 )
+from sparkalbert.ml.worker.fields import BEGIN, METADATA, RESULT, SENTENCE, arrow_types
 from sparkalbert.stage_times import STAGE_TIMES
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
-__all__ = ["SENTENCE_INPUTS", "TOKEN_INPUTS", "SentenceTask", "TokenTask"]
+__all__ = [
+    "SENTENCE_FIELDS",
+    "SENTENCE_INPUTS",
+    "TOKEN_FIELDS",
+    "TOKEN_INPUTS",
+    "SentenceTask",
+    "TokenTask",
+]
 
 Int64Array = npt.NDArray[np.int64]
 
 _GROUP_BYTES: Final = 1 << 20
 """Text worked on at a time; the annotations of its tokens take about thirty times as much."""
 
-_ENTRY: Final = pa.struct([("key", pa.string()), ("value", pa.string())])
 _SENTENCE: Final = "sentence"
 
-SENTENCE_INPUTS: Final = (pa.list_(pa.int32()), pa.list_(pa.string()), pa.list_(pa.list_(_ENTRY)))
-"""begin, result and metadata entries of the documents. Entries, because pandas has no maps."""
+SENTENCE_FIELDS: Final = (BEGIN, RESULT, METADATA)
+"""What is read of the documents."""
 
-TOKEN_INPUTS: Final = (pa.list_(pa.int32()), pa.list_(pa.string()), pa.list_(pa.string()))
-"""begin and result of the sentences, and what their metadata calls their index."""
+TOKEN_FIELDS: Final = (BEGIN, RESULT, SENTENCE)
+"""What is read of the sentences."""
+
+SENTENCE_INPUTS: Final = arrow_types(SENTENCE_FIELDS)
+TOKEN_INPUTS: Final = arrow_types(TOKEN_FIELDS)
 
 
 @dataclass(frozen=True)

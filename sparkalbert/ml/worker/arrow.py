@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["annotation_array", "list_array", "list_bounds", "metadata_array", "string_array", "vector_array"]
+__all__ = [
+    "ANNOTATIONS_TYPE",
+    "annotation_array",
+    "list_array",
+    "list_bounds",
+    "metadata_array",
+    "string_array",
+    "vector_array",
+]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -23,6 +31,22 @@ _METADATA: Final = pa.map_(pa.field("key", pa.string(), nullable=False), pa.fiel
 def _element(kind: pa.DataType, *, nullable: bool) -> pa.DataType:
     """Spark names the child of a list ``element``."""
     return pa.list_(pa.field("element", kind, nullable))
+
+
+ANNOTATIONS_TYPE: Final = _element(
+    pa.struct(
+        [
+            pa.field("annotatorType", pa.string()),
+            pa.field("begin", pa.int32(), nullable=False),
+            pa.field("end", pa.int32(), nullable=False),
+            pa.field("result", pa.string()),
+            pa.field("metadata", _METADATA),
+            pa.field("embeddings", _element(pa.float32(), nullable=False)),
+        ]
+    ),
+    nullable=True,
+)
+"""The Arrow type that Spark makes of :data:`sparkalbert.ml.schema.ANNOTATIONS`."""
 
 
 def _offsets(counts: Int64Array) -> npt.NDArray[np.int32]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -52,6 +52,11 @@ class ModelHandle:
     path: str
     broadcast: Any = None
     artifact: str = ""
+
+    @classmethod
+    def in_place(cls, bundle: Bundle) -> ModelHandle:
+        """Return the handle of a bundle that is used where it lies."""
+        return cls(bundle.manifest.name, bundle.digest, str(bundle.path.resolve()))
 
     def locate(self) -> Bundle:
         """Return the bundle as this worker sees it, installing it on the node if need be.
@@ -140,17 +145,17 @@ def _choose(session: Any, bundle: Bundle, *, connect: bool) -> Distribution:
 
 
 def _send(session: Any, bundle: Bundle, how: str, *, connect: bool) -> ModelHandle:
-    handle = {"name": bundle.manifest.name, "digest": bundle.digest, "path": str(bundle.path.resolve())}
+    handle = ModelHandle.in_place(bundle)
     if how == "broadcast":
-        return ModelHandle(**handle, broadcast=session.sparkContext.broadcast(PackedBundle(bundle)))
+        return replace(handle, broadcast=session.sparkContext.broadcast(PackedBundle(bundle)))
     if how == "path":
-        return ModelHandle(**handle)
+        return handle
     packed = pack(bundle)
     if connect:
         session.addArtifacts(str(packed), file=True)
     else:
         session.sparkContext.addFile(str(packed))
-    return ModelHandle(**handle, artifact=packed.name)
+    return replace(handle, artifact=packed.name)
 
 
 def _artifact_places(name: str) -> Iterator[Path]:

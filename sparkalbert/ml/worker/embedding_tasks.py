@@ -27,10 +27,18 @@ from sparkalbert.ml.worker.arrow import (
     vector_array,
 )
 from sparkalbert.ml.worker.distribution import ModelHandle
+from sparkalbert.ml.worker.fields import BEGIN, END, RESULT, arrow_types
 from sparkalbert.ml.worker.row import NOWHERE, Annotations, RowPlan, plan_row
 from sparkalbert.stage_times import STAGE_TIMES
 
-__all__ = ["ANNOTATION_INPUTS", "TOKEN_LIST_INPUTS", "AnnotationTask", "TokenListTask", "WorkerModel"]
+__all__ = [
+    "ANNOTATION_FIELDS",
+    "ANNOTATION_INPUTS",
+    "TOKEN_LIST_INPUTS",
+    "AnnotationTask",
+    "TokenListTask",
+    "WorkerModel",
+]
 
 Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
@@ -41,12 +49,12 @@ _GROUP_BYTES: Final = 32 << 20
 _OUTPUT_BYTES: Final = 16 << 20
 """Vectors in one output array: the size at which Spark reads fastest."""
 
-_STRINGS: Final = pa.list_(pa.string())
-_INTEGERS: Final = pa.list_(pa.int32())
+TOKEN_LIST_INPUTS: Final = (pa.list_(pa.string()),)
 
-TOKEN_LIST_INPUTS: Final = (_STRINGS,)
-ANNOTATION_INPUTS: Final = (_INTEGERS, _INTEGERS, _STRINGS) * 2
-"""begin, end, result of the sentences, then of the tokens."""
+ANNOTATION_FIELDS: Final = (BEGIN, END, RESULT)
+"""What is read of the sentences, then of the tokens."""
+
+ANNOTATION_INPUTS: Final = arrow_types(ANNOTATION_FIELDS * 2)
 
 
 @dataclass(frozen=True)

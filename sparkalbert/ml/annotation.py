@@ -1,0 +1,142 @@
+"""One annotation as a Python object, with Spark NLP's names.
+
+What :class:`~sparkalbert.ml.LightPipeline` gives, and what a function of one's own over annotation
+columns takes and makes. It computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import Row
+from pyspark.sql.types import ArrayType, StructType
+
+from sparkalbert.ml.schema import ANNOTATION, ANNOTATIONS, WITH_VECTORS
+
+__all__ = ["Annotation", "annotation_list", "result_list"]
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(repr=False)
+class Annotation:
+    """What an annotator says of a stretch of text.
+
+    Attributes
+    ----------
+    annotatorType
+        ``document``, ``token``, ``word_embeddings``, ...
+    begin, end
+        Where the stretch lies, in UTF-16 units of the document; `end` is inclusive.
+    result
+        The stretch, or what became of it.
+    metadata
+        What else is known, as text.
+    embeddings
+        The vector; empty where there is none.
+
+    Examples
+    --------
+    >>> Annotation("token", 0, 3, "Rare", {"sentence": "0"}, []).copy("rare")
+    Annotation(token, 0, 3, rare, {'sentence': '0'}, [])
+    """
+
+    annotatorType: str
+    begin: int
+    end: int
+    result: str
+    metadata: dict[str, str]
+    embeddings: list[float]
+
+    def copy(self, result: str) -> Annotation:
+        """Return an annotation that differs in its result only."""
+        return Annotation(self.annotatorType, self.begin, self.end, result, self.metadata, self.embeddings)
+
+    def __str__(self) -> str:
+        return (
+            f"Annotation({self.annotatorType}, {self.begin}, {self.end}, {self.result}, {self.metadata}, "
+            f"{self.embeddings})"
+        )
+
+    __repr__ = __str__
+
+    @staticmethod
+    def dataType() -> StructType:
+        """Return the Spark type of an annotation.
+
+        It is the type that annotation columns have. Spark NLP's Python class names another, without
+        nulls, which its own finishers refuse.
+        """
+        return ANNOTATION
+
+    @staticmethod
+    def arrayType() -> ArrayType:
+        """Return the Spark type of an annotation column."""
+        return ANNOTATIONS
+
+    @staticmethod
+    def fromRow(row: Any) -> Annotation:
+        """Return the annotation that a row of an annotation column holds."""
+        return Annotation(row.annotatorType, row.begin, row.end, row.result, row.metadata, row.embeddings)
+
+    @staticmethod
+    def toRow(annotation: Annotation) -> Row:
+        """Return an annotation as a row of :meth:`dataType`."""
+        values: Any = [getattr(annotation, field.name) for field in fields(annotation)]
+        return Row(*values)
+
+
+def annotation_list(annotations: pa.Array, *, with_vectors: bool) -> list[Annotation]:
+    """Return annotations out of Arrow structs.
+
+    Parameters
+    ----------
+    annotations
+        ``struct`` ``[n]``, as :func:`sparkalbert.ml.worker.arrow.annotation_array` makes them.
+    with_vectors
+        Whether `embeddings` is filled.
+    """
+    parts = [annotations.field(name).to_pylist() for name in ("annotatorType", "begin", "end", "result")]
+    metadata = [dict(entries) for entries in annotations.field("metadata").to_pylist()]
+    vectors = [vector.tolist() if with_vectors else [] for vector in _vectors(annotations)]
+    return [Annotation(*values) for values in zip(*parts, metadata, vectors, strict=True)]
+
+
+def result_list(annotations: pa.Array, *, with_vectors: bool) -> list[str]:
+    """Return the results of Arrow structs; `with_vectors`, vectors as text where there are any."""
+    kinds = annotations.field("annotatorType")
+    if with_vectors and len(kinds) and kinds[0].as_py() in WITH_VECTORS:
+        return [" ".join(map(_java_text, vector)) for vector in _vectors(annotations)]
+    results: list[str] = annotations.field("result").to_pylist()
+    return results
+
+
+def _vectors(annotations: pa.Array) -> Iterator[Float32Array]:
+    vectors = annotations.field("embeddings")
+    flat = np.asarray(vectors.values)
+    for start, stop in pairwise(np.asarray(vectors.offsets).tolist()):
+        yield flat[start:stop]
+
+
+def _java_text(value: np.float32) -> str:
+    """Return a float as Java writes it: the shortest digits that mean it.
+
+    Examples
+    --------
+    >>> [_java_text(np.float32(value)) for value in (0.1, 2, 1e-4, -2.5e7, np.nan, -np.inf)]
+    ['0.1', '2.0', '1.0E-4', '-2.5E7', 'NaN', '-Infinity']
+    """
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0 or 1e-3 <= abs(value) < 1e7:  # noqa: PLR2004 - where Float.toString changes its form
+        return np.format_float_positional(value, unique=True, trim="0")
+    text = np.format_float_scientific(value, unique=True, trim="0", exp_digits=1)
+    return text.replace("e+", "e").replace("e", "E")

@@ -1,0 +1,89 @@
+"""The parts of an annotation column that a task reads, as Spark and as Arrow hand them over.
+
+A task sees plain lists, because pandas has neither structs nor maps. Each part is told once here, in
+both forms, so that a task runs on the same input with Spark and without. It knows the annotation
+layout, nothing about tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+__all__ = [
+    "BEGIN",
+    "EMBEDDINGS",
+    "END",
+    "METADATA",
+    "RESULT",
+    "SENTENCE",
+    "AnnotationField",
+    "arrow_types",
+]
+
+_METADATA: Final = "metadata"
+
+
+@dataclass(frozen=True)
+class AnnotationField:
+    """One part of each annotation of a column.
+
+    Attributes
+    ----------
+    name
+        The field of the annotation.
+    type
+        Arrow type of the part's column: a list for each row.
+    key
+        Of a map, the key whose value is read; None for all entries.
+    """
+
+    name: str
+    type: pa.DataType
+    key: str | None = None
+
+    def column(self, annotations: Column) -> Column:
+        """Return the part of a Spark column of annotations."""
+        part = annotations.getField(self.name)
+        if self.name != _METADATA:
+            return part
+        if self.key is None:
+            return F.transform(part, F.map_entries)
+        return F.transform(part, lambda entries: entries.getItem(self.key))
+
+    def array(self, annotations: pa.Array) -> pa.Array:
+        """Return the part of an Arrow array of annotations, ``list<struct>`` ``[rows]``."""
+        part = annotations.values.field(self.name)
+        if self.name == _METADATA:
+            part = _entries(part) if self.key is None else pc.map_lookup(part, self.key, "first")
+        mask = annotations.is_null() if annotations.null_count else None
+        offsets = annotations.offsets
+        return pa.ListArray.from_arrays(offsets, part, mask=mask).cast(self.type)
+
+
+_ENTRY: Final = pa.struct([("key", pa.string()), ("value", pa.string())])
+
+BEGIN: Final = AnnotationField("begin", pa.list_(pa.int32()))
+END: Final = AnnotationField("end", pa.list_(pa.int32()))
+RESULT: Final = AnnotationField("result", pa.list_(pa.string()))
+METADATA: Final = AnnotationField(_METADATA, pa.list_(pa.list_(_ENTRY)))
+SENTENCE: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="sentence")
+EMBEDDINGS: Final = AnnotationField("embeddings", pa.list_(pa.list_(pa.float32())))
+
+
+def arrow_types(fields: Sequence[AnnotationField]) -> tuple[pa.DataType, ...]:
+    """Return the Arrow type of each field's column."""
+    return tuple(field.type for field in fields)
+
+
+def _entries(maps: pa.Array) -> pa.Array:
+    """Return ``map`` as ``list<struct<key, value>>``."""
+    pairs = pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
+    mask = maps.is_null() if maps.null_count else None
+    return pa.ListArray.from_arrays(maps.offsets, pairs, mask=mask)
