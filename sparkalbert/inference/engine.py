@@ -176,12 +176,13 @@ class Engine:
         capacity = self.options.max_sentence_length - 2
         num_pieces = len(sentence.ids)
         starts = window_starts(num_pieces, capacity)
-        window = np.repeat(
-            best_window(sentence.ranges[:, 0], sentence.ranges[:, 1] - 1, num_pieces, capacity), counts
-        )
+        # [SEP], one past the last piece, is where that piece is.
+        first, last = np.minimum(sentence.ranges.T - [[0], [1]], num_pieces - 1)
+        window = np.repeat(best_window(first, last, num_pieces, capacity), counts)
         # A word longer than a window has none of its own: each of its pieces finds its best one.
         alone = window < 0
-        window[alone] = best_window(pieces[alone], pieces[alone], num_pieces, capacity)
+        single = np.minimum(pieces[alone], num_pieces - 1)
+        window[alone] = best_window(single, single, num_pieces, capacity)
         first_sequence = len(request.sequences)
         request.sequences += [self._framed(sentence.ids[start : start + capacity]) for start in starts]
         request.sequence_of_row.append(window + first_sequence)

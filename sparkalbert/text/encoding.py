@@ -1,8 +1,8 @@
 """A sentence and its tokens to piece ids, and for each token the range of its pieces.
 
 Two encodings: ``sentence`` encodes the sentence's text whole, as ALBERT was trained, and finds each
-token's pieces by offsets; ``token`` encodes each token alone, as Spark NLP does. It knows nothing
-about vectors.
+token's pieces by offsets; ``token`` encodes each token alone, as Spark NLP does. Spark NLP's cut at
+the longest sentence is here too. It knows nothing about vectors.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "encode_sentence",
     "encode_token_list",
     "encode_tokens",
+    "truncate",
 ]
 
 Int64Array = npt.NDArray[np.int64]
@@ -45,7 +46,8 @@ class EncodedSentence:
         int64 ``[pieces]``.
     ranges
         int64 ``[tokens, 2]``: first piece and one past the last of each token; an empty range for a
-        token without a piece, such as a lone zero-width space.
+        token without a piece, such as a lone zero-width space. The index after the last piece stands
+        for the ``[SEP]`` that will follow; only :func:`truncate` makes use of it.
     """
 
     ids: Int64Array
@@ -101,3 +103,36 @@ def encode_tokens(
     starts = np.concatenate([np.zeros(1, dtype=np.int64), stops[:-1]])[: len(ids)]
     joined = np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64)
     return EncodedSentence(joined, np.stack([starts, stops], axis=1))
+
+
+def truncate(sentence: EncodedSentence, num_pieces: int) -> EncodedSentence:
+    """Keep a sentence's first pieces and leave later tokens without any, as Spark NLP does.
+
+    A token that begins right after the last piece kept takes the place of ``[SEP]``, and so its vector:
+    Spark NLP pairs pieces with the model's rows, and that row is still there (seen in 5.5.3;
+    ``Albert.scala``, ``predict``).
+
+    Parameters
+    ----------
+    sentence
+        The whole sentence.
+    num_pieces
+        Most pieces to keep, at least 1.
+
+    Examples
+    --------
+    >>> whole = EncodedSentence(np.arange(10, 16), np.array([[0, 1], [1, 4], [4, 5], [5, 6]]))
+    >>> cut = truncate(whole, 2)
+    >>> cut.ids.tolist(), cut.ranges.tolist()
+    ([10, 11], [[0, 1], [1, 2], [0, 0], [0, 0]])
+    >>> truncate(whole, 4).ranges.tolist()
+    [[0, 1], [1, 4], [4, 5], [0, 0]]
+    """
+    if len(sentence.ids) <= num_pieces:
+        return sentence
+    starts, stops = sentence.ranges.T
+    # Beyond its own pieces a token has none; the one on [SEP] has that place alone.
+    stops = np.where(starts == num_pieces, np.minimum(stops, num_pieces + 1), np.minimum(stops, num_pieces))
+    ranges = np.stack([starts, stops], axis=1)
+    ranges[starts > num_pieces] = 0
+    return EncodedSentence(sentence.ids[:num_pieces], ranges)

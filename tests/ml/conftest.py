@@ -1,6 +1,7 @@
 """What the real Spark NLP made of real texts, and what every stage must keep."""
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
+from sparkalbert.bundle import Bundle
+from sparkalbert.convert import convert_checkpoint
 
 _RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "spark-nlp"
 
@@ -37,6 +41,16 @@ def recorded_output(recorded_folder: Path) -> Callable[[str], list[dict[str, Any
 def recorded_schema(recorded_folder: Path) -> Callable[[str], dict[str, Any]]:
     """annotators/NAME.schema.json: the columns and the whole Spark schema, as JSON."""
     return lambda name: json.loads((recorded_folder / "annotators" / f"{name}.schema.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def recorded_model(recorded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The model behind the recorded vectors."""
+    folder = tmp_path_factory.mktemp("recorded")
+    checkpoint = folder / "checkpoint"
+    shutil.copytree(recorded_folder / "tiny-checkpoint", checkpoint)
+    shutil.copyfile(recorded_folder.parent / "albert-spiece.model", checkpoint / "spiece.model")
+    return convert_checkpoint(checkpoint, folder / "recorded-model")
 
 
 @pytest.fixture(scope="session")

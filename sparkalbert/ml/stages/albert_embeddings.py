@@ -62,6 +62,12 @@ class AlbertEmbeddings(
     token without any piece (a lone zero-width space, say) gets the zero vector and, in annotations,
     ``pieceId`` -1 and ``isOOV`` true.
 
+    ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded alone, tokens
+    without a piece and what lies beyond ``maxSentenceLength`` get no annotation, and vectors are those of
+    its batch size 1. At larger batch sizes, 8 by default, Spark NLP attends to the padding that a
+    sentence's neighbours bring with them (seen in 5.5.3), so its vectors change with the company a
+    sentence is in; here they never do.
+
     Get one from :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or name the model.
 
     Parameters
@@ -220,7 +226,7 @@ class AlbertEmbeddings(
             return dataset.withColumn(
                 output, arrow_column(TokenListTask(model), columns, TOKEN_LIST_INPUTS, VECTORS)
             )
-        task = AnnotationTask(model, lower_case=not self.getCaseSensitive())
+        task = self._annotation_task(model)
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
             "dimension": options.vectors.dimension(bundle.manifest),
@@ -234,9 +240,13 @@ class AlbertEmbeddings(
         bundle, options = self._checked_model()
         threads = self.getThreads() if self.isSet(self.threads) else available_cores()
         model = WorkerModel(ModelHandle.in_place(bundle), options, threads)
-        task = AnnotationTask(model, lower_case=not self.getCaseSensitive())
         inputs = [(found[kind], ANNOTATION_FIELDS) for kind in (DOCUMENT, TOKEN)]
-        return task_step(task, inputs, self.getOutputCol())
+        return task_step(self._annotation_task(model), inputs, self.getOutputCol())
+
+    def _annotation_task(self, model: WorkerModel) -> AnnotationTask:
+        """What runs over annotation columns, here or in a worker."""
+        as_spark_nlp = self.getCompatibility() == "spark-nlp"
+        return AnnotationTask(model, lower_case=not self.getCaseSensitive(), as_spark_nlp=as_spark_nlp)
 
     def _checked_model(self) -> tuple[Bundle, EmbedderOptions]:
         """The model and what is asked of it, checked against each other."""
@@ -269,6 +279,13 @@ class AlbertEmbeddings(
                     "column expects array<string>. Of annotation columns pass two: document and token."
                 )
                 raise ColumnError(msg)
+            if self.getCompatibility() != "none":
+                msg = (
+                    f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but the list of "
+                    f"vectors for column {field.name!r} must be as long as the list of tokens. Pass two "
+                    "annotation columns, or set compatibility to 'none'."
+                )
+                raise ParamError(msg)
             return [F.col(reference(field.name))]
         found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
         return [

@@ -21,9 +21,10 @@ from sparkalbert.text.encoding import Encoding
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["PERSIST_MODELS", "AlbertEmbeddingsParams"]
+__all__ = ["COMPATIBILITIES", "PERSIST_MODELS", "AlbertEmbeddingsParams"]
 
 _MAX_LENGTH_LIMIT: Final = 512
+COMPATIBILITIES: Final = ("none", "spark-nlp")
 PERSIST_MODELS: Final = ("reference", "value")
 
 
@@ -157,6 +158,12 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "Spark NLP does.",
         TypeConverters.toString,
     )
+    compatibility = declare_param(
+        "compatibility",
+        "'none' gives each token a vector. 'spark-nlp' gives Spark NLP's rows: tokens encoded alone, those "
+        "without a piece or beyond maxSentenceLength left out, the vectors of its batch size 1.",
+        TypeConverters.toString,
+    )
     pooling = declare_param(
         "pooling",
         "Which pieces make a word's vector: first, last, mean or first_last.",
@@ -194,8 +201,34 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return self._set(encoding=value)
 
     def getEncoding(self) -> str:
-        """Gets encoding or its default value."""
-        return str(self.getOrDefault(self.encoding))
+        """Gets encoding or its default value, which is ``token`` under compatibility ``spark-nlp``.
+
+        Raises
+        ------
+        ParamError
+            When it was set to ``sentence`` under that compatibility.
+        """
+        encoding = str(self.getOrDefault(self.encoding))
+        if self.getCompatibility() == "none" or encoding == "token":
+            return encoding
+        if self.isSet(self.encoding):
+            msg = (
+                f"encoding is {encoding!r}, but compatibility {self.getCompatibility()!r} encodes each token "
+                "alone. Leave encoding unset, or set compatibility to 'none'."
+            )
+            raise ParamError(msg)
+        return "token"
+
+    def setCompatibility(self, value: str) -> Self:
+        """Sets whose rows come out: ``none`` for a vector a token, ``spark-nlp`` for Spark NLP's."""
+        if value not in COMPATIBILITIES:
+            msg = f"compatibility is {value!r}, expected one of {', '.join(COMPATIBILITIES)}."
+            raise ParamError(msg)
+        return self._set(compatibility=value)
+
+    def getCompatibility(self) -> str:
+        """Gets compatibility or its default value."""
+        return str(self.getOrDefault(self.compatibility))
 
     def setPooling(self, value: str) -> Self:
         """Sets the pooling: ``first``, ``last``, ``mean`` or ``first_last``."""
@@ -273,6 +306,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             engine="onnx",
             lazyAnnotator=False,
             encoding="sentence",
+            compatibility="none",
             pooling="first",
             layers=[-1],
             piecesPerCall=BatchingOptions().pieces_per_call,

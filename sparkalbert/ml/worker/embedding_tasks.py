@@ -101,7 +101,8 @@ class TokenListTask:
                     lists = [[token or "" for token in row or ()] for row in rows(tokens).to_pylist()]
                     encoded = [embedder.encode_list(row) for row in lists]
                 vectors = embedder.vectors(encoded)
-                yield from _emit(rows(tokens), embedder.dimension, _slicer(vectors), nullable=False)
+                counts, valid = _counts(rows(tokens))
+                yield from _emit(counts, valid, embedder.dimension, _slicer(vectors), nullable=False)
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,14 @@ class AnnotationTask:
         The model.
     lower_case
         Whether ``result`` shows tokens lower-cased, as Spark NLP does unless caseSensitive is set.
+    as_spark_nlp
+        Whether tokens that Spark NLP leaves out are left out, see
+        :func:`sparkalbert.ml.worker.row.plan_row`; else each token has its annotation.
     """
 
     model: WorkerModel
     lower_case: bool = True
+    as_spark_nlp: bool = False
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the annotations of every row, in order."""
@@ -126,30 +131,43 @@ class AnnotationTask:
             for rows in _groups(columns[-1], embedder.dimension):
                 with STAGE_TIMES.measure("tokenize"):
                     part = [rows(column).to_pylist() for column in columns]
-                group = _AnnotationGroup(embedder, part, lower_case=self.lower_case)
-                yield from _emit(rows(columns[-1]), embedder.dimension, group.items, nullable=True)
+                group = _AnnotationGroup(embedder, part, self)
+                valid = list_bounds(rows(columns[-1]))[1]
+                yield from _emit(group.counts, valid, embedder.dimension, group.items, nullable=True)
 
 
 class _AnnotationGroup:
-    """The tokens of some rows with all that their annotations say."""
+    """The annotations of some rows: which tokens have one, and all that they say.
 
-    def __init__(self, embedder: WordEmbedder, columns: Sequence[list[Any]], *, lower_case: bool) -> None:
+    Attributes
+    ----------
+    counts
+        int64 ``[rows]``: annotations of each row.
+    """
+
+    def __init__(self, embedder: WordEmbedder, columns: Sequence[list[Any]], task: AnnotationTask) -> None:
         tokens, plans = [], []
         with STAGE_TIMES.measure("tokenize"):
             for *sentence_fields, begin, end, result in zip(*columns, strict=True):
                 tokens.append(Annotations.of(begin, end, result))
-                plans.append(plan_row(embedder, Annotations.of(*sentence_fields), tokens[-1]))
-        words = [word for row in tokens for word in row.result]
-        self._results = [word.lower() for word in words] if lower_case else words
-        self._begin = _joined([row.begin for row in tokens])
-        self._end = _joined([row.end for row in tokens])
-        self._sentence = _joined([plan.sentence for plan in plans])
-        self._piece = _joined([plan.piece for plan in plans])
+                sentences = Annotations.of(*sentence_fields)
+                plans.append(plan_row(embedder, sentences, tokens[-1], as_spark_nlp=task.as_spark_nlp))
+        self.counts = np.array([len(plan.shown) for plan in plans], dtype=np.int64)
+        words = [
+            row.result[index]
+            for row, plan in zip(tokens, plans, strict=True)
+            for index in plan.shown.tolist()
+        ]
+        self._results = [word.lower() for word in words] if task.lower_case else words
+        self._begin = _shown([np.asarray(row.begin) for row in tokens], plans)
+        self._end = _shown([np.asarray(row.end) for row in tokens], plans)
+        self._sentence = _shown([plan.sentence for plan in plans], plans)
+        self._piece = _shown([plan.piece for plan in plans], plans)
         self._vectors = embedder.vectors([sentence for plan in plans for sentence in plan.sentences])
-        self._vector = _joined(_offset_vectors(plans))
+        self._vector = _shown(_offset_vectors(plans), plans)
 
     def items(self, start: int, stop: int) -> pa.Array:
-        """Return the annotations of tokens `start` to `stop` of the group."""
+        """Return annotations `start` to `stop` of the group."""
         some = slice(start, stop)
         count = stop - start
         result = string_array(self._results[some])
@@ -170,8 +188,10 @@ class _AnnotationGroup:
         )
 
 
-def _joined(parts: Iterable[Any]) -> Int64Array:
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
+def _shown(parts: Iterable[Int64Array], plans: Sequence[RowPlan]) -> Int64Array:
+    """Join what belongs to the tokens that have an annotation, row after row."""
+    chosen = [part[plan.shown] for part, plan in zip(parts, plans, strict=True)]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *chosen]).astype(np.int64)
 
 
 def _offset_vectors(plans: Sequence[RowPlan]) -> Iterator[Int64Array]:
@@ -180,6 +200,12 @@ def _offset_vectors(plans: Sequence[RowPlan]) -> Iterator[Int64Array]:
     for plan in plans:
         yield np.where(plan.vector == NOWHERE, NOWHERE, plan.vector + before)
         before += int((plan.vector != NOWHERE).sum())
+
+
+def _counts(lists: pa.Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
+    """Return how many items each row has, 0 for a null row, and which rows are not null."""
+    bounds, valid = list_bounds(lists)
+    return np.where(valid, np.diff(bounds), 0), valid
 
 
 def _rows_or_zeros(vectors: Float32Array, index: Int64Array) -> Float32Array:
@@ -200,40 +226,43 @@ def _slicer(vectors: Float32Array) -> Callable[[int, int], pa.Array]:
 
 def _groups(lists: pa.Array, dimension: int) -> Iterator[Callable[[pa.Array], pa.Array]]:
     """Yield, for each group of rows that fits the memory bound, what cuts it out of a column."""
-    for start, stop in _cuts(lists, _GROUP_BYTES // (4 * dimension)):
+    for start, stop in _cuts(_counts(lists)[0], _GROUP_BYTES // (4 * dimension)):
         yield lambda column, start=start, stop=stop: column.slice(start, stop - start)  # type: ignore[misc]
 
 
 def _emit(
-    lists: pa.Array, dimension: int, items: Callable[[int, int], pa.Array], *, nullable: bool
+    counts: Int64Array,
+    valid: npt.NDArray[np.bool_],
+    dimension: int,
+    items: Callable[[int, int], pa.Array],
+    *,
+    nullable: bool,
 ) -> Iterator[pa.Array]:
-    """Yield output arrays for rows of `lists`, each about as large as Spark reads fastest.
+    """Yield output arrays for some rows, each about as large as Spark reads fastest.
 
     Parameters
     ----------
-    lists
-        The rows' token lists: they say how many items a row gets, and which rows are null.
+    counts
+        int64 ``[rows]``: how many items a row gets.
+    valid
+        bool ``[rows]``: which rows are not null.
     dimension
         Width of a vector.
     items
-        Returns the items of tokens `start` to `stop`, counted through all rows.
+        Returns items `start` to `stop`, counted through all rows.
     nullable
         Whether the declared type allows null items.
     """
-    bounds, valid = list_bounds(lists)
-    counts = np.where(valid, np.diff(bounds), 0)
     ends = np.concatenate([[0], np.cumsum(counts)])
-    for start, stop in _cuts(lists, _OUTPUT_BYTES // (4 * dimension)):
+    for start, stop in _cuts(counts, _OUTPUT_BYTES // (4 * dimension)):
         with STAGE_TIMES.measure("emit"):
             part = items(int(ends[start]), int(ends[stop]))
             array = list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
         yield array
 
 
-def _cuts(lists: pa.Array, most_items: int) -> Iterator[tuple[int, int]]:
+def _cuts(counts: Int64Array, most_items: int) -> Iterator[tuple[int, int]]:
     """Yield row ranges of at most `most_items` items, at least one row each."""
-    bounds, valid = list_bounds(lists)
-    counts = np.where(valid, np.diff(bounds), 0)
     start, items = 0, 0
     for row, count in enumerate(counts.tolist()):
         if row > start and items + count > most_items:

@@ -7,7 +7,7 @@ plain lists, nothing about Arrow or vectors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sparkalbert.annotations import Span, code_point_index, is_bmp
 from sparkalbert.inference import WordEmbedder
-from sparkalbert.text.encoding import EncodedSentence
+from sparkalbert.text.encoding import EncodedSentence, truncate
 
 __all__ = ["NOWHERE", "Annotations", "RowPlan", "plan_row"]
 
@@ -64,15 +64,21 @@ class RowPlan:
     vector
         int64 ``[tokens]``: index of each token's vector among the words of `sentences`, -1 where it
         lies in no sentence.
+    shown
+        int64 ``[annotations]``: the tokens that get an annotation, in its order. All of them, unless
+        the row shall be Spark NLP's.
     """
 
     sentences: list[EncodedSentence]
     sentence: Int64Array
     piece: Int64Array
     vector: Int64Array
+    shown: Int64Array
 
 
-def plan_row(embedder: WordEmbedder, sentences: Annotations, tokens: Annotations) -> RowPlan:
+def plan_row(
+    embedder: WordEmbedder, sentences: Annotations, tokens: Annotations, *, as_spark_nlp: bool = False
+) -> RowPlan:
     """Assign tokens to sentences by offsets, as Spark NLP does, and encode each sentence.
 
     Parameters
@@ -81,20 +87,30 @@ def plan_row(embedder: WordEmbedder, sentences: Annotations, tokens: Annotations
         Encodes a sentence.
     sentences, tokens
         The row's annotations, in any order.
+    as_spark_nlp
+        Leave out what Spark NLP leaves out: of a sentence it reads ``maxSentenceLength - 2`` tokens and
+        as many pieces, and a token without a piece gets no annotation (``Albert.scala``).
     """
     owner = _owners(sentences, tokens)
-    plan = RowPlan([], owner, np.full(len(owner), NOWHERE), np.full(len(owner), NOWHERE))
-    counted = 0
+    everything = np.arange(len(owner))
+    plan = RowPlan([], owner, np.full(len(owner), NOWHERE), np.full(len(owner), NOWHERE), everything)
+    capacity = embedder.options.vectors.max_sentence_length - 2
+    counted, shown = 0, [everything[:0]]
     for index in np.unique(owner[owner != NOWHERE]):
         members = np.flatnonzero(owner == index)
+        if as_spark_nlp:
+            members = members[:capacity]
         encoded = _encode(embedder, sentences, int(index), tokens, members)
-        plan.sentences.append(encoded)
-        plan.vector[members] = np.arange(counted, counted + len(members))
-        counted += len(members)
         starts, stops = encoded.ranges.T
         present = stops > starts
         plan.piece[members[present]] = encoded.ids[starts[present]]
-    return plan
+        if as_spark_nlp:
+            encoded = truncate(encoded, capacity)
+            shown.append(members[encoded.ranges[:, 1] > encoded.ranges[:, 0]])
+        plan.sentences.append(encoded)
+        plan.vector[members] = np.arange(counted, counted + len(members))
+        counted += len(members)
+    return replace(plan, shown=np.concatenate(shown)) if as_spark_nlp else plan
 
 
 def _owners(sentences: Annotations, tokens: Annotations) -> Int64Array:
