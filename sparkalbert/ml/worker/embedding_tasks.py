@@ -7,6 +7,7 @@ DataFrames; where the model lies is :mod:`sparkalbert.ml.worker.distribution`'s 
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -275,18 +276,20 @@ def _cuts(counts: Int64Array, most_items: int) -> Iterator[tuple[int, int]]:
 
 _KEPT_EMBEDDERS: Final = 2
 _embedders: OrderedDict[tuple[str, EmbedderOptions], WordEmbedder] = OrderedDict()
+_embedders_lock = threading.Lock()
 
 
 def _cached_embedder(handle: ModelHandle, options: EmbedderOptions) -> WordEmbedder:
     """Return this process's embedder; a reused worker finds it where the task before left it."""
     key = (handle.digest, options)
-    if key not in _embedders:
-        with STAGE_TIMES.measure("load"):
-            _embedders[key] = WordEmbedder(handle.locate(), options)
-        while len(_embedders) > _KEPT_EMBEDDERS:
-            _embedders.popitem(last=False)
-    _embedders.move_to_end(key)
-    return _embedders[key]
+    with _embedders_lock:  # a worker has one thread, LightPipeline's caller may have many
+        if key not in _embedders:
+            with STAGE_TIMES.measure("load"):
+                _embedders[key] = WordEmbedder(handle.locate(), options)
+            while len(_embedders) > _KEPT_EMBEDDERS:
+                _embedders.popitem(last=False)
+        _embedders.move_to_end(key)
+        return _embedders[key]
 
 
 def _task_cpus() -> int:

@@ -63,8 +63,8 @@ class AnnotationField:
         if self.name == _METADATA:
             part = _entries(part) if self.key is None else pc.map_lookup(part, self.key, "first")
         mask = annotations.is_null() if annotations.null_count else None
-        offsets = annotations.offsets
-        return pa.ListArray.from_arrays(offsets, part, mask=mask).cast(self.type)
+        found = pa.ListArray.from_arrays(annotations.offsets, part, mask=mask)
+        return found if found.type == self.type else found.cast(self.type)
 
 
 _ENTRY: Final = pa.struct([("key", pa.string()), ("value", pa.string())])
