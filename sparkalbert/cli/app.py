@@ -8,14 +8,21 @@ from typing import Annotated, Final
 import typer
 
 import sparkalbert
-from sparkalbert.cli import bundles, demo, embed
+from sparkalbert.cli import bundles, demo, distill, embed
 from sparkalbert.cli.screen import ERRORS, OUTPUT
 from sparkalbert.errors import SparkAlbertError
 
 __all__ = ["app", "run"]
 
 _DEBUG: Final = "--debug"
-_EXTRAS: Final = {"huggingface_hub": "hub", "onnx": "convert", "pyspark": "spark", "safetensors": "convert"}
+_EXTRAS: Final = {
+    "huggingface_hub": "hub",
+    "onnx": "convert",
+    "pyspark": "spark",
+    "safetensors": "convert",
+    "torch": "distill",
+    "transformers": "distill",
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +37,7 @@ app.command("models")(bundles.models)
 app.command("convert")(bundles.convert)
 app.command("inspect")(bundles.inspect)
 app.command("verify")(bundles.verify)
+app.command("distill")(distill.distill)
 
 
 def _show_version(wanted: bool) -> None:

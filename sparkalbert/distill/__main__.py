@@ -17,7 +17,7 @@ from sparkalbert.distill.sources import (
     read_sources,
     student_texts,
     teacher_folder,
-    vocabulary_texts,
+    vocabulary_weights,
 )
 from sparkalbert.distill.training import TrainingOptions
 from sparkalbert.distill.vocabulary import train_vocabulary
@@ -25,7 +25,7 @@ from sparkalbert.text import PieceTokenizer
 
 __all__ = ["main"]
 
-_VOCABULARY_SIZE = 11_264
+_VOCABULARY_SIZE = 11_520
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,10 +60,10 @@ def _train(folder: Path, output: Path, budget_minutes: float) -> None:
     sources = read_sources(folder)
     vocabulary = output / "work" / "vocabulary"
     if not (vocabulary / "spiece.model").exists():
-        train_vocabulary(vocabulary_texts(sources), vocabulary, _VOCABULARY_SIZE)
+        train_vocabulary(vocabulary_weights(sources, folder), vocabulary, _VOCABULARY_SIZE)
     texts = student_texts(sources, folder, PieceTokenizer.load(vocabulary))
     options = DistillOptions(vocabulary=vocabulary)
-    options = replace(options, training=TrainingOptions(budget_minutes=budget_minutes))
+    options = replace(options, training=TrainingOptions(budget_minutes=budget_minutes, compiled=True))
     distill_texts(teacher_folder(folder), texts, output, options)
 
 

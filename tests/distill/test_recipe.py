@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparkalbert.errors import InputError
+from sparkalbert.errors import CheckpointError, ConfigError, InputError
 from tests import tiny_vocabulary
 from tests.distill import tiny_teacher
 from tests.distill.conftest import needs_torch
@@ -23,7 +23,8 @@ def corpus(tmp_path_factory):
     return path
 
 
-def options(minutes=0.05):
+def options(steps=60):
+    from sparkalbert.distill.batches import BatchOptions
     from sparkalbert.distill.recipe import DistillOptions
     from sparkalbert.distill.student import StudentConfig
     from sparkalbert.distill.training import TrainingOptions
@@ -37,7 +38,10 @@ def options(minutes=0.05):
         intermediate_size=32,
     )
     training = TrainingOptions(
-        budget_minutes=minutes, warmup_minutes=0.002, batch_pieces=512, learning_rate=3e-3, save_minutes=0.0
+        steps=steps,
+        learning_rate=3e-3,
+        save_minutes=0.0,
+        batches=BatchOptions(most_pieces=512),
     )
     return DistillOptions(student=student, training=training, device="cpu")
 
@@ -100,21 +104,75 @@ def test_a_stopped_run_goes_on_where_it_stopped(corpus, teacher_folder, tmp_path
     from sparkalbert.distill.recipe import distill
     from sparkalbert.distill.student import load_student
 
-    short = options(0.01)
+    short = options(4)
     distill(teacher_folder, [corpus], tmp_path, short)
     vocabulary = (tmp_path / "spiece.model").stat().st_mtime_ns
     shard = next((tmp_path / "work" / "targets").glob("*.npz")).stat().st_mtime_ns
     first = load_student(tmp_path).pieces.weight.detach().numpy()
     with caplog.at_level(logging.INFO, "sparkalbert.distill"):
-        distill(teacher_folder, [corpus], tmp_path, replace(short, training=options(0.02).training))
+        distill(teacher_folder, [corpus], tmp_path, replace(short, training=options(8).training))
     assert "going on after step" in caplog.text
     assert (tmp_path / "spiece.model").stat().st_mtime_ns == vocabulary
     assert next((tmp_path / "work" / "targets").glob("*.npz")).stat().st_mtime_ns == shard
     second = load_student(tmp_path).pieces.weight.detach().numpy()
     assert not np.array_equal(first, second)
     # A run whose time is up changes nothing.
-    distill(teacher_folder, [corpus], tmp_path, replace(short, training=options(0.02).training))
+    distill(teacher_folder, [corpus], tmp_path, replace(short, training=options(8).training))
     np.testing.assert_array_equal(load_student(tmp_path).pieces.weight.detach().numpy(), second)
+
+
+def test_the_same_seed_and_steps_give_the_same_weights(corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+
+    folders = [distill(teacher_folder, [corpus], tmp_path / name, options(4)) for name in ("one", "two")]
+    first, second = ((folder / "model.safetensors").read_bytes() for folder in folders)
+    assert first == second
+
+
+def test_progress_is_told_after_every_step(corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+
+    told = []
+    distill(teacher_folder, [corpus], tmp_path, options(4), told.append)
+    assert [progress.step for progress in told] == [1, 2, 3, 4]
+    assert [progress.done for progress in told] == [0.25, 0.5, 0.75, 1.0]
+    assert all(progress.loss["word"] > 0 for progress in told)
+
+
+def test_a_student_goes_on_from_another_with_a_vocabulary_of_its_own(
+    output, corpus, teacher_folder, tmp_path
+):
+    from sparkalbert.distill.recipe import distill
+
+    smaller = replace(options().student, vocab_size=200)
+    longer = replace(options(1), student=smaller, start_from=output)
+    distill(teacher_folder, [corpus], tmp_path, longer)
+    begun = similarity_error(tmp_path / "work" / "initial", teacher_folder, corpus)
+    made_new = similarity_error(output / "work" / "initial", teacher_folder, corpus)
+    assert begun < made_new
+
+
+def test_a_student_of_other_sizes_is_refused(output, corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+
+    wider = replace(options(1), student=replace(options().student, intermediate_size=64), start_from=output)
+    with pytest.raises(ConfigError, match="expected those of the student"):
+        distill(teacher_folder, [corpus], tmp_path, wider)
+
+
+def test_a_student_wider_than_its_teacher_is_refused(corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+
+    wider = replace(options(1), student=replace(options().student, hidden_size=2 * tiny_teacher.HIDDEN))
+    with pytest.raises(ConfigError, match="at most the teacher's"):
+        distill(teacher_folder, [corpus], tmp_path, wider)
+
+
+def test_a_teacher_that_is_none_is_named(corpus, tmp_path):
+    from sparkalbert.distill.recipe import distill
+
+    with pytest.raises(CheckpointError, match=r"holds no config\.json"):
+        distill(tmp_path, [corpus], tmp_path / "output", options())
 
 
 def test_too_little_text_is_refused(teacher_folder, tmp_path):

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from sparkalbert.distill.vocabulary import train_vocabulary
+from sparkalbert.distill.vocabulary import count_words, train_vocabulary, word_weights
+from sparkalbert.errors import InputError
 from sparkalbert.text import PieceTokenizer
 from tests.tiny_vocabulary import TEXT
 
@@ -10,7 +11,7 @@ from tests.tiny_vocabulary import TEXT
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vocabulary")
-    train_vocabulary(TEXT.splitlines(), folder, 300)
+    train_vocabulary(word_weights(TEXT.splitlines()), folder, 300)
     return folder
 
 
@@ -30,9 +31,27 @@ def test_pieces_are_of_normalized_text(folder):
     assert "▁the" in pieces
 
 
-def test_the_same_texts_give_the_same_vocabulary(folder, tmp_path):
-    again = train_vocabulary(TEXT.splitlines(), tmp_path, 300)
+def test_heavy_words_are_whole_though_no_other_begins_with_them(tmp_path):
+    words = {f"{first}{second}{third}": 1.0 for first in "abcdefgh" for second in "aeiou" for third in "kmnp"}
+    train_vocabulary(words | {"bacon": 50.0, "zebra": 50.0}, tmp_path, 200)
+    tokenizer = PieceTokenizer.load(tmp_path)
+    assert tokenizer.encode("bacon zebra").pieces == ["▁bacon", "▁zebra"]
+
+
+def test_words_are_counted_as_alberts_rule_writes_them():
+    assert count_words(["Café, café: 12 cafes!"]) == {"cafe": 2, "12": 1, "cafes": 1}
+
+
+def test_too_few_words_are_refused_and_leave_nothing(tmp_path):
+    with pytest.raises(InputError, match="no vocabulary of 5000 pieces"):
+        train_vocabulary({"bread": 1.0, "butter": 1.0}, tmp_path, 5000)
+    assert not (tmp_path / "spiece.model").exists()
+
+
+def test_the_same_words_give_the_same_vocabulary(folder, tmp_path):
+    again = train_vocabulary(word_weights(TEXT.splitlines()), tmp_path, 300)
     assert again.read_bytes() == (folder / "spiece.model").read_bytes()
+    assert b".tsv" not in again.read_bytes(), "no file of the machine it was made on is named"
 
 
 def test_the_tokenizer_config_says_alberts_rule(folder):
