@@ -12,9 +12,13 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 REFERENCE := $(VENV)/.installed-reference
 WHEEL_VENV := $(VENV)-wheel
+# The real Spark NLP, if it is here: the folder of spark_nlp.py and jars/.
+PEER ?= ../shared/peer/spark-nlp
+PEERS_VENV := $(VENV)-peers
+PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-reference notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-reference test-peers notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +47,14 @@ test-slow: $(DEV) ## Run the tests of base and xlarge shapes (minutes, 4 GB of m
 
 test-reference: $(REFERENCE) ## Install torch and transformers and compare with Hugging Face's AlbertModel
 	$(BIN)/python -m pytest -m reference $(ARGS)
+
+ifneq ($(wildcard $(PEER)/jars),)
+test-peers: $(PEERS) ## Run beside the real Spark NLP and compare (PEER=folder of its jars; needs Java 17)
+	SPARK_NLP_PEER="$(PEER)" $(PEERS_VENV)/bin/python -m pytest -m peers tests/peers $(ARGS)
+else
+test-peers:
+	@echo "test-peers skipped: the real Spark NLP is not at $(PEER). Name its folder: make test-peers PEER=folder"
+endif
 
 notebooks: $(DEV) ## Run every notebook from the first cell to the last
 	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
@@ -79,4 +91,13 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 
 $(REFERENCE): $(DEV)
 	$(PIP) install --quiet --constraint conf/constraints.txt torch==2.13.0 transformers==5.23.0
+	@touch $@
+
+$(PEERS): $(REQUIREMENTS) conf/peers.txt
+	@echo "Installing Spark NLP, its Spark and sparkalbert into $(PEERS_VENV) (some minutes, once) ..."
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@grep -vE '^(numpy|py4j|pyspark)==' conf/constraints.txt > $(PEERS_VENV)/constraints.txt
+	$(PEERS_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint $(PEERS_VENV)/constraints.txt --requirement conf/peers.txt \
+	  --editable '.[convert]' hypothesis pytest pytest-randomly pytest-timeout
 	@touch $@

@@ -1,0 +1,102 @@
+"""Both find the same documents, sentences and tokens in texts made up at random, whatever the Params."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.ml import Pipeline
+
+from tests.peers import random_texts
+from tests.peers.compare import annotators, assert_same_schema, column, with_params
+
+SEED = 7
+CLEANUP_MODES = ["inplace", "inplace_full", "shrink", "shrink_full", "each", "each_full", "delete_full"]
+
+_CUTS = {"splitLength", "splitChars", "splitPattern"}
+
+
+def without_cuts(settings):
+    return [params for params in settings if not _CUTS & params.keys()]
+
+
+@pytest.fixture(scope="module")
+def few_texts(spark):
+    made = random_texts.texts(150, SEED) + random_texts.prose(50, SEED)
+    return spark.createDataFrame(list(enumerate(made)), "id int, text string").coalesce(2).cache()
+
+
+@pytest.fixture(scope="module")
+def few_documents(theirs, few_texts):
+    return annotators(theirs)[0].transform(few_texts).cache()
+
+
+@pytest.fixture(scope="module")
+def few_sentences(theirs, few_documents):
+    return annotators(theirs)[1].transform(few_documents).cache()
+
+
+@pytest.mark.parametrize("kind", ["texts", "prose"])
+def test_documents_sentences_and_tokens(kind, spark, theirs, ours):
+    made = getattr(random_texts, kind)(800, SEED)
+    frame = spark.createDataFrame([*enumerate(made), (-1, None)], "id int, text string").coalesce(2)
+    found, expected = (
+        Pipeline(stages=annotators(home)).fit(frame).transform(frame) for home in (ours, theirs)
+    )
+    assert_same_schema(found, expected)
+    for name in ("document", "sentence", "token"):
+        different = [
+            made[at - 1] if at else None
+            for at, (one, other) in enumerate(zip(column(found, name), column(expected, name), strict=True))
+            if one != other
+        ]
+        assert different == []
+
+
+@pytest.mark.parametrize("mode", CLEANUP_MODES)
+def test_cleanup_modes(mode, theirs, ours, few_texts):
+    found, expected = (
+        with_params(annotators(home)[0], {"cleanupMode": mode}).transform(few_texts)
+        for home in (ours, theirs)
+    )
+    assert column(found, "document") == column(expected, "document")
+
+
+@pytest.mark.parametrize("params", without_cuts(random_texts.sentence_settings(20, SEED)), ids=str)
+def test_sentence_settings(params, theirs, ours, few_documents):
+    found, expected = (
+        with_params(annotators(home)[1], params).transform(few_documents) for home in (ours, theirs)
+    )
+    assert_same_schema(found, expected)
+    assert column(found, "sentence") == column(expected, "sentence")
+
+
+@pytest.mark.parametrize("params", without_cuts(random_texts.token_settings(24, SEED)), ids=str)
+def test_token_settings(params, theirs, ours, few_sentences):
+    found, expected = (
+        with_params(annotators(home)[2], params).fit(few_sentences).transform(few_sentences)
+        for home in (ours, theirs)
+    )
+    assert_same_schema(found, expected)
+    assert column(found, "token") == column(expected, "token")
+
+
+def test_exceptions_from_a_file(theirs, ours, few_sentences, tmp_path: Path):
+    path = tmp_path / "exceptions.txt"
+    path.write_text("New York\ne-mail\nU.S.\nthe market\n", encoding="utf-8")
+    found, expected = (
+        annotators(home)[2].setExceptionsPath(str(path)).fit(few_sentences).transform(few_sentences)
+        for home in (ours, theirs)
+    )
+    assert column(found, "token") == column(expected, "token")
+
+
+@pytest.mark.parametrize("kind", ["texts", "prose"])
+def test_tokens_of_whole_documents(kind, spark, theirs, ours):
+    frame = spark.createDataFrame(
+        list(enumerate(getattr(random_texts, kind)(200, SEED + 1))), "id int, text string"
+    )
+    documents = annotators(theirs)[0].transform(frame.coalesce(2))
+    found, expected = (
+        annotators(home)[2].setInputCols("document").fit(documents).transform(documents)
+        for home in (ours, theirs)
+    )
+    assert column(found, "token") == column(expected, "token")
