@@ -1,12 +1,16 @@
 """One annotation: to rows and back, with the type that annotation columns have."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from sparkalbert.ml import Annotation
-from sparkalbert.ml.annotation import annotation_list, result_list
+from sparkalbert.ml.annotation import _java_texts, annotation_list, result_list
 from sparkalbert.ml.schema import ANNOTATION, ANNOTATIONS
 from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
 
@@ -83,6 +87,16 @@ def test_arrow_structs_become_annotations():
     assert annotation_list(array[1:], with_vectors=True) == expected
     assert [one.embeddings for one in annotation_list(array, with_vectors=False)] == [[], [], []]
     assert annotation_list(array[:0], with_vectors=True) == []
+
+
+@given(st.lists(st.floats(width=32)))
+def test_any_float_is_written_with_the_shortest_digits(values):
+    array = np.array(values, dtype=np.float32)
+    written = _java_texts(array)
+    np.testing.assert_array_equal(np.array(written, dtype=np.float32), array)
+    for text, value in zip(written, array, strict=True):
+        shortest = np.format_float_scientific(value, unique=True, trim="-")
+        assert Decimal(text) == Decimal(shortest) or value != value  # noqa: PLR0124 - NaN
 
 
 @pytest.mark.parametrize("kind", ["word_embeddings", "sentence_embeddings"])

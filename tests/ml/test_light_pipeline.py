@@ -24,7 +24,7 @@ from sparkalbert.ml import (
     Tokenizer,
     light_pipeline,
 )
-from sparkalbert.ml.annotation import _java_text
+from sparkalbert.ml.annotation import _java_texts
 from tests import tiny_bundle
 
 TEXT = "Rare Hendrix song draft sells for almost $17,000. Two sentences here!"
@@ -95,7 +95,7 @@ def test_parsed_vectors_are_the_recorded_ones(recorded, recorded_stages):
     found = [text.split(" ") for text in texts]
     written = [text.split(" ") for text in expected_texts]
     np.testing.assert_allclose(np.array(found, float), np.array(written, float), atol=1e-4)
-    assert [[_java_text(np.float32(one)) for one in row] for row in written] == written
+    assert [_java_texts(np.array(row, dtype=np.float32)) for row in written] == written
 
 
 def on_frame(spark, pipeline, texts):
@@ -121,6 +121,7 @@ def assert_same(light, frame):
     "params",
     [
         {},
+        {"compatibility": "spark-nlp", "maxSentenceLength": 16},
         {"encoding": "token", "layers": [-4, -3, -2, -1], "pooling": "mean"},
         {"pooling": "first_last", "maxSentenceLength": 16, "batchSize": 1},
         {"precision": "int8", "layers": [0], "pooling": "last", "caseSensitive": True, "threads": 1},

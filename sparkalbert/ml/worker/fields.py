@@ -62,8 +62,7 @@ class AnnotationField:
         part = annotations.values.field(self.name)
         if self.name == _METADATA:
             part = _entries(part) if self.key is None else pc.map_lookup(part, self.key, "first")
-        mask = annotations.is_null() if annotations.null_count else None
-        found = pa.ListArray.from_arrays(annotations.offsets, part, mask=mask)
+        found = pa.ListArray.from_arrays(annotations.offsets, part, **_mask(annotations))
         return found if found.type == self.type else found.cast(self.type)
 
 
@@ -85,5 +84,8 @@ def arrow_types(fields: Sequence[AnnotationField]) -> tuple[pa.DataType, ...]:
 def _entries(maps: pa.Array) -> pa.Array:
     """Return ``map`` as ``list<struct<key, value>>``."""
     pairs = pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
-    mask = maps.is_null() if maps.null_count else None
-    return pa.ListArray.from_arrays(maps.offsets, pairs, mask=mask)
+    return pa.ListArray.from_arrays(maps.offsets, pairs, **_mask(maps))
+
+
+def _mask(array: pa.Array) -> dict[str, pa.Array]:
+    return {"mask": array.is_null()} if array.null_count else {}
