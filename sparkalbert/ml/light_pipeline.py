@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from pyspark.ml import Estimator, Pipeline, PipelineModel, Transformer
 from pyspark.sql import DataFrame
 
 from sparkalbert.errors import ParamError, ParamTypeError
-from sparkalbert.ml.annotation import annotation_list, result_list
+from sparkalbert.ml.annotation import Annotation, annotation_list, result_list
 from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.local import FitsLocally, LocalRows, LocalStep, RunsLocally
 from sparkalbert.text.normalization import check_unicode
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["LightPipeline"]
+
+T = TypeVar("T", Annotation, str)
 
 _BATCH_CHARACTERS: Final = 1 << 16
 """Text worked on at a time. Vectors of its words take about a thousand times as much in a large model."""
@@ -86,7 +88,9 @@ class LightPipeline:
         self._steps: list[LocalStep] | None = None
         self._lock = threading.Lock()
 
-    def fullAnnotate(self, target: str | list[str], optional_target: str = "") -> list[dict[str, Any]]:
+    def fullAnnotate(
+        self, target: str | list[str], optional_target: str = ""
+    ) -> list[dict[str, list[Annotation]]]:
         """Annotate texts.
 
         Parameters
@@ -113,6 +117,12 @@ class LightPipeline:
         """
         texts = _texts(target, optional_target, "argument for annotation must be 'str' or list[str]")
         return self._annotated(texts, partial(annotation_list, with_vectors=self.parse_embeddings))
+
+    @overload
+    def annotate(self, target: str, optional_target: str = "") -> dict[str, list[str]]: ...
+
+    @overload
+    def annotate(self, target: list[str], optional_target: str = "") -> list[dict[str, list[str]]]: ...
 
     def annotate(self, target: str | list[str], optional_target: str = "") -> Any:
         """Annotate texts and return the results only.
@@ -160,12 +170,12 @@ class LightPipeline:
         return self._ignore_unsupported
 
     def _annotated(
-        self, texts: Sequence[str], form: Callable[[pa.Array], list[Any]]
-    ) -> list[dict[str, list[Any]]]:
+        self, texts: Sequence[str], form: Callable[[pa.Array], list[T]]
+    ) -> list[dict[str, list[T]]]:
         """Return for each text what `form` makes of its part of every column."""
         with self._lock:  # services call from many threads
             steps = self._steps = self._steps or self._prepared()
-        results: list[dict[str, list[Any]]] = []
+        results: list[dict[str, list[T]]] = []
         for part in _batches(texts):
             rows = LocalRows(part, {})
             for step in steps:
@@ -273,7 +283,7 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start:]
 
 
-def _by_row(column: pa.Array, form: Callable[[pa.Array], list[Any]]) -> list[list[Any]]:
+def _by_row(column: pa.Array, form: Callable[[pa.Array], list[T]]) -> list[list[T]]:
     """Return `form` of all annotations of a column, cut into rows."""
     items = form(column.flatten())
     offsets = np.asarray(column.offsets)

@@ -11,6 +11,7 @@ from sparkalbert import (
     AlbertEmbeddings,
     DocumentAssembler,
     EmbeddingsFinisher,
+    LightPipeline,
     SentenceDetector,
     Tokenizer,
     WordEmbedder,
@@ -18,6 +19,7 @@ from sparkalbert import (
 )
 from sparkalbert.bundle import Bundle
 from sparkalbert.errors import ModelNotFoundError, SparkAlbertError
+from sparkalbert.ml import Annotation
 from sparkalbert.text import PieceTokenizer
 
 
@@ -53,6 +55,15 @@ def as_in_spark_nlp(spark: SparkSession, frame: DataFrame) -> DataFrame:
     length: int = imported.getMaxSentenceLength()
     assert length
     return model.transform(frame)
+
+
+def on_strings(model: PipelineModel) -> list[float]:
+    light = LightPipeline(model, parse_embeddings=True, output_cols=["embeddings"])
+    words: list[str] = light.annotate("I love NLP.")["token"]
+    rows: list[dict[str, list[str]]] = light.annotate(["I love NLP.", "You too?"])
+    first: Annotation = light.setIgnoreUnsupported(True).fullAnnotate(words)[0]["embeddings"][0]
+    assert rows
+    return first.copy("other").embeddings
 
 
 def with_keywords() -> AlbertEmbeddings:
