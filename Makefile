@@ -24,7 +24,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Options: PYTHON=python3.12 (to create the environment with), VENV=.venv, ARGS='-k name -x' (for pytest)"
 
-demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them and write Parquet
+demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
 test: $(DEV) ## Install and run the whole test suite (less what test-slow runs)
@@ -69,7 +69,7 @@ wheel: $(DEV) ## Build the wheel, install it into a clean environment and run th
 	@ls -l dist
 
 clean: ## Remove what was built and cached; the environment stays
-	rm -rf build dist demo-output spark-warehouse metastore_db derby.log $(WHEEL_VENV)
+	rm -rf build dist demo-output demo-output.png spark-warehouse metastore_db derby.log $(WHEEL_VENV)
 	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find sparkalbert tests -type d -name __pycache__ -exec rm -rf {} +
 

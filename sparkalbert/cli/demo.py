@@ -1,4 +1,4 @@
-"""The command ``demo``: the model card's pipeline on a sample text, and what came out of it."""
+"""The command ``demo``: the model card's pipeline on a sample text, what came out of it, and a picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo(
     ] = "demo-output",
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")] = "albert_mini_en",
 ) -> None:
-    """Turn a sample text into vectors with Spark, show them and write Parquet."""
+    """Turn a sample text into vectors with Spark, show them, write Parquet and draw a picture."""
     from sparkalbert.cli.neighbours import show_neighbours
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
@@ -46,6 +46,20 @@ def demo(
     show_neighbours(rows)
     OUTPUT.print(f"\n{summary_line(summary)}", highlight=False)
     OUTPUT.print(f"Parquet: {output} (columns {', '.join(rows[0])})", highlight=False, soft_wrap=True)
+    OUTPUT.print(_picture_line(model, Path(f"{output}.png")), highlight=False, soft_wrap=True)
+
+
+def _picture_line(model: str, target: Path) -> str:
+    """Draw the picture, if it can be drawn, and return what to say of it."""
+    from sparkalbert.cli.picture import draw_picture
+
+    try:
+        draw_picture(model, target)
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        return "Picture: none, it needs matplotlib: pip install 'sparkalbert[plot]'"
+    return f"Picture: {target} (words, uses of a word and sentences; near each other where their vectors are)"
 
 
 def _read(folder: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ It knows rows of tokens and vectors, nothing about where they came from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ _TWO_SENSES: Final = ("bank", "bat", "spring")
 _PROBES: Final = ("surgeon", "violins", "judge", "soup", "galaxy")
 _CONTEXT_WORDS: Final = 3
 _NEIGHBOURS: Final = 3
+# A word of more lines than this is an article or the like, which lies near everything.
+_MOST_LINES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def show_neighbours(rows: Sequence[dict[str, Any]]) -> None:
     for row in _senses(words):
         senses.add_row(*row)
     OUTPUT.print(senses)
-    OUTPUT.print("\nNearest other words", style="italic")
+    OUTPUT.print("\nNearest words of other lines", style="italic")
     for probe in _PROBES:
         OUTPUT.print(f"  {probe}: {_neighbours(words, probe)}", highlight=False)
 
@@ -88,7 +91,12 @@ def _senses(words: _Words) -> Iterator[tuple[str, str, str]]:
 
 def _neighbours(words: _Words, probe: str) -> str:
     (place, *_) = words.places(probe)
-    others = [one for one, token in enumerate(words.token) if token != probe and token.isalpha()]
+    lines = Counter(token for _, token in {*zip(words.row, words.token, strict=True)})
+    others = [
+        one
+        for one, token in enumerate(words.token)
+        if words.row[one] != words.row[place] and token.isalpha() and lines[token] <= _MOST_LINES
+    ]
     best: dict[str, float] = {}
     for other, cosine in words.nearest(place, others):
         best.setdefault(words.token[other], cosine)

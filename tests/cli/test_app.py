@@ -30,7 +30,7 @@ def test_the_version_is_the_packages(capsys):
 def test_help_names_every_command(capsys):
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("demo", "embed", "models", "convert", "inspect", "verify"):
+    for command in ("demo", "embed", "models", "convert", "inspect", "verify", "distill"):
         assert f" {command} " in shown
 
 

@@ -68,6 +68,8 @@ def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path,
     assert "deposited" in shown
     assert "Words with two senses" in shown
     assert str(output) in shown
+    assert f"Picture: {output}.png" in shown
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
     rows = parquet.read_table(output).to_pylist()
     assert sorted(row["text"] for row in rows) == sorted(SAMPLE.read_text(encoding="utf-8").splitlines())
     assert all(len(row["tokens"]) == len(row["vectors"]) > 0 for row in rows)
