@@ -72,6 +72,7 @@ def losses(words: Tensor, batch: Batch, projection: Tensor, sample: Tensor) -> d
         "text": 1 - text_cosine,
         "word_similarity": word_errors.mean(),
         "same_word": _same_word_error(word_errors, batch.word_pieces[sample]),
+        "context": _context_error(words[sample], batch.word_vectors[sample], batch.word_pieces[sample]),
         "text_similarity": _similarity_errors(means, batch.sentences).mean(),
     }
 
@@ -87,3 +88,18 @@ def _same_word_error(errors: Tensor, pieces: Tensor) -> Tensor:
     same = (pieces[:, None] == pieces[None, :]).float().fill_diagonal_(0)
     mates = same.sum(dim=1)
     return ((errors * same).sum(dim=1) / mates.clamp(min=1)).sum() / (mates > 0).sum().clamp(min=1)
+
+
+def _context_error(found: Tensor, told: Tensor, pieces: Tensor) -> Tensor:
+    """Return how far a word's other occurrences pull it another way than the teacher's.
+
+    What is compared are directions of differences from the mean of a word's occurrences: what context adds,
+    which in the vectors themselves is small beside what the word always says.
+    """
+    same = (pieces[:, None] == pieces[None, :]).float()
+    counts = same.sum(dim=1, keepdim=True)
+    found, told = functional.normalize(found, dim=1), functional.normalize(told, dim=1)
+    found, told = found - same @ found / counts, told - same @ told / counts
+    cosines = functional.cosine_similarity(found, told, dim=1, eps=1e-4)
+    repeated = (counts[:, 0] > 1).float()
+    return ((1 - cosines) * repeated).sum() / repeated.sum().clamp(min=1)

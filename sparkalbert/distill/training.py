@@ -108,7 +108,14 @@ Report = Callable[[TrainingProgress], None]
 
 # Rows of the table are seen rarely and are of unit spread, so they take larger steps.
 _PIECES_SCALE = 3.0
-_WEIGHTS = {"word": 1.0, "text": 1.0, "word_similarity": 20.0, "same_word": 8.0, "text_similarity": 60.0}
+_WEIGHTS = {
+    "word": 1.0,
+    "text": 1.0,
+    "word_similarity": 20.0,
+    "same_word": 8.0,
+    "context": 0.7,
+    "text_similarity": 60.0,
+}
 
 
 def train(

@@ -41,8 +41,23 @@ def test_a_student_that_says_what_it_was_told_has_no_loss():
         sentences=means,
     )
     parts = losses(told, batch, torch.eye(8), torch.arange(6))
-    assert set(parts) == {"word", "text", "word_similarity", "same_word", "text_similarity"}
+    assert set(parts) == {"word", "text", "word_similarity", "same_word", "context", "text_similarity"}
     for value in parts.values():
         assert value.item() == pytest.approx(0, abs=1e-6)
     worse = losses(told.flip(0), batch, torch.eye(8), torch.arange(6))
     assert all(value.item() > 0.01 for value in worse.values())
+
+
+def test_context_is_what_occurrences_of_a_word_differ_by():
+    import torch
+
+    from sparkalbert.distill.losses import _context_error
+
+    torch.manual_seed(0)
+    told = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
+    pieces = torch.arange(12) % 4
+    moved = told + 3 * torch.nn.functional.normalize(torch.randn(4, 8), dim=1)[pieces]
+    assert _context_error(told, told, pieces).item() == pytest.approx(0, abs=1e-6)
+    assert _context_error(torch.randn(12, 8), told, pieces).item() > 0.5
+    assert _context_error(moved, told, pieces).item() < 0.1, "what a word always says does not count"
+    assert _context_error(told, told.flip(0), torch.arange(12)).item() == 0, "no word occurs twice"
