@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -14,7 +14,11 @@ from rich.table import Table
 from sparkalbert.bundle import KNOWN_MODELS, Bundle, cache_home, cached_bundles, embedded_models, find_model
 from sparkalbert.bundle.conversion import converter
 from sparkalbert.bundle.folder import CONFIG_FILE
+from sparkalbert.cli.sample import SAMPLE
 from sparkalbert.cli.screen import OUTPUT, size_in_words
+
+if TYPE_CHECKING:
+    from sparkalbert.convert.closeness import Closeness
 
 __all__ = ["Precision", "convert", "inspect", "models", "verify"]
 
@@ -61,23 +65,42 @@ def verify(
             metavar="CHECKPOINT", help="Compare with this checkpoint's weights, not the bundle's own."
         ),
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --against: compare the word vectors of this text too; a packaged sample by default.",
+        ),
+    ] = None,
 ) -> None:
     """Check a bundle's files, and its numbers against an independent forward pass."""
     from sparkalbert.convert import verify_bundle
 
     opened = find_model(bundle, allow_download=False)
-    found = verify_bundle(opened, against=against)
+    texts = None
+    if against is not None:
+        texts = (text or SAMPLE).read_text(encoding="utf-8").splitlines()
+    found = verify_bundle(opened, against=against, texts=texts)
     per_layer = ", ".join(f"{error:.1e}" for error in found.layer_errors)
-    table = _pairs(
-        {
-            "bundle": f"{opened.manifest.name}, {found.precision}; all files are whole",
-            "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces a layer",
-            "largest error": f"{found.max_abs_error:.1e}",
-            "by layer": per_layer,
-            "cosine": f"{found.mean_cosine:.6f} on average, {found.worst_cosine:.6f} at worst",
-        }
-    )
-    OUTPUT.print(table)
+    rows = {
+        "bundle": f"{opened.manifest.name}, {found.precision}; all files are whole",
+        "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces a layer",
+        "largest error": f"{found.max_abs_error:.1e}",
+        "by layer": per_layer,
+        "cosine": f"{found.mean_cosine:.6f} on average, {found.worst_cosine:.6f} at worst",
+    }
+    if found.closeness is not None:
+        rows |= _closeness_rows(found.closeness)
+    OUTPUT.print(_pairs(rows))
+
+
+def _closeness_rows(found: Closeness) -> dict[str, str]:
+    return {
+        f"{found.words} words of text": "cosine on average / at worst, by depth",
+        **{f"  layer {one.layer}": f"{one.mean:.6f} / {one.worst:.6f}" for one in found.layers},
+        "  neighbours": f"the nearest word is the same for {found.same_nearest:.1%} of them; "
+        f"of the ten nearest {found.shared_of_ten:.1%} are",
+    }
 
 
 def models() -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from sparkalbert.cli.embed import show_note, summary_line
+from sparkalbert.cli.sample import SAMPLE
 from sparkalbert.cli.screen import OUTPUT, shown_progress
 
-__all__ = ["SAMPLE", "demo"]
+__all__ = ["demo"]
 
-SAMPLE: Final = Path(__file__).with_name("sample.txt")
 _SHOWN_TEXTS: Final = (0, 2)
 _SHOWN_NUMBERS: Final = 4
 

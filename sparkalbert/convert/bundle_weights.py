@@ -15,7 +15,7 @@ import onnx
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.convert.forward import Tensors
-from sparkalbert.convert.quantize import SCALE, dequantize
+from sparkalbert.convert.quantize import REST, SCALE, dequantize
 from sparkalbert.convert.weight_names import GraphWeight, from_graph, graph_weights
 from sparkalbert.convert.weights_file import read_tensor
 from sparkalbert.errors import BundleError, problem_list
@@ -54,7 +54,15 @@ def bundle_tensors(bundle: Bundle) -> Tensors:
 
 
 def _values(bundle: Bundle, stored: Mapping[str, Any], weight: GraphWeight) -> Float32Array:
-    values = read_tensor(bundle.path, stored[weight.name])
+    values = _read(bundle, stored, weight.name)
+    if weight.name + REST in stored:
+        rest = _read(bundle, stored, weight.name + REST)
+        values[:, -rest.shape[1] :] += rest
+    return values
+
+
+def _read(bundle: Bundle, stored: Mapping[str, Any], name: str) -> Float32Array:
+    values = read_tensor(bundle.path, stored[name])
     if values.dtype == np.int8:
-        return dequantize(values, read_tensor(bundle.path, stored[weight.name + SCALE]))
+        return dequantize(values, read_tensor(bundle.path, stored[name + SCALE]))
     return values.astype(np.float32, copy=False)

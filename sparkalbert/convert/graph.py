@@ -24,7 +24,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sparkalbert.bundle import Precision
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.graph_layer import layer
+from sparkalbert.convert.graph_layer import LayerForm, layer
 from sparkalbert.convert.graph_nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weight_names import layer_prefix
 
@@ -46,13 +46,14 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
         Number format of the matrices in `weights`.
     weights
         Where each weight lies in the weights file, under the names of
-        :func:`sparkalbert.convert.weight_names.graph_weights`.
+        :func:`sparkalbert.convert.quantize.stored_arrays`.
 
     Returns
     -------
     onnx.ModelProto
         Opset 18 and ``com.microsoft`` 1; the same bytes for the same arguments.
     """
+    form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
     nodes = Nodes(Constants())
     lengths = nodes.add(
         "Cast",
@@ -65,7 +66,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     first = 0
     for group, count in enumerate(config.layers_of_groups()):
         trips = _trips(nodes, last_layer, first, count)
-        body = _group_body(nodes.constants, config, precision, lengths, group, first)
+        body = _group_body(nodes.constants, form, lengths, group, first)
         hidden, mixed = nodes.add_many("Loop", trips, "", hidden, mixed, outputs=2, body=body)
         first += count
     nodes.rename_output(mixed, "hidden_state")
@@ -112,23 +113,21 @@ def _layer_weight(nodes: Nodes, index: str) -> str:
     return nodes.add("Gather", "layer_weights", index)
 
 
-def _group_body(
-    constants: Constants, config: AlbertConfig, precision: Precision, lengths: str, group: int, first: int
-) -> GraphProto:
+def _group_body(constants: Constants, form: LayerForm, lengths: str, group: int, first: int) -> GraphProto:
     """Return the loop body of one group: its inner layers once, and the running sum."""
     scope = f"group_{group}."
     nodes = Nodes(constants, scope)
     names = {name: scope + name for name in ("trip", "go_on", "hidden", "mixed")}
     outputs = {name: f"{scope}{name}_out" for name in ("go_on", "hidden", "mixed")}
     hidden = names["hidden"]
-    for inner in range(config.inner_group_num):
-        hidden = layer(nodes, config, precision, layer_prefix(group, inner), hidden, lengths)
+    for inner in range(form.config.inner_group_num):
+        hidden = layer(nodes, form, layer_prefix(group, inner), hidden, lengths)
     index = nodes.add("Add", names["trip"], constants.add(first + 1, "int64"))
     share = nodes.add("Mul", hidden, _layer_weight(nodes, index))
     nodes.rename_output(nodes.add("Add", names["mixed"], share), outputs["mixed"])
     nodes.rename_output(hidden, outputs["hidden"])
     nodes.rename_output(names["go_on"], outputs["go_on"])
-    state: list[str | int | None] = ["batch", "pieces", config.hidden_size]
+    state: list[str | int | None] = ["batch", "pieces", form.config.hidden_size]
     return helper.make_graph(
         nodes.nodes,
         f"group_{group}",

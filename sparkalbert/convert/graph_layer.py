@@ -5,33 +5,50 @@ fp16 keeps what adds up small differences in float32: the stream between blocks,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from onnx import TensorProto
 
 from sparkalbert.bundle import Precision
 from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.graph_int8 import non_negative_rows, product, symmetric_rows
 from sparkalbert.convert.graph_nodes import CONTRIB, Nodes
-from sparkalbert.convert.quantize import ACTIVATION_FLOOR, OFFSET, non_negative_product, symmetric_product
+from sparkalbert.convert.quantize import ACTIVATION_FLOOR, OFFSET, REST
 
-__all__ = ["add_ffn_output", "add_product", "layer"]
+__all__ = ["LayerForm", "add_ffn_output", "add_product", "add_qkv", "layer"]
 
 _GELU: Final = {"erf": "BiasGelu", "tanh": "FastGelu"}
 
 
-def layer(
-    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, lengths: str
-) -> str:
+@dataclass(frozen=True)
+class LayerForm:
+    """What every layer of a graph is built by.
+
+    Attributes
+    ----------
+    config
+        Shape of the model.
+    precision
+        Number format of the matrices.
+    stored
+        Names of all weights of the graph: a matrix may have a second term.
+    """
+
+    config: AlbertConfig
+    precision: Precision
+    stored: frozenset[str]
+
+
+def layer(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, lengths: str) -> str:
     """Add one layer and return the name of its output, float32 ``[batch, pieces, hidden]``.
 
     Parameters
     ----------
     nodes
         The loop body to add to.
-    config
-        Shape of the model.
-    precision
-        Number format of the matrices.
+    form
+        Shape and number format.
     prefix
         How the names of the layer's weights begin.
     hidden
@@ -39,56 +56,63 @@ def layer(
     lengths
         Name of the valid pieces of each sequence, int32 ``[batch]``.
     """
-    context = _attention(nodes, config, precision, prefix, hidden, lengths)
-    attended = _norm(nodes, config, prefix + "attention.", context, hidden, f"{prefix}attention.bias")
-    expanded = add_product(nodes, precision, attended, f"{prefix}ffn.weight")
-    activated = _activation(nodes, config, expanded, f"{prefix}ffn.bias")
-    narrowed, bias = add_ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
-    return _norm(nodes, config, prefix + "ffn_output.", narrowed, attended, bias)
+    context = _attention(nodes, form, prefix, hidden, lengths)
+    attended = _norm(nodes, form.config, prefix + "attention.", context, hidden, f"{prefix}attention.bias")
+    expanded = add_product(nodes, form, attended, f"{prefix}ffn.weight")
+    activated = _activation(nodes, form.config, expanded, f"{prefix}ffn.bias")
+    narrowed, bias = add_ffn_output(nodes, form, f"{prefix}ffn_output.", activated)
+    return _norm(nodes, form.config, prefix + "ffn_output.", narrowed, attended, bias)
 
 
-def _attention(
-    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, lengths: str
-) -> str:
-    qkv = add_product(nodes, precision, hidden, f"{prefix}qkv.weight")
-    query, key, value = nodes.add_many(
-        "Split", nodes.add("Add", qkv, f"{prefix}qkv.bias"), outputs=3, axis=-1, num_outputs=3
-    )
+def _attention(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, lengths: str) -> str:
     context = nodes.add(
         "MultiHeadAttention",
-        query,
-        key,
-        value,
+        *add_qkv(nodes, form, hidden, f"{prefix}qkv."),
         "",
         lengths,
         domain=CONTRIB,
-        num_heads=config.num_attention_heads,
+        num_heads=form.config.num_attention_heads,
     )
-    return _to_float32(nodes, precision, add_product(nodes, precision, context, f"{prefix}attention.weight"))
+    return _to_float32(nodes, form, add_product(nodes, form, context, f"{prefix}attention.weight"))
 
 
-def add_product(nodes: Nodes, precision: Precision, rows: str, weight: str) -> str:
+def add_qkv(nodes: Nodes, form: LayerForm, rows: str, prefix: str) -> list[str]:
+    """Add query, key and value with their biases, each ``[batch, pieces, hidden]``."""
+    together, rest = _multipliedand_rest(nodes, form, rows, f"{prefix}weight")
+    *query_and_key, value = nodes.add_many(
+        "Split", nodes.add("Add", together, f"{prefix}bias"), outputs=3, axis=-1, num_outputs=3
+    )
+    return [*query_and_key, nodes.add("Add", value, rest) if rest else value]
+
+
+def add_product(nodes: Nodes, form: LayerForm, rows: str, weight: str) -> str:
     """Multiply by a matrix from the right; biases are added by the operator that follows."""
-    if precision == "int8":
-        return symmetric_product(nodes, rows, weight)
-    if precision == "fp16":
-        rows = nodes.add("Cast", rows, to=TensorProto.FLOAT16)
-    return nodes.add("MatMul", rows, weight)
+    multiplied, rest = _multipliedand_rest(nodes, form, rows, weight)
+    return nodes.add("Add", multiplied, rest) if rest else multiplied
 
 
-def add_ffn_output(
-    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, activated: str
-) -> tuple[str, str]:
+def add_ffn_output(nodes: Nodes, form: LayerForm, prefix: str, activated: str) -> tuple[str, str]:
     """Return the product's name and that of the bias still to be added."""
     weight, bias = f"{prefix}weight", f"{prefix}bias"
-    if precision != "int8":
-        return _to_float32(nodes, precision, add_product(nodes, precision, activated, weight)), bias
-    floor = ACTIVATION_FLOOR[config.activation]
-    return non_negative_product(nodes, activated, weight, floor), nodes.add("Add", bias, weight + OFFSET)
+    if form.precision != "int8":
+        return _to_float32(nodes, form, add_product(nodes, form, activated, weight)), bias
+    rows = non_negative_rows(nodes, activated, ACTIVATION_FLOOR[form.config.activation])
+    return product(nodes, rows, weight), nodes.add("Add", bias, weight + OFFSET)
 
 
-def _to_float32(nodes: Nodes, precision: Precision, value: str) -> str:
-    return nodes.add("Cast", value, to=TensorProto.FLOAT) if precision == "fp16" else value
+def _multipliedand_rest(nodes: Nodes, form: LayerForm, rows: str, weight: str) -> tuple[str, str]:
+    """Multiply by a matrix, and by its second term where it has one; an empty name where it has none."""
+    if form.precision == "int8":
+        integers = symmetric_rows(nodes, rows)
+        rest = product(nodes, integers, weight + REST) if weight + REST in form.stored else ""
+        return product(nodes, integers, weight), rest
+    if form.precision == "fp16":
+        rows = nodes.add("Cast", rows, to=TensorProto.FLOAT16)
+    return nodes.add("MatMul", rows, weight), ""
+
+
+def _to_float32(nodes: Nodes, form: LayerForm, value: str) -> str:
+    return nodes.add("Cast", value, to=TensorProto.FLOAT) if form.precision == "fp16" else value
 
 
 def _activation(nodes: Nodes, config: AlbertConfig, value: str, bias: str) -> str:

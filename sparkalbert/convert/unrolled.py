@@ -20,7 +20,7 @@ from sparkalbert.bundle.folder import GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint import Checkpoint
 from sparkalbert.convert.graph import IR_VERSION, OPSET, embeddings
-from sparkalbert.convert.graph_layer import add_ffn_output, add_product
+from sparkalbert.convert.graph_layer import LayerForm, add_ffn_output, add_product, add_qkv
 from sparkalbert.convert.graph_nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.pipeline import copy_tokenizer, library_versions, weight_arrays
 from sparkalbert.convert.weight_names import layer_prefix
@@ -70,6 +70,7 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
 
 
 def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto]) -> ModelProto:
+    form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
     nodes = Nodes(Constants())
     mask = _additive_mask(nodes)
     hidden = embeddings(nodes, config, precision)
@@ -78,7 +79,7 @@ def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto
         for _ in range(count):
             for inner in range(config.inner_group_num):
                 nodes = replace(nodes, scope=f"layer_{number}_{inner}.")
-                hidden = _layer(nodes, config, precision, layer_prefix(group, inner), hidden, mask)
+                hidden = _layer(nodes, form, layer_prefix(group, inner), hidden, mask)
             number += 1
     nodes.rename_output(hidden, "last_hidden_state")
     ids = ["batch", "pieces"]
@@ -109,23 +110,19 @@ def _additive_mask(nodes: Nodes) -> str:
     return nodes.add("Unsqueeze", lowest, constants.add([1, 2], "int64"))
 
 
-def _layer(
-    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, mask: str
-) -> str:
-    context = _attention(nodes, config, precision, prefix, hidden, mask)
+def _layer(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
+    config = form.config
+    context = _attention(nodes, form, prefix, hidden, mask)
     attended = _norm(nodes, config, f"{prefix}attention.", context, f"{prefix}attention.bias", hidden)
-    expanded = add_product(nodes, precision, attended, f"{prefix}ffn.weight")
+    expanded = add_product(nodes, form, attended, f"{prefix}ffn.weight")
     activated = _activation(nodes, config, nodes.add("Add", expanded, f"{prefix}ffn.bias"))
-    narrowed, bias = add_ffn_output(nodes, config, precision, f"{prefix}ffn_output.", activated)
+    narrowed, bias = add_ffn_output(nodes, form, f"{prefix}ffn_output.", activated)
     return _norm(nodes, config, f"{prefix}ffn_output.", narrowed, bias, attended)
 
 
-def _attention(
-    nodes: Nodes, config: AlbertConfig, precision: Precision, prefix: str, hidden: str, mask: str
-) -> str:
-    constants = nodes.constants
-    qkv = nodes.add("Add", add_product(nodes, precision, hidden, f"{prefix}qkv.weight"), f"{prefix}qkv.bias")
-    split = nodes.add_many("Split", qkv, outputs=3, axis=-1, num_outputs=3)
+def _attention(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
+    config, constants = form.config, nodes.constants
+    split = add_qkv(nodes, form, hidden, f"{prefix}qkv.")
     shape = constants.add([0, 0, config.num_attention_heads, config.head_size], "int64")
     query, key, value = (
         nodes.add("Transpose", nodes.add("Reshape", part, shape), perm=perm)
@@ -137,7 +134,7 @@ def _attention(
     shares = nodes.add("Softmax", nodes.add("Add", scores, mask), axis=-1)
     heads = nodes.add("Transpose", nodes.add("MatMul", shares, value), perm=[0, 2, 1, 3])
     context = nodes.add("Reshape", heads, constants.add([0, 0, config.hidden_size], "int64"))
-    return add_product(nodes, precision, context, f"{prefix}attention.weight")
+    return add_product(nodes, form, context, f"{prefix}attention.weight")
 
 
 def _norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, bias: str, skip: str) -> str:

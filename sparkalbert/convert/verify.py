@@ -7,7 +7,8 @@ The graph runs as users run it, through :mod:`sparkalbert.inference`; the other 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.bundle_weights import bundle_tensors
 from sparkalbert.convert.checkpoint import Checkpoint
+from sparkalbert.convert.closeness import Closeness, compare_words
 from sparkalbert.convert.forward import Tensors, embedding_output, hidden_states
 from sparkalbert.errors import VerificationError, problem_list
 from sparkalbert.inference.session import EncoderSession, SessionOptions
@@ -60,6 +62,8 @@ class Verification:
         layer only for a foreign graph.
     pieces
         How many vectors of each layer were compared.
+    closeness
+        How close the word vectors of a text are; None where no text was given.
     """
 
     precision: Precision
@@ -69,9 +73,12 @@ class Verification:
     worst_cosine: float
     layer_errors: tuple[float, ...]
     pieces: int
+    closeness: Closeness | None = None
 
 
-def verify_bundle(bundle: Bundle, *, against: str | Path | None = None) -> Verification:
+def verify_bundle(
+    bundle: Bundle, *, against: str | Path | None = None, texts: Iterable[str] | None = None
+) -> Verification:
     """Run a bundle on seeded ids and return its distance to a NumPy forward pass.
 
     Every hidden state is compared on sequences of several lengths, the embeddings on every position.
@@ -83,6 +90,8 @@ def verify_bundle(bundle: Bundle, *, against: str | Path | None = None) -> Verif
     against
         The checkpoint it was made of. None compares with the bundle's own weights, which shows errors of
         the graph but not what rounding the weights has cost.
+    texts
+        Texts whose word vectors are compared too, a thousand words at most.
 
     Raises
     ------
@@ -111,7 +120,10 @@ def verify_bundle(bundle: Bundle, *, against: str | Path | None = None) -> Verif
         name = f"the checkpoint {checkpoint.folder.resolve().name}"
         _check_same_shape(bundle, config)
     session = EncoderSession(bundle, SessionOptions(threads=os.cpu_count() or 1))
-    result = _compare(session, config, cache(tensors), name, last_only=foreign)
+    tensors = cache(tensors)
+    result = _compare(session, config, tensors, name, last_only=foreign)
+    if texts is not None:
+        result = replace(result, closeness=compare_words(session, config, tensors, texts))
     _check_bounds(result, bundle)
     return result
 

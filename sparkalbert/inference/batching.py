@@ -7,16 +7,36 @@ vector (the graph is batch invariant), only the time it takes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.bundle import Manifest, Precision
 from sparkalbert.errors import ParamError
 
-__all__ = ["BatchingOptions", "distinct", "pad", "plan_calls"]
+__all__ = ["BatchingOptions", "best_pieces_per_call", "distinct", "pad", "plan_calls"]
 
 Int64Array = npt.NDArray[np.int64]
+
+_FULL_CALL: Final = 512
+_LARGE_HIDDEN_SIZE: Final = 1024
+_OPENING_PIECES: Final = 16
+"""What a call of its own costs, in pieces of a large one: measured 10 to 20 for base and xlarge."""
+
+
+def best_pieces_per_call(precision: Precision, hidden_size: int) -> int:
+    """Return how many pieces fill a call of a model on a CPU.
+
+    Parameters
+    ----------
+    precision, hidden_size
+        Of the model.
+    """
+    full = _FULL_CALL if hidden_size < _LARGE_HIDDEN_SIZE else _FULL_CALL // 2
+    return full // 2 if precision == "int8" else full
 
 
 @dataclass(frozen=True)
@@ -26,22 +46,27 @@ class BatchingOptions:
     Attributes
     ----------
     pieces_per_call
-        Most pieces of one call, padding included. Small calls are bound by memory traffic: the graph
-        streams all its weights once a call. 512 is where fp32 stops getting faster.
+        Most pieces of one call, padding included; None for what is best for the model, see
+        :func:`best_pieces_per_call`.
     max_sequences
         Most sequences of one call; None for no bound of its own.
     """
 
-    pieces_per_call: int = 512
+    pieces_per_call: int | None = None
     max_sequences: int | None = None
 
     def __post_init__(self) -> None:
-        if self.pieces_per_call < 1:
+        if self.pieces_per_call is not None and self.pieces_per_call < 1:
             msg = f"pieces_per_call is {self.pieces_per_call}, expected at least 1."
             raise ParamError(msg)
         if self.max_sequences is not None and self.max_sequences < 1:
             msg = f"max_sequences is {self.max_sequences}, expected at least 1 or None."
             raise ParamError(msg)
+
+    def of_model(self, manifest: Manifest) -> BatchingOptions:
+        """Return these options with the model's own budget where none was set."""
+        best = best_pieces_per_call(manifest.precision, manifest.dimension)
+        return replace(self, pieces_per_call=self.pieces_per_call or best)
 
 
 def distinct(sequences: Sequence[Int64Array]) -> tuple[list[Int64Array], Int64Array]:
@@ -66,14 +91,20 @@ def distinct(sequences: Sequence[Int64Array]) -> tuple[list[Int64Array], Int64Ar
 
 
 def plan_calls(lengths: Int64Array, options: BatchingOptions) -> Iterator[Int64Array]:
-    """Yield the indices of each call's sequences: sorted by length, filled to the budget.
+    """Yield the indices of each call's sequences: sorted by length, cut where all calls cost least.
 
-    A sequence longer than the budget gets a call of its own.
+    A call costs its pieces, padding included, and as much as :data:`_OPENING_PIECES` for being a call
+    of its own. So a call ends before the budget does where the next sequences are much longer; filling
+    every call pads 7 % of news sentences in groups of 5,500 pieces, this 2 %. The cuts are the best
+    there are (dynamic programming over the sorted lengths). A sequence longer than the budget gets a
+    call of its own.
 
     Parameters
     ----------
     lengths
         int64 ``[sequences]``, pieces of each sequence.
+    options
+        The bounds of one call.
 
     Examples
     --------
@@ -82,15 +113,25 @@ def plan_calls(lengths: Int64Array, options: BatchingOptions) -> Iterator[Int64A
     [[0, 3, 2], [1]]
     """
     order = np.argsort(lengths, kind="stable")
-    most = options.max_sequences or len(order)
-    first = 0
-    for stop in range(1, len(order) + 1):
-        full = stop == len(order) or (
-            (stop - first + 1) * lengths[order[stop]] > options.pieces_per_call or stop - first >= most
-        )
-        if full:
-            yield order[first:stop]
-            first = stop
+    ascending = lengths[order]
+    budget = options.pieces_per_call or _FULL_CALL
+    most = np.minimum(np.maximum(budget // np.maximum(ascending, 1), 1), options.max_sequences or len(order))
+    # The cheapest plan of the first `stop` sequences ends in a call from `start` on; `least` is its cost.
+    stops = np.arange(len(order) + 1)
+    earliest = np.maximum(stops[1:] - most, 0).tolist()
+    least = np.zeros(len(order) + 1, dtype=np.int64)
+    starts = np.zeros(len(order) + 1, dtype=np.int64)
+    for stop, longest in enumerate(ascending.tolist(), start=1):
+        first = earliest[stop - 1]
+        costs = least[first:stop] - stops[first:stop] * longest
+        cheapest = int(costs.argmin())
+        starts[stop] = first + cheapest
+        least[stop] = costs[cheapest] + stop * longest + _OPENING_PIECES
+    cuts = [len(order)]
+    while cuts[-1]:
+        cuts.append(int(starts[cuts[-1]]))
+    cuts.reverse()
+    yield from (order[start:stop] for start, stop in pairwise(cuts))
 
 
 def pad(sequences: Sequence[Int64Array], pad_id: int) -> tuple[Int64Array, Int64Array]:

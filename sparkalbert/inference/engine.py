@@ -134,8 +134,8 @@ class Engine:
         self.session = session
         self.options = vectors or VectorOptions()
         self._special = special
-        self._batching = batching or BatchingOptions()
         manifest = session.bundle.manifest
+        self._batching = (batching or BatchingOptions()).of_model(manifest)
         self.options.check(manifest)
         self._layer_weights = layer_weights(self.options.layers, manifest.num_layers)
         self.dimension = self.options.dimension(manifest)

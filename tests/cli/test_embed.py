@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from sparkalbert.cli import run
-from sparkalbert.cli.demo import SAMPLE
+from sparkalbert.cli.sample import SAMPLE
 from tests import tiny_bundle
 
 

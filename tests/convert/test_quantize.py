@@ -1,136 +1,20 @@
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
-from sparkalbert.convert.graph_nodes import Constants, Nodes
 from sparkalbert.convert.quantize import (
     ACTIVATION_FLOOR,
     OFFSET,
+    REST,
     SCALE,
     dequantize,
-    non_negative_product,
     quantize_columns,
     stored_arrays,
-    symmetric_product,
 )
 from sparkalbert.convert.weight_names import graph_weights
 from sparkalbert.errors import CheckpointError
 from tests import tiny_checkpoint
-
-FLOOR = ACTIVATION_FLOOR["tanh"]
-
-
-def run_product(
-    kind: str, rows: np.ndarray, integers: np.ndarray, scales: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The very nodes of a layer, alone in a graph; every value that ONNX Runtime keeps is an output."""
-    nodes = Nodes(Constants())
-    if kind == "symmetric":
-        product = symmetric_product(nodes, "rows", "weight")
-    else:
-        product = non_negative_product(nodes, "rows", "weight", FLOOR)
-    multiplied = next(node for node in nodes.nodes if node.op_type == "MatMulIntegerToFloat")
-    outputs = {"product": product, "sums": multiplied.output[0], "quantized": multiplied.input[0]}
-    graph = helper.make_graph(
-        nodes.nodes,
-        kind,
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["batch", "pieces", rows.shape[-1]])],
-        [helper.make_empty_tensor_value_info(name) for name in outputs.values()],
-        [
-            *nodes.constants.tensors.values(),
-            numpy_helper.from_array(integers, "weight"),
-            numpy_helper.from_array(scales, f"weight{SCALE}"),
-        ],
-    )
-    model = helper.make_model(
-        graph,
-        ir_version=8,
-        opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)],
-    )
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return dict(zip(outputs, session.run(list(outputs.values()), {"rows": rows}), strict=True))
-
-
-def rows_of(name: str, kind: str, width: int) -> np.ndarray:
-    rng = np.random.default_rng(5)
-    shape = (3, 7, width)
-    rows = {
-        "normal": rng.standard_normal(shape),
-        "heavy": rng.standard_t(2, size=shape),
-        "all max": np.full(shape, 3.0),
-        "all min": np.full(shape, -3.0),
-        "alternating": np.where(np.arange(width) % 2, 4.0, -4.0) * np.ones(shape),
-        "zeros": np.zeros(shape),
-        "tiny": np.full(shape, 1e-38),
-        "huge": np.full(shape, 1e30) * np.sign(rng.standard_normal(shape)),
-    }[name].astype(np.float32)
-    return rows if kind == "symmetric" else np.maximum(rows, np.float32(-0.17))
-
-
-def integers_of(name: str, width: int, columns: int) -> np.ndarray:
-    rng = np.random.default_rng(6)
-    return {
-        "random": rng.integers(-127, 128, size=(width, columns)),
-        "all max": np.full((width, columns), 127),
-        "all min": np.full((width, columns), -127),
-        "alternating": np.where(np.arange(width) % 2, 127, -127)[:, None] * np.ones((1, columns)),
-    }[name].astype(np.int8)
-
-
-@pytest.mark.parametrize("kind", ["symmetric", "non-negative"])
-@pytest.mark.parametrize(
-    "name", ["normal", "heavy", "all max", "all min", "alternating", "zeros", "tiny", "huge"]
-)
-@pytest.mark.parametrize("weights", ["random", "all max", "all min", "alternating"])
-@pytest.mark.parametrize(("width", "columns"), [(32, 48), (33, 5), (768, 65)])
-def test_integer_sums_are_exact_on_this_machine(kind, name, weights, width, columns):
-    """float32 holds every sum here (below 2**24), so one wrong unit would show.
-
-    A kernel that adds two products in 16 bits fails this test by orders of magnitude.
-    """
-    rows = rows_of(name, kind, width)
-    integers = integers_of(weights, width, columns)
-    found = run_product(kind, rows, integers, np.ones(columns, dtype=np.float32))
-    quantized = found["quantized"].astype(np.int64)
-    assert quantized.max() <= 127
-    zero_point = 64 if kind == "symmetric" else 0
-    sums = (quantized - zero_point) @ integers.astype(np.int64)
-    assert np.abs(sums).max() < 2**24
-    np.testing.assert_array_equal(found["sums"], sums)
-    assert np.isfinite(found["product"]).all()
-
-
-def test_the_widest_sums_are_exact_to_float32():
-    """8192 extreme products exceed 2**24: the float32 nearest to the exact sum must come out."""
-    rows = np.full((1, 2, 8192), 2.5, dtype=np.float32)
-    integers = integers_of("all max", 8192, 16)
-    found = run_product("non-negative", rows, integers, np.ones(16, dtype=np.float32))
-    exact = found["quantized"].astype(np.int64) @ integers.astype(np.int64)
-    assert exact.min() == 127 * 127 * 8192
-    np.testing.assert_array_equal(found["sums"], exact.astype(np.float32))
-
-
-@pytest.mark.parametrize("kind", ["symmetric", "non-negative"])
-def test_a_product_is_close_to_the_float_product(kind):
-    rng = np.random.default_rng(8)
-    rows = rows_of("normal", kind, 256)
-    matrix = rng.standard_normal((256, 40), dtype=np.float32)
-    integers, scales = quantize_columns(matrix)
-    found = run_product(kind, rows, integers, scales)["product"]
-    expected = rows.astype(np.float64) @ dequantize(integers, scales)
-    if kind == "non-negative":
-        expected = expected + FLOOR * dequantize(integers, scales).sum(axis=0, dtype=np.float64)
-    assert found.shape == (3, 7, 40)
-    # Each row value is off by at most half a step, a step being the row's range over 126 or 127.
-    step = 2 * np.abs(rows).max() / 126 if kind == "symmetric" else (rows.max() + FLOOR) / 127
-    bound = step / 2 * np.abs(dequantize(integers, scales)).sum(axis=0).max()
-    assert np.abs(found - expected).max() < bound
-    assert (
-        np.abs(found - expected).std() < step / 3 * np.linalg.norm(dequantize(integers, scales), axis=0).max()
-    )
 
 
 @settings(max_examples=30)
@@ -168,6 +52,35 @@ def test_the_offset_takes_back_what_the_shift_has_added(activation):
     meant = dequantize(stored[weight.name], stored[weight.name + SCALE])
     expected = -ACTIVATION_FLOOR[activation] * meant.sum(axis=0, dtype=np.float64)
     np.testing.assert_allclose(stored[weight.name + OFFSET], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "share"), [("qkv.weight", 3), ("attention.weight", 1)])
+def test_a_matrix_with_a_strong_diagonal_gets_a_second_term(name, share):
+    """One large weight a column makes its steps coarse; the second term is what they leave over."""
+    weight, matrix = value_path(name, diagonal=0.6)
+    stored = dict(stored_arrays(weight, matrix, "int8", "tanh"))
+    rest = dequantize(stored[weight.name + REST], stored[weight.name + REST + SCALE])
+    columns = matrix.shape[1] // share
+    assert rest.shape == (matrix.shape[0], columns)
+    once = dequantize(stored[weight.name], stored[weight.name + SCALE])[:, -columns:]
+    wanted = matrix[:, -columns:]
+    assert np.linalg.norm(once - wanted) > 0.015 * np.linalg.norm(wanted)
+    assert np.linalg.norm(once + rest - wanted) < 0.0003 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("name", ["qkv.weight", "attention.weight"])
+def test_an_even_matrix_pays_for_no_second_term(name):
+    weight, matrix = value_path(name, diagonal=0)
+    assert set(dict(stored_arrays(weight, matrix, "int8", "tanh"))) == {weight.name, weight.name + SCALE}
+
+
+def value_path(name, diagonal):
+    """A matrix on the value's way; its last square has a diagonal."""
+    config = tiny_checkpoint.tiny_config(hidden_size=256, intermediate_size=512)
+    weight = next(weight for weight in graph_weights(config) if weight.name.endswith(f".{name}"))
+    matrix = np.random.default_rng(4).standard_normal(weight.shape, dtype=np.float32) * np.float32(0.02)
+    matrix[:, -256:] += diagonal * np.eye(256, dtype=np.float32)
+    return weight, matrix
 
 
 def test_the_floor_is_below_every_gelu():

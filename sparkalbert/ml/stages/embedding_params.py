@@ -176,7 +176,10 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         TypeConverters.toListInt,
     )
     piecesPerCall = declare_param(
-        "piecesPerCall", "Most pieces in one call, padding included.", TypeConverters.toInt
+        "piecesPerCall",
+        "Most pieces in one call, padding included; what was measured best for the model's precision and "
+        "hidden size unless set.",
+        TypeConverters.toInt,
     )
     threads = declare_param(
         "threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt
@@ -253,7 +256,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return self._set(piecesPerCall=value)
 
     def getPiecesPerCall(self) -> int:
-        """Gets piecesPerCall or its default value."""
+        """Gets piecesPerCall, if set."""
         return int(self.getOrDefault(self.piecesPerCall))
 
     def setThreads(self, value: int) -> Self:
@@ -309,7 +312,6 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             compatibility="none",
             pooling="first",
             layers=[-1],
-            piecesPerCall=BatchingOptions().pieces_per_call,
             device="cpu",
             modelDistribution="auto",
             persistModel="reference",
@@ -324,7 +326,8 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
                 cast(Pooling, self.getPooling()), tuple(self.getLayers()), self.getMaxSentenceLength()
             ),
             batching=BatchingOptions(
-                self.getPiecesPerCall(), self.getBatchSize() if self.isSet(self.batchSize) else None
+                self.getPiecesPerCall() if self.isSet(self.piecesPerCall) else None,
+                self.getBatchSize() if self.isSet(self.batchSize) else None,
             ),
             session=SessionOptions(device=self.getDevice()),
         )
