@@ -26,7 +26,9 @@ from sparkalbert.errors import ColumnError
 __all__ = [
     "ANNOTATION",
     "ANNOTATIONS",
+    "CHUNK",
     "DOCUMENT",
+    "SENTENCE_EMBEDDINGS",
     "TOKEN",
     "VECTORS",
     "WITH_VECTORS",
@@ -34,14 +36,18 @@ __all__ = [
     "annotator_type",
     "check_column",
     "find_annotation_columns",
+    "is_annotation_type",
     "is_token_list",
     "reference",
+    "wrong_type",
 ]
 
+CHUNK: Final = "chunk"
 DOCUMENT: Final = "document"
+SENTENCE_EMBEDDINGS: Final = "sentence_embeddings"
 TOKEN: Final = "token"  # noqa: S105 - an annotator type
 WORD_EMBEDDINGS: Final = "word_embeddings"
-WITH_VECTORS: Final = frozenset({WORD_EMBEDDINGS, "sentence_embeddings"})
+WITH_VECTORS: Final = frozenset({WORD_EMBEDDINGS, SENTENCE_EMBEDDINGS})
 """Annotator types whose annotations hold vectors."""
 
 _TYPE_KEY: Final = "annotatorType"
@@ -133,6 +139,14 @@ def is_annotation_type(data_type: DataType) -> bool:
 def is_token_list(data_type: DataType) -> bool:
     """Whether a type is ``array<string>``."""
     return isinstance(data_type, ArrayType) and isinstance(data_type.elementType, StringType)
+
+
+def wrong_type(stage: str, column: str, found: DataType, expected: str) -> str:
+    """Return the text of the error for a plain column of another type."""
+    return (
+        f"{stage}: column '{column}' is {found.simpleString()}, expected {expected}. Please cast it or name "
+        "another."
+    )
 
 
 def _wrong_columns(frame: DataFrame, columns: Sequence[str], wanted: Sequence[str], stage: str) -> str:

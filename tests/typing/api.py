@@ -17,6 +17,8 @@ from sparkalbert import (
     WordEmbedder,
     convert_checkpoint,
 )
+from sparkalbert.annotator import ChunkEmbeddings, NGramGenerator, SentenceEmbeddings
+from sparkalbert.base import Doc2Chunk, Finisher
 from sparkalbert.bundle import Bundle
 from sparkalbert.errors import ModelNotFoundError, SparkAlbertError
 from sparkalbert.ml import Annotation
@@ -64,6 +66,18 @@ def on_strings(model: PipelineModel) -> list[float]:
     first: Annotation = light.setIgnoreUnsupported(True).fullAnnotate(words)[0]["embeddings"][0]
     assert rows
     return first.copy("other").embeddings
+
+
+def after_the_embeddings(frame: DataFrame) -> DataFrame:
+    pooled = SentenceEmbeddings().setInputCols("sentence", "embeddings").setPoolingStrategy("SUM")
+    ngrams = NGramGenerator().setInputCols(["token"]).setOutputCol("ngrams").setN(3)
+    chunks = Doc2Chunk().setInputCols("document").setOutputCol("chunk").setChunkCol("target").setIsArray(True)
+    vectors = ChunkEmbeddings(inputCols=["chunk", "embeddings"], skipOOV=False).setOutputCol("vectors")
+    finisher = Finisher().setInputCols("ngrams").setOutputCols("texts").setIncludeMetadata(True)
+    column: str | None = chunks.getChunkCol()
+    assert column
+    model: PipelineModel = Pipeline(stages=[pooled, ngrams, chunks, vectors, finisher]).fit(frame)
+    return model.transform(frame)
 
 
 def with_keywords() -> AlbertEmbeddings:

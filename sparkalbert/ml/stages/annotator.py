@@ -1,16 +1,17 @@
-"""What the stages that run as an Arrow function share: one document column in, annotations out.
+"""What the stages that run as an Arrow function share: annotation columns in, one more out.
 
-It checks the column on the driver and adds the new one; no Spark job starts. What is computed, a
-subclass says with a task of :mod:`sparkalbert.ml.worker.annotation_tasks`.
+It checks the columns on the driver and adds the new one; no Spark job starts. What is computed, a
+subclass says with a task of :mod:`sparkalbert.ml.worker`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import pyarrow as pa
 from pyspark.ml import Transformer
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
@@ -26,7 +27,7 @@ from sparkalbert.ml.stages.params import (
 from sparkalbert.ml.worker.fields import AnnotationField, arrow_types
 from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
 
-__all__ = ["AnnotatorParams", "DocumentAnnotator"]
+__all__ = ["AnnotatorParams", "DocumentAnnotator", "TaskAnnotator"]
 
 
 class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBounds, HasParamKeywords):
@@ -36,24 +37,37 @@ class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBou
     optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
 
 
-class DocumentAnnotator(Transformer, AnnotatorParams, RunsLocally):
-    """Adds an annotation column computed from a document or sentence column.
+class TaskAnnotator(Transformer, HasInputCols, HasOutputCol, HasLazyAnnotator, HasParamKeywords, RunsLocally):
+    """Adds an annotation column that an Arrow task computes from others.
 
-    A null row gives null, an empty one gives empty.
+    A row that is null in one of them gives null, an empty one gives empty.
     """
 
     name: ClassVar[str]
     outputAnnotatorType: ClassVar[str]
-    _fields: ClassVar[Sequence[AnnotationField]]
-    """What the task reads of the documents."""
+    _fields: ClassVar[Mapping[str, Sequence[AnnotationField]]]
+    """What the task reads of the column of each annotator type, in the order of its arguments."""
 
     def _task(self) -> BatchFunction:
         """Return what the workers run; raises ParamError where a Param cannot work."""
         raise NotImplementedError
 
+    def _column_metadata(self, dataset: DataFrame, found: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the metadata of the new column.
+
+        Parameters
+        ----------
+        dataset
+            The input.
+        found
+            Its column of each annotator type.
+        """
+        return {"annotatorType": self.outputAnnotatorType}
+
     def _checked_columns(self) -> list[str]:
         if not self.isDefined(self.inputCols):
-            msg = f'{self.uid} has no inputCols: setInputCols("document") or another document column.'
+            wanted = ", ".join(f'"{kind}"' for kind in self.inputAnnotatorTypes)
+            msg = f"{self.uid} has no inputCols: setInputCols({wanted}) or other columns of those types."
             raise ParamError(msg)
         names: list[str] = self.getInputCols()
         self.inputColsValidation(names)
@@ -62,13 +76,21 @@ class DocumentAnnotator(Transformer, AnnotatorParams, RunsLocally):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         names = self._checked_columns()
         found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
-        documents = F.col(reference(found[DOCUMENT]))
-        columns = [field.column(documents) for field in self._fields]
-        column = arrow_column(self._task(), columns, arrow_types(self._fields), ANNOTATIONS)
+        columns: list[Column] = []
+        types: list[pa.DataType] = []
+        for kind, fields in self._fields.items():
+            annotations = F.col(reference(found[kind]))
+            columns += [field.column(annotations) for field in fields]
+            types += arrow_types(fields)
+        column = arrow_column(self._task(), columns, types, ANNOTATIONS)
         output = self.getOutputCol()
-        metadata = {"annotatorType": self.outputAnnotatorType}
-        return dataset.withColumn(output, column).withMetadata(output, metadata)
+        return dataset.withColumn(output, column).withMetadata(output, self._column_metadata(dataset, found))
 
     def _local_step(self, types: Mapping[str, str]) -> LocalStep:
         found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
-        return task_step(self._task(), [(found[DOCUMENT], self._fields)], self.getOutputCol())
+        inputs = [(found[kind], fields) for kind, fields in self._fields.items()]
+        return task_step(self._task(), inputs, self.getOutputCol())
+
+
+class DocumentAnnotator(TaskAnnotator, AnnotatorParams):
+    """Adds an annotation column computed from a document or sentence column."""

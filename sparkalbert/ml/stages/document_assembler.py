@@ -21,7 +21,15 @@ from pyspark.sql.types import ArrayType, DataType, FloatType, MapType, StringTyp
 
 from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.schema import ANNOTATIONS, DOCUMENT, check_column, is_token_list, reference
+from sparkalbert.ml.schema import (
+    ANNOTATIONS,
+    DOCUMENT,
+    check_column,
+    is_token_list,
+    reference,
+    wrong_type,
+)
+from sparkalbert.ml.stages.expressions import nullable
 from sparkalbert.ml.stages.local import LocalRows, LocalStep, RunsLocally
 from sparkalbert.ml.stages.params import HasOutputCol, HasParamKeywords, declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
@@ -104,17 +112,19 @@ class DocumentAssembler(
         """Sets the column of ids."""
         return self._set(idCol=value)
 
-    def getIdCol(self) -> str:
-        """Gets idCol, if set."""
-        return str(self.getOrDefault(self.idCol))
+    def getIdCol(self) -> str | None:
+        """Gets idCol, None unless set."""
+        value: str | None = self._value_or_none(self.idCol)
+        return value
 
     def setMetadataCol(self, value: str) -> Self:
         """Sets the column of metadata."""
         return self._set(metadataCol=value)
 
-    def getMetadataCol(self) -> str:
-        """Gets metadataCol, if set."""
-        return str(self.getOrDefault(self.metadataCol))
+    def getMetadataCol(self) -> str | None:
+        """Gets metadataCol, None unless set."""
+        value: str | None = self._value_or_none(self.metadataCol)
+        return value
 
     def setCleanupMode(self, value: str) -> Self:
         """Sets what becomes of white space.
@@ -146,10 +156,8 @@ class DocumentAssembler(
             some = F.coalesce(texts, F.array().cast(field.dataType))
             documents = F.transform(some, lambda text, index: document(text, index.cast("string")))
         else:
-            raise ColumnError(_wrong_type(self.uid, field.name, field.dataType, "string or array<string>"))
-        # Spark NLP's column is nullable. `when` without `otherwise` says so, unless its condition is the
-        # literal true; the optimizer removes it.
-        column = F.when(F.lit(0) == F.lit(0), documents.cast(ANNOTATIONS))
+            raise ColumnError(wrong_type(self.uid, field.name, field.dataType, "string or array<string>"))
+        column = nullable(documents.cast(ANNOTATIONS))
         output = self.getOutputCol()
         return dataset.withColumn(output, column).withMetadata(output, {"annotatorType": DOCUMENT})
 
@@ -176,15 +184,16 @@ class DocumentAssembler(
         """Return the keys and values that every document gets, and the row's map of others."""
         own: list[Column] = []
         taken = ["sentence"]
-        if self.isDefined(self.idCol):
-            name = check_column(dataset, self.getIdCol(), self.uid).name
+        id_column, metadata_column = self.getIdCol(), self.getMetadataCol()
+        if id_column is not None:
+            name = check_column(dataset, id_column, self.uid).name
             own = [F.lit("id"), F.col(reference(name)).cast("string")]
             taken.append("id")
-        if not self.isDefined(self.metadataCol):
+        if metadata_column is None:
             return own, None
-        field = check_column(dataset, self.getMetadataCol(), self.uid)
+        field = check_column(dataset, metadata_column, self.uid)
         if not _is_string_map(field.dataType):
-            raise ColumnError(_wrong_type(self.uid, field.name, field.dataType, "map<string,string>"))
+            raise ColumnError(wrong_type(self.uid, field.name, field.dataType, "map<string,string>"))
         entries = F.col(reference(field.name))
         others = F.map_filter(entries, lambda key, _: ~key.isin(taken))
         return own, F.coalesce(others, F.create_map().cast("map<string,string>"))
@@ -236,11 +245,4 @@ def _utf16_length(text: Column) -> Column:
 def _is_string_map(data_type: DataType) -> bool:
     return isinstance(data_type, MapType) and all(
         isinstance(part, StringType) for part in (data_type.keyType, data_type.valueType)
-    )
-
-
-def _wrong_type(stage: str, column: str, found: DataType, expected: str) -> str:
-    return (
-        f"{stage}: column '{column}' is {found.simpleString()}, expected {expected}. Please cast it or name "
-        "another."
     )

@@ -14,7 +14,12 @@ from pyspark.ml.param import TypeConverters
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
 from sparkalbert.inference.pooling import Pooling
-from sparkalbert.ml.stages.params import HasLazyAnnotator, HasParamKeywords, declare_param
+from sparkalbert.ml.stages.params import (
+    HasLazyAnnotator,
+    HasParamKeywords,
+    HasStorageRef,
+    declare_param,
+)
 from sparkalbert.ml.worker.distribution import DISTRIBUTIONS, Distribution
 from sparkalbert.text.encoding import Encoding
 
@@ -28,7 +33,7 @@ COMPATIBILITIES: Final = ("none", "spark-nlp")
 PERSIST_MODELS: Final = ("reference", "value")
 
 
-class SparkNlpParams(HasLazyAnnotator):
+class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
     """Params that Spark NLP's ``AlbertEmbeddings`` has, with its names and defaults."""
 
     batchSize = declare_param(
@@ -54,11 +59,6 @@ class SparkNlpParams(HasLazyAnnotator):
         "Whether `result` keeps the case of tokens, and whether encoding 'token' does. Under encoding "
         "'sentence' the model's own do_lower_case decides what the model sees.",
         TypeConverters.toBoolean,
-    )
-    storageRef = declare_param(
-        "storageRef",
-        "Name of the vectors' origin in the column's metadata; the model's name unless set.",
-        TypeConverters.toString,
     )
     engine = declare_param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
     configProtoBytes = declare_param(
@@ -107,14 +107,6 @@ class SparkNlpParams(HasLazyAnnotator):
         """Gets caseSensitive or its default value."""
         return bool(self.getOrDefault(self.caseSensitive))
 
-    def setStorageRef(self, value: str) -> Self:
-        """Sets the name of the vectors' origin."""
-        return self._set(storageRef=value)
-
-    def getStorageRef(self) -> str:
-        """Gets storageRef or its default value."""
-        return str(self.getOrDefault(self.storageRef))
-
     def setEngine(self, value: str) -> Self:
         """Sets the engine; only ``onnx`` exists here."""
         if value != "onnx":
@@ -131,9 +123,10 @@ class SparkNlpParams(HasLazyAnnotator):
         warnings.warn("configProtoBytes configures TensorFlow; sparkalbert ignores it.", stacklevel=2)
         return self._set(configProtoBytes=b)
 
-    def getConfigProtoBytes(self) -> list[int]:
-        """Gets configProtoBytes."""
-        return list(self.getOrDefault(self.configProtoBytes))
+    def getConfigProtoBytes(self) -> list[int] | None:
+        """Gets configProtoBytes, None unless set."""
+        value: list[int] | None = self._value_or_none(self.configProtoBytes)
+        return value
 
 
 class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):

@@ -5,6 +5,7 @@ camelCase lives here and in the stages only. It knows Params, nothing about colu
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +25,8 @@ __all__ = [
     "HasOutputCol",
     "HasParamKeywords",
     "HasParamValue",
+    "HasPoolingStrategy",
+    "HasStorageRef",
     "declare_param",
 ]
 
@@ -43,6 +46,10 @@ class HasParamValue(Params):
     def setParamValue(self, paramName: str, paramValue: Any) -> Self:
         """Sets the Param called `paramName`."""
         return self._set(**{paramName: paramValue})
+
+    def _value_or_none(self, param: Param[Any]) -> Any:
+        """Return a Param's value, None unless set: what many getters of Spark NLP give then."""
+        return self.getOrDefault(param) if self.isDefined(param) else None
 
 
 class HasParamKeywords(HasParamValue):
@@ -165,3 +172,43 @@ class HasLengthBounds(HasParamValue):
     def getMaxLength(self) -> int:
         """Gets maxLength or its default value."""
         return int(self.getOrDefault(self.maxLength))
+
+
+class HasPoolingStrategy(HasParamValue):
+    """How many vectors become one."""
+
+    poolingStrategy = declare_param(
+        "poolingStrategy",
+        "What becomes of the vectors of several words: AVERAGE or SUM.",
+        TypeConverters.toString,
+    )
+
+    def setPoolingStrategy(self, strategy: str) -> Self:
+        """Sets ``AVERAGE`` or ``SUM``; anything else means AVERAGE, as in Spark NLP, with a warning."""
+        if strategy not in {"AVERAGE", "SUM"}:
+            msg = f"poolingStrategy {strategy!r} is neither AVERAGE nor SUM: AVERAGE is taken."
+            warnings.warn(msg, stacklevel=2)
+            strategy = "AVERAGE"
+        return self._set(poolingStrategy=strategy)
+
+    def getPoolingStrategy(self) -> str:
+        """Gets poolingStrategy or its default value."""
+        return str(self.getOrDefault(self.poolingStrategy))
+
+
+class HasStorageRef(HasParamValue):
+    """Where the vectors come from."""
+
+    storageRef = declare_param(
+        "storageRef",
+        "Name of the vectors' origin in the column's metadata; that of the model or input unless set.",
+        TypeConverters.toString,
+    )
+
+    def setStorageRef(self, value: str) -> Self:
+        """Sets the name of the vectors' origin."""
+        return self._set(storageRef=value)
+
+    def getStorageRef(self) -> str:
+        """Gets storageRef or its default value."""
+        return str(self.getOrDefault(self.storageRef))

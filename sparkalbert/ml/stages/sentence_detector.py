@@ -5,7 +5,7 @@ The rules are :mod:`sparkalbert.text.sentences`'; here are their Params and the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
@@ -45,7 +45,7 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
 
     name = "SentenceDetector"
     outputAnnotatorType = DOCUMENT
-    _fields = SENTENCE_FIELDS
+    _fields: ClassVar = {DOCUMENT: SENTENCE_FIELDS}
 
     useAbbreviations = declare_param(
         "useAbbreviations",
@@ -157,9 +157,10 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         """Sets the length above which a sentence is cut at spaces."""
         return self._set(splitLength=value)
 
-    def getSplitLength(self) -> int:
-        """Gets splitLength, if set."""
-        return int(self.getOrDefault(self.splitLength))
+    def getSplitLength(self) -> int | None:
+        """Gets splitLength, None unless set."""
+        value: int | None = self._value_or_none(self.splitLength)
+        return value
 
     def _options(self) -> SentenceOptions:
         return SentenceOptions(
@@ -168,7 +169,7 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
             use_custom_bounds_only=self.getUseCustomBoundsOnly(),
             custom_bounds=tuple(self.getCustomBounds()),
             custom_bounds_strategy=self.getCustomBoundsStrategy(),
-            split_length=self.getSplitLength() if self.isSet(self.splitLength) else None,
+            split_length=self.getSplitLength(),
             min_length=self.getMinLength(),
             max_length=self.getMaxLength(),
         )

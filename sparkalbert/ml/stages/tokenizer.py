@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from pyspark.ml import Estimator
@@ -16,7 +16,7 @@ from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 
 from sparkalbert.errors import ParamError
-from sparkalbert.ml.schema import TOKEN
+from sparkalbert.ml.schema import DOCUMENT, TOKEN
 from sparkalbert.ml.stages.annotator import AnnotatorParams, DocumentAnnotator
 from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import declare_param
@@ -165,9 +165,10 @@ class TokenizerParams(AnnotatorParams):
         """Sets where to cut tokens further."""
         return self._set(splitPattern=value)
 
-    def getSplitPattern(self) -> str:
-        """Gets splitPattern, if set."""
-        return str(self.getOrDefault(self.splitPattern))
+    def getSplitPattern(self) -> str | None:
+        """Gets splitPattern, None unless set."""
+        value: str | None = self._value_or_none(self.splitPattern)
+        return value
 
     def setSplitChars(self, value: list[str]) -> Self:
         """Sets the characters at which tokens are cut further."""
@@ -223,7 +224,7 @@ class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
 
     name = "TokenizerModel"
     outputAnnotatorType = TOKEN
-    _fields = TOKEN_FIELDS
+    _fields: ClassVar = {DOCUMENT: TOKEN_FIELDS}
 
     def __init__(self, **params: Any) -> None:
         super().__init__()
@@ -292,15 +293,17 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
             raise ParamError(msg)
         return self._set(exceptionsPath=path)
 
-    def getExceptionsPath(self) -> str:
-        """Gets exceptionsPath, if set."""
-        return str(self.getOrDefault(self.exceptionsPath))
+    def getExceptionsPath(self) -> str | None:
+        """Gets exceptionsPath, None unless set."""
+        value: str | None = self._value_or_none(self.exceptionsPath)
+        return value
 
     def _fit(self, dataset: DataFrame | None) -> TokenizerModel:
         """Return the model; without a dataset the exceptions file must lie on the driver."""
         model = self._copyValues(TokenizerModel())
-        if self.isSet(self.exceptionsPath):
-            lines = _lines(dataset, self.getExceptionsPath())
+        path = self.getExceptionsPath()
+        if path is not None:
+            lines = _lines(dataset, path)
             model.setExceptions([*lines, *self._set_values(self.exceptions)])
         model._options()  # noqa: SLF001 - what cannot work fails here, before any row
         return model

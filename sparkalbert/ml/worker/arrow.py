@@ -18,6 +18,7 @@ __all__ = [
     "annotation_array",
     "list_array",
     "list_bounds",
+    "map_array",
     "metadata_array",
     "string_array",
     "vector_array",
@@ -120,6 +121,11 @@ def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Ar
     values = pa.concat_arrays([values for _, values in columns]).take(pa.array(order)) if columns else keys
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
     return pa.MapArray.from_arrays(offsets, keys, values).cast(_METADATA)
+
+
+def map_array(items: Sequence[Sequence[tuple[str, str | None]]]) -> pa.Array:
+    """Return ``map<string,string>`` of any keys, given as pairs; slower than :func:`metadata_array`."""
+    return pa.array(items, type=_METADATA)
 
 
 def annotation_array(

@@ -18,8 +18,10 @@ from pyspark.sql import functions as F
 
 __all__ = [
     "BEGIN",
+    "CHUNK",
     "EMBEDDINGS",
     "END",
+    "IS_OOV",
     "METADATA",
     "RESULT",
     "SENTENCE",
@@ -73,6 +75,8 @@ END: Final = AnnotationField("end", pa.list_(pa.int32()))
 RESULT: Final = AnnotationField("result", pa.list_(pa.string()))
 METADATA: Final = AnnotationField(_METADATA, pa.list_(pa.list_(_ENTRY)))
 SENTENCE: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="sentence")
+CHUNK: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="chunk")
+IS_OOV: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="isOOV")
 EMBEDDINGS: Final = AnnotationField("embeddings", pa.list_(pa.list_(pa.float32())))
 
 
