@@ -85,6 +85,7 @@ def spark(peer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("spark")
     session = _load(peer_folder / "spark_nlp.py").session(
         cores=2,
+        onnx_threads=1,
         conf={
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "3g",
