@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,11 +25,13 @@ __all__ = [
     "CONFIG_FILE",
     "GRAPH_FILE",
     "MANIFEST_FILE",
+    "SAVED_VOCABULARY_FILE",
     "TOKENIZER_CONFIG_FILE",
     "VOCABULARY_FILE",
     "WEIGHTS_FILE",
     "Bundle",
     "write_bundle",
+    "write_folder",
 ]
 
 CONFIG_FILE: Final = "config.json"
@@ -37,6 +39,9 @@ TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
 VOCABULARY_FILE: Final = "spiece.model"
 GRAPH_FILE: Final = "model.onnx"
 WEIGHTS_FILE: Final = "model.onnx.data"
+SAVED_VOCABULARY_FILE: Final = "albert_spp"
+"""The vocabulary in a model folder that Spark NLP saved: what tells such a folder."""
+
 _REQUIRED: Final = (VOCABULARY_FILE, GRAPH_FILE)
 
 
@@ -143,8 +148,39 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
     OutputError
         When `target` exists and may not be replaced, or its parent cannot be written.
     """
+    with write_folder(target, ours=_is_bundle_alone, overwrite=overwrite) as work:
+        yield work
+        complete = replace(manifest, files=_file_records(work))
+        (work / MANIFEST_FILE).write_text(complete.to_json(), encoding="utf-8")
+
+
+@contextmanager
+def write_folder(
+    target: str | Path, *, ours: Callable[[Path], bool], overwrite: bool = False
+) -> Iterator[Path]:
+    """Write a folder beside `target` and move it into place when complete.
+
+    Parameters
+    ----------
+    target
+        The folder to appear. Its parents are made.
+    ours
+        Tells whether a folder holds what is written here and nothing else: only such a one is replaced.
+    overwrite
+        Whether it may be.
+
+    Yields
+    ------
+    Path
+        The temporary folder to write into. An exception removes it.
+
+    Raises
+    ------
+    OutputError
+        When `target` exists and may not be replaced, or its parent cannot be written.
+    """
     folder = Path(os.path.realpath(target))
-    _check_target(folder, overwrite=overwrite)
+    _check_target(folder, ours, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -153,17 +189,15 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
         raise OutputError(msg) from error
     try:
         yield work
-        complete = replace(manifest, files=_file_records(work))
-        (work / MANIFEST_FILE).write_text(complete.to_json(), encoding="utf-8")
         work.chmod(0o755)
-        _move_into_place(work, folder, overwrite=overwrite)
+        _check_target(folder, ours, overwrite=overwrite)  # again: somebody else may have been faster
+        _move_into_place(work, folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
 
 
-def _move_into_place(work: Path, folder: Path, *, overwrite: bool) -> None:
-    _check_target(folder, overwrite=overwrite)  # again: somebody else may have been faster
+def _move_into_place(work: Path, folder: Path) -> None:
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     replaced = aside / "replaced"
     try:
@@ -179,11 +213,11 @@ def _move_into_place(work: Path, folder: Path, *, overwrite: bool) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_target(folder: Path, *, overwrite: bool) -> None:
+def _check_target(folder: Path, ours: Callable[[Path], bool], *, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     advice = "remove it first, or choose another folder"
-    if _is_bundle_alone(folder):
+    if folder.is_dir() and ours(folder):
         if overwrite:
             return
         advice = "pass overwrite=True (on the command line --overwrite) to replace it"

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from sparkalbert.bundle.cache import cache_home, exclusive
 from sparkalbert.bundle.conversion import Conversion, cached_bundle, converted_once
-from sparkalbert.bundle.folder import Bundle
+from sparkalbert.bundle.folder import SAVED_VOCABULARY_FILE, Bundle
 from sparkalbert.bundle.hub import CHECKPOINT_FILES, download_checkpoint
 from sparkalbert.bundle.manifest import MANIFEST_FILE, Precision, sha256_of
 from sparkalbert.bundle.names import KNOWN_MODELS, HubModel, close_names, hub_model, slug
@@ -51,10 +51,11 @@ def find_model(
     Parameters
     ----------
     model
-        One of: the path of a bundle; the path of a Hugging Face checkpoint folder or of a Spark NLP import
-        folder (``model.onnx`` with ``assets/spiece.model``), converted once into the cache, keyed by
-        content; the name of an embedded model, see :func:`embedded_models`; a known name such as
-        ``albert_xlarge_uncased``; ``owner/name`` or ``owner/name@revision`` on the Hugging Face Hub.
+        One of: the path of a bundle; the path of a Hugging Face checkpoint folder, of a Spark NLP import
+        folder (``model.onnx`` with ``assets/spiece.model``) or of a model that Spark NLP saved, converted
+        once into the cache, keyed by content; the name of an embedded model, see
+        :func:`embedded_models`; a known name such as ``albert_xlarge_uncased``; ``owner/name`` or
+        ``owner/name@revision`` on the Hugging Face Hub.
     revision
         A commit, branch or tag of a hub repository. A branch or tag is resolved once: the commit it stood
         for then is used from then on, until another revision is asked for.
@@ -121,8 +122,8 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     if path.is_dir():
         msg = (
             f"The folder {path} holds no model: expected a bundle ({MANIFEST_FILE}), a Hugging Face "
-            "checkpoint (config.json, model.safetensors, spiece.model) or a Spark NLP import folder "
-            "(model.onnx, assets/spiece.model)."
+            "checkpoint (config.json, model.safetensors, spiece.model), a Spark NLP import folder "
+            "(model.onnx, assets/spiece.model) or a saved Spark NLP model (albert_onnx, albert_spp)."
         )
     elif path.exists():
         msg = f"{path} is a file, expected a model folder."
@@ -162,6 +163,8 @@ def _kind(folder: Path) -> _FolderKind | None:
         return "bundle"
     if (folder / "model.safetensors").is_file():
         return "checkpoint"
+    if (folder / SAVED_VOCABULARY_FILE).exists():
+        return "onnx"
     if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
         return "onnx"
     return "checkpoint" if (folder / "config.json").is_file() else None

@@ -16,6 +16,7 @@ from sparkalbert.bundle.conversion import converter
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.cli.sample import SAMPLE
 from sparkalbert.cli.screen import OUTPUT, size_in_words
+from sparkalbert.errors import ParamError
 
 if TYPE_CHECKING:
     from sparkalbert.convert.closeness import Closeness
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Precision", "convert", "inspect", "models", "verify"]
 
 Precision = Literal["fp32", "int8", "fp16"]
+Layout = Literal["bundle", "spark-nlp"]
 
 
 def convert(
@@ -32,17 +34,43 @@ def convert(
             metavar="SRC", help="Hugging Face ALBERT folder: config.json, model.safetensors, spiece.model."
         ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="DEST", help="The bundle folder to make.")],
+    target: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to make.")],
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="bundle: what sparkalbert runs. spark-nlp: what Spark NLP's AlbertEmbeddings.loadSavedModel "
+            "takes, model.onnx and assets/."
+        ),
+    ] = "bundle",
     precision: Annotated[
         Precision,
         typer.Option(help="int8: a quarter of the size, faster on CPUs. fp16: half the size, for GPUs."),
     ] = "fp32",
-    name: Annotated[str | None, typer.Option(help="Name of the model; SRC's name by default.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle at DEST.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model in a bundle; SRC's name by default.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier conversion made at DEST.")
+    ] = False,
 ) -> None:
-    """Convert a checkpoint into a bundle, without torch."""
+    """Convert a checkpoint into a bundle, or into what Spark NLP imports, without torch."""
+    if layout == "spark-nlp":
+        _export(source, target, precision, name, overwrite=overwrite)
+        return
     bundle = converter("checkpoint")(source, target, precision=precision, name=name, overwrite=overwrite)
     OUTPUT.print(_summary(bundle))
+
+
+def _export(source: Path, target: Path, precision: Precision, name: str | None, *, overwrite: bool) -> None:
+    from sparkalbert.convert import export_spark_nlp
+
+    if name is not None:
+        msg = f"--name is {name!r}, but Spark NLP's layout has no place for a name; leave it out."
+        raise ParamError(msg)
+    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite).resolve()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rows = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
+    OUTPUT.print(_pairs({"path": str(folder), "precision": precision, **rows}))
 
 
 def inspect(

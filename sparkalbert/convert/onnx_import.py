@@ -1,7 +1,8 @@
 """A foreign ONNX export made into a bundle: graph and vocabulary copied, nothing computed anew.
 
-It knows the two layouts that people have: Spark NLP's import folder (``model.onnx`` beside ``assets/``)
-and what optimum exports. Such a graph gives its last layer only, hence ``num_layers=0``.
+It knows the layouts that people have: Spark NLP's import folder (``model.onnx`` beside ``assets/``), what
+optimum exports, and a model folder that Spark NLP saved. Such a graph gives its last layer only, hence
+``num_layers=0``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, ValueInfoProto
@@ -21,7 +23,9 @@ from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint import vocabulary_problems
 from sparkalbert.convert.external_data import data_files
+from sparkalbert.convert.graph_inputs import find_inputs, rename_inputs, shape_text
 from sparkalbert.convert.pipeline import copy_tokenizer, library_versions
+from sparkalbert.convert.saved_model import import_layout
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
 from sparkalbert.inference.session import EncoderSession
 
@@ -29,12 +33,12 @@ __all__ = ["import_onnx"]
 
 _GRAPHS: Final = (GRAPH_FILE, f"onnx/{GRAPH_FILE}")
 _CONFIGS: Final = (CONFIG_FILE, f"assets/{CONFIG_FILE}", f"onnx/{CONFIG_FILE}")
-_REQUIRED_INPUTS: Final = ("input_ids", "attention_mask")
-_KNOWN_INPUTS: Final = (*_REQUIRED_INPUTS, "token_type_ids")
 _OUTPUTS: Final = ("last_hidden_state", "hidden_state")
-_INTEGERS: Final = (TensorProto.INT64, TensorProto.INT32)
-_FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16)
+_FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _RANK: Final = 3
+_PADDING_TOLERANCE: Final = 1e-2
+"""Far above rounding, int8's included, and far below what a wrong mask does."""
+
 _DEFAULT_MAX_PIECES: Final = 512
 
 
@@ -61,10 +65,11 @@ def import_onnx(
     Parameters
     ----------
     source
-        Folder with ``model.onnx`` or ``onnx/model.onnx``, and ``spiece.model``, beside it or in
-        ``assets/``; ``config.json`` and ``tokenizer_config.json`` are optional. The graph takes
-        ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, integers ``[batch, pieces]``,
-        and gives ``last_hidden_state``, or one float output of rank 3.
+        Folder with ``model.onnx`` or ``onnx/model.onnx`` (or one ``.onnx`` file of another name), and
+        ``spiece.model``, beside it or in ``assets/``; ``config.json`` and ``tokenizer_config.json`` are
+        optional. The graph takes ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, under
+        these names or others, integers ``[batch, pieces]``, and gives ``last_hidden_state``, or one float
+        output of rank 3. Or a model folder that Spark NLP saved (``albert_onnx``, ``albert_spp``).
     target
         The bundle folder to appear; it appears whole or not at all.
     name
@@ -79,42 +84,49 @@ def import_onnx(
     OutputError
         When `target` exists and may not be replaced.
     """
-    export = _open(Path(source))
-    problems = _input_problems(export.model)
-    output = _output(export.model, problems)
-    dimension = _dimension(export, output, problems) if output else 0
-    files = data_files(export.model, export.graph_path.parent, problems)
-    if problems or output is None:
-        raise CheckpointError(problem_list(f"The ONNX export {export.folder}", problems))
-    del export.model.graph.output[:]
-    export.model.graph.output.append(output)
-    folder_name = export.folder.resolve().name
-    manifest = Manifest(
-        name=name or folder_name,
-        source=folder_name,
-        precision=_precision(export.model),
-        dimension=dimension,
-        max_pieces=export.max_pieces,
-        num_layers=0,
-        files={},
-        versions=library_versions(),
-    )
-    with write_bundle(target, manifest, overwrite=overwrite) as folder:
-        for file in files:
-            shutil.copyfile(file, folder / file.name)
-        copy_tokenizer(export.folder, folder)
-        if export.config_path:
-            shutil.copyfile(export.config_path, folder / CONFIG_FILE)
-        (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
-        _check_runs(Bundle(folder, manifest))
+    folder_name = Path(source).resolve().name
+    with import_layout(Path(source)) as layout:
+        export = _open(layout, Path(source))
+        problems: list[str] = []
+        inputs = find_inputs(export.model, problems)
+        output = _output(export.model, problems)
+        dimension = _dimension(export, output, problems) if output else 0
+        files = data_files(export.model, export.graph_path.parent, problems)
+        if problems or output is None:
+            raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
+        rename_inputs(export.model, inputs)
+        del export.model.graph.output[:]
+        export.model.graph.output.append(output)
+        manifest = Manifest(
+            name=name or folder_name,
+            source=folder_name,
+            precision=_precision(export.model),
+            dimension=dimension,
+            max_pieces=export.max_pieces,
+            num_layers=0,
+            files={},
+            versions=library_versions(),
+        )
+        with write_bundle(target, manifest, overwrite=overwrite) as folder:
+            _write_files(export, files, folder)
+            _check_runs(Bundle(folder, manifest), guessed=inputs.guessed)
     return Bundle.open(target)
 
 
-def _open(folder: Path) -> _Export:
+def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
+    for file in weights:
+        shutil.copyfile(file, folder / file.name)
+    copy_tokenizer(export.folder, folder)
+    if export.config_path:
+        shutil.copyfile(export.config_path, folder / CONFIG_FILE)
+    (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
+
+
+def _open(folder: Path, source: Path) -> _Export:
     problems = []
-    graph_path = _first(folder, _GRAPHS)
+    graph_path = _first(folder, _GRAPHS) or _only_graph(folder)
     if graph_path is None:
-        problems.append(f"there is neither {' nor '.join(_GRAPHS)}")
+        problems.append(f"there is neither {' nor '.join(_GRAPHS)}, nor one .onnx file of another name")
     config = None
     config_path = _first(folder, _CONFIGS)
     if config_path:
@@ -130,7 +142,7 @@ def _open(folder: Path) -> _Export:
         except (DecodeError, OSError, ValueError) as error:
             problems.append(f"{graph_path.name} is not an ONNX graph ({type(error).__name__}: {error})")
     if problems or graph_path is None or model is None:
-        raise CheckpointError(problem_list(f"The ONNX export {folder}", problems))
+        raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
     return _Export(folder, graph_path, model, config_path, config)
 
 
@@ -138,59 +150,33 @@ def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _inputs(model: ModelProto) -> dict[str, ValueInfoProto]:
-    """Return the inputs a caller must give; older files list their weights among them."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    return {value.name: value for value in model.graph.input if value.name not in weights}
-
-
-def _input_problems(model: ModelProto) -> list[str]:
-    inputs = _inputs(model)
-    expected = f"expected {', '.join(_REQUIRED_INPUTS)} and perhaps token_type_ids"
-    problems = [
-        f"the graph has no input {name}; found {', '.join(inputs) or 'none'}, {expected}"
-        for name in _REQUIRED_INPUTS
-        if name not in inputs
-    ]
-    for name, value in inputs.items():
-        tensor = value.type.tensor_type
-        if name not in _KNOWN_INPUTS:
-            problems.append(f"the graph takes {name}, which nothing here can give; {expected}")
-        elif tensor.elem_type not in _INTEGERS:
-            found = TensorProto.DataType.Name(tensor.elem_type)
-            problems.append(f"the input {name} is {found}, expected INT64 or INT32")
-        elif any(dimension.HasField("dim_value") for dimension in tensor.shape.dim):
-            problems.append(
-                f"the input {name} has the fixed shape {_shape_text(value)}; "
-                "export it again with dynamic axes [batch, pieces]"
-            )
-    return problems
+def _only_graph(folder: Path) -> Path | None:
+    found = [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")]
+    return found[0] if len(found) == 1 else None
 
 
 def _output(model: ModelProto, problems: list[str]) -> ValueInfoProto | None:
     outputs: dict[str, ValueInfoProto] = {value.name: value for value in model.graph.output}
     for name in _OUTPUTS:
-        if name in outputs:
+        if name in outputs and _may_be_hidden(outputs[name]):
             return outputs[name]
-    fitting = [
-        value
-        for value in outputs.values()
-        if value.type.tensor_type.elem_type in _FLOATS and len(value.type.tensor_type.shape.dim) == _RANK
-    ]
+    fitting = [value for value in outputs.values() if _may_be_hidden(value) and _rank(value)]
     if len(fitting) == 1:
         return fitting[0]
-    found = ", ".join(f"{name} {_shape_text(value)}" for name, value in outputs.items()) or "none"
+    found = ", ".join(f"{name} {shape_text(value)}" for name, value in outputs.items()) or "none"
     problems.append(
         f"found the outputs {found}; expected last_hidden_state, or exactly one float output of rank {_RANK}"
     )
     return None
 
 
-def _shape_text(value: ValueInfoProto) -> str:
-    dims = value.type.tensor_type.shape.dim
-    return (
-        f"[{', '.join(str(dim.dim_value) if dim.HasField('dim_value') else dim.dim_param for dim in dims)}]"
-    )
+def _may_be_hidden(value: ValueInfoProto) -> bool:
+    """Whether an output may be hidden states; one whose shape is not declared is run to see."""
+    return value.type.tensor_type.elem_type in _FLOATS and _rank(value) in {0, _RANK}
+
+
+def _rank(value: ValueInfoProto) -> int:
+    return len(value.type.tensor_type.shape.dim)
 
 
 def _dimension(export: _Export, output: ValueInfoProto, problems: list[str]) -> int:
@@ -201,7 +187,7 @@ def _dimension(export: _Export, output: ValueInfoProto, problems: list[str]) -> 
         problems.append(f"{output.name} is {declared} wide, {CONFIG_FILE} says hidden_size {configured}")
     if not declared and not configured:
         problems.append(
-            f"the width of {output.name} {_shape_text(output)} is not told by the graph; "
+            f"the width of {output.name} ({shape_text(output)}) is not told by the graph; "
             f"put the model's {CONFIG_FILE} beside it"
         )
     return declared or configured
@@ -231,18 +217,32 @@ def _precision(model: ModelProto) -> Precision:
     return "fp16" if most == TensorProto.FLOAT16 else "fp32"
 
 
-def _check_runs(bundle: Bundle) -> None:
-    """Run two pieces: a graph that cannot is refused now, not on a cluster."""
-    ids = np.array([[2, 3]], dtype=np.int64)
-    try:
-        hidden = EncoderSession(bundle).run(ids, np.ones_like(ids), np.ones(1, dtype=np.float32))
-    except (BundleError, InferenceError) as error:
-        msg = f"ONNX Runtime cannot run the ONNX export {bundle.manifest.source}: {error}"
-        raise CheckpointError(msg) from error
-    expected = (1, 2, bundle.manifest.dimension)
+def _check_runs(bundle: Bundle, *, guessed: bool) -> None:
+    """Run some pieces: a graph that cannot is refused now, not on a cluster."""
+    ids = np.array([[2, 4, 5, 3]], dtype=np.int64)
+    hidden = _run(bundle, ids, np.ones_like(ids))
+    expected = (*ids.shape, bundle.manifest.dimension)
     if hidden.shape != expected:
         msg = (
             f"The ONNX export {bundle.manifest.source} gives an array of shape {list(hidden.shape)} "
-            f"for ids of shape [1, 2], expected {list(expected)}."
+            f"for ids of shape {list(ids.shape)}, expected {list(expected)}."
         )
         raise CheckpointError(msg)
+    if not guessed:
+        return
+    padded = _run(bundle, np.pad(ids, [(0, 0), (0, 3)]), np.pad(np.ones_like(ids), [(0, 0), (0, 3)]))
+    if not np.allclose(hidden, padded[:, : ids.shape[1]], rtol=0, atol=_PADDING_TOLERANCE):
+        msg = (
+            f"The names of the inputs of the ONNX export {bundle.manifest.source} do not tell what they are, "
+            "and in the order input_ids, attention_mask, token_type_ids padding changes its vectors. Export "
+            "it again with these names."
+        )
+        raise CheckpointError(msg)
+
+
+def _run(bundle: Bundle, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    try:
+        return EncoderSession(bundle).run(ids, mask, np.ones(1, dtype=np.float32))
+    except (BundleError, InferenceError) as error:
+        msg = f"ONNX Runtime cannot run the ONNX export {bundle.manifest.source}: {error}"
+        raise CheckpointError(msg) from error

@@ -250,8 +250,8 @@ class TestWrongPath:
     def test_a_folder_without_model(self, tmp_path, spelling):
         assert not_found(spelling(tmp_path)) == (
             f"The folder {tmp_path} holds no model: expected a bundle (manifest.json), a Hugging Face "
-            "checkpoint (config.json, model.safetensors, spiece.model) or a Spark NLP import folder "
-            "(model.onnx, assets/spiece.model)."
+            "checkpoint (config.json, model.safetensors, spiece.model), a Spark NLP import folder "
+            "(model.onnx, assets/spiece.model) or a saved Spark NLP model (albert_onnx, albert_spp)."
         )
 
     def test_a_bare_name_of_a_folder_without_model(self, tmp_path, monkeypatch):

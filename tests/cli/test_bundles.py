@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from sparkalbert.bundle import Bundle
+from sparkalbert.bundle import Bundle, find_model
 from sparkalbert.cli import run
 from tests import tiny_bundle
 
@@ -36,6 +36,24 @@ def test_convert_replaces_only_when_told(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert run(["convert", source, target, "--precision", "int8", "--overwrite"]) == 0
     assert Bundle.open(target).manifest.precision == "int8"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_convert_makes_what_spark_nlp_imports(tmp_path, capsys, precision):
+    source, target = str(tiny_bundle.checkpoint()), tmp_path / "import"
+    command = ["convert", source, str(target), "--layout", "spark-nlp", "--precision", precision]
+    assert run(command) == 0
+    shown = capsys.readouterr().out
+    assert str(target) in shown
+    for name in ("model.onnx", "assets/spiece.model"):
+        assert (target / name).is_file()
+        assert name in shown
+    assert find_model(target).manifest.dimension == 32
+    assert run(command) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert run([*command, "--overwrite"]) == 0
+    assert run([*command, "--overwrite", "--name", "mine"]) == 1
+    assert "has no place for a name" in capsys.readouterr().err
 
 
 def test_convert_lists_every_problem(tmp_path, capsys):

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sparkalbert.convert import import_onnx, verify_bundle
+from sparkalbert.convert import export_spark_nlp, import_onnx, verify_bundle
 from sparkalbert.errors import CheckpointError, OutputError, VerificationError
 from sparkalbert.inference.session import EncoderSession
 from tests import tiny_bundle
@@ -25,6 +25,7 @@ def write_export(
     dtype=TensorProto.INT64,
     output="last_hidden_state",
     output_dims=("batch", "pieces", HIDDEN),
+    output_dtype=TensorProto.FLOAT,
     pooled=True,
     external=False,
     graph_file="model.onnx",
@@ -32,11 +33,11 @@ def write_export(
 ) -> Path:
     """What torch.onnx makes of an encoder, in its outline: integers in, last layer and pooled vector out."""
     nodes = [
-        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
-        helper.make_node("Identity", ["rows"], [output]),
+        helper.make_node("Gather", ["table", inputs[0]], ["rows"]),
+        helper.make_node("Cast", ["rows"], [output], to=output_dtype),
         helper.make_node("ReduceMean", ["rows", "axis"], ["pooler_output"], keepdims=0),
     ]
-    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_dims)]
+    outputs = [helper.make_tensor_value_info(output, output_dtype, output_dims)]
     if pooled:
         outputs.insert(
             0, helper.make_tensor_value_info("pooler_output", TensorProto.FLOAT, ["batch", HIDDEN])
@@ -79,6 +80,13 @@ def refusal(source: Path, tmp_path: Path) -> str:
         {"dtype": TensorProto.INT32},
         {"output_dims": ("batch", "pieces", "width")},
         {"output": "any_name"},
+        {"graph_file": "model_optimized.onnx"},
+        {"inputs": ("input_word_ids", "input_mask", "segment_ids")},
+        {"inputs": ("ids", "mask"), "pooled": False, "output": "hidden"},
+        {"inputs": ("serving_default_input_ids:0", "serving_default_attention_mask:0")},
+        {"inputs": ("input.1", "input.2", "input.3"), "dtype": TensorProto.INT32},
+        {"output_dtype": TensorProto.DOUBLE},
+        {"output_dims": None},
     ],
     ids=str,
 )
@@ -91,6 +99,61 @@ def test_known_layouts_become_bundles_that_run(tmp_path, layout):
     ids = np.array([[4, 5, 200], [7, 0, 0]])
     found = EncoderSession(bundle).run(ids, (ids > 0).astype(np.int64), LAST)
     np.testing.assert_array_equal(found, TABLE[ids])
+
+
+def test_half_precision_output_comes_back_as_float32(tmp_path):
+    source = write_export(tmp_path / "export", output_dtype=TensorProto.FLOAT16)
+    ids = np.array([[4, 5, 200]])
+    found = EncoderSession(import_onnx(source, tmp_path / "out")).run(ids, np.ones_like(ids), LAST)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, TABLE[ids].astype(np.float16).astype(np.float32))
+
+
+def exported(folder: Path, names: dict[str, str], order: tuple[str, ...]) -> Path:
+    """A real graph, that heeds its mask, with other names and another order of inputs."""
+    export_spark_nlp(tiny_bundle.checkpoint(), folder)
+    path = str(folder / "model.onnx")
+    model = onnx.load(path)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+    inputs = {value.name: value for value in model.graph.input}
+    del model.graph.input[:]
+    for name in order:
+        inputs[name].name = names[name]
+        model.graph.input.append(inputs[name])
+    onnx.save(model, path)
+    return folder
+
+
+HUGGING_FACE = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (("a", "b", "c"), HUGGING_FACE),
+        (("a", "b"), HUGGING_FACE[:2]),
+        (("word", "mask", "type"), tuple(reversed(HUGGING_FACE))),
+    ],
+    ids=str,
+)
+def test_inputs_of_other_names_are_told_apart(tmp_path, names, order):
+    source = exported(tmp_path / "export", dict(zip(HUGGING_FACE, names, strict=False)), order)
+    bundle = import_onnx(source, tmp_path / "out")
+    ids = np.array([[2, 40, 50, 3], [2, 60, 3, 0]])
+    mask = (ids > 0).astype(np.int64)
+    found = EncoderSession(bundle).run(ids, mask, LAST)
+    last = np.array([0, 0, 0, 1], dtype=np.float32)
+    expected = EncoderSession(tiny_bundle.bundle()).run(ids, mask, last)
+    np.testing.assert_array_equal(found[mask == 1], expected[mask == 1])
+
+
+def test_names_that_tell_nothing_in_a_wrong_order_are_refused(tmp_path):
+    names = dict(zip(HUGGING_FACE, "abc", strict=True))
+    source = exported(tmp_path / "export", names, ("input_ids", "token_type_ids", "attention_mask"))
+    message = refusal(source, tmp_path)
+    assert "in the order input_ids, attention_mask, token_type_ids padding changes its vectors" in message
 
 
 def test_a_config_gives_name_width_and_length(tmp_path):
@@ -126,17 +189,43 @@ def test_our_own_graph_without_its_mix_is_a_foreign_one_that_can_be_verified(tmp
 
 
 def test_inputs_are_listed_expected_against_found(tmp_path):
-    source = write_export(tmp_path / "export", inputs=("input_ids", "mask", "position_ids"))
+    source = write_export(tmp_path / "export", inputs=("input_ids", "token_ids", "position_ids"))
     message = refusal(source, tmp_path)
     assert "has 3 problems:" in message
-    assert "the graph has no input attention_mask; found input_ids, mask, position_ids" in message
-    assert "the graph takes mask, which nothing here can give; expected input_ids, attention_mask" in message
+    assert "the graph has no input attention_mask; found input_ids, token_ids, position_ids" in message
+    assert (
+        "the graph takes token_ids, which nothing here can give; expected input_ids, attention_mask"
+        in message
+    )
     assert "the graph takes position_ids" in message
+
+
+@pytest.mark.parametrize(
+    ("inputs", "surplus"),
+    [
+        (("a", "b", "c", "d"), "d"),
+        (("input_ids", "attention_mask", "extra"), "extra"),
+        (("ids", "a", "b"), "b"),
+    ],
+)
+def test_an_input_that_nothing_can_give_is_named(tmp_path, inputs, surplus):
+    message = refusal(write_export(tmp_path / "export", inputs=inputs), tmp_path)
+    assert f"the graph takes {surplus}, which nothing here can give" in message
+
+
+def test_a_mask_is_needed(tmp_path):
+    message = refusal(write_export(tmp_path / "export", inputs=("anything",)), tmp_path)
+    assert "the graph has no input attention_mask; found anything, expected input_ids" in message
+
+
+def test_inputs_of_another_rank_are_refused(tmp_path):
+    message = refusal(write_export(tmp_path / "export", dims=("batch", "pieces", "one")), tmp_path)
+    assert "the input input_ids is INT64 [batch, pieces, one], expected [batch, pieces]" in message
 
 
 def test_fixed_shapes_and_wrong_types_are_refused(tmp_path):
     fixed = refusal(write_export(tmp_path / "fixed", dims=("batch", 128)), tmp_path)
-    assert "input_ids has the fixed shape [batch, 128]; export it again with dynamic axes" in fixed
+    assert "input_ids has the fixed shape INT64 [batch, 128]; export it again with dynamic axes" in fixed
     source = write_export(tmp_path / "float", inputs=("input_ids", "attention_mask"))
     model = onnx.load(str(source / "model.onnx"))
     model.graph.input[1].type.tensor_type.elem_type = TensorProto.FLOAT
@@ -147,8 +236,12 @@ def test_fixed_shapes_and_wrong_types_are_refused(tmp_path):
 def test_outputs_are_listed_expected_against_found(tmp_path):
     source = write_export(tmp_path / "export", output="logits", output_dims=("rows", HIDDEN))
     message = refusal(source, tmp_path)
-    assert "found the outputs pooler_output [batch, 6], logits [rows, 6]" in message
+    assert "found the outputs pooler_output FLOAT [batch, 6], logits FLOAT [rows, 6]" in message
     assert "expected last_hidden_state, or exactly one float output of rank 3" in message
+    named = write_export(tmp_path / "named", output_dims=("rows", HIDDEN))
+    assert "last_hidden_state FLOAT [rows, 6]; expected" in refusal(named, tmp_path)
+    integers = write_export(tmp_path / "integers", output_dtype=TensorProto.INT64)
+    assert "last_hidden_state INT64 [batch, pieces, 6]; expected" in refusal(integers, tmp_path)
 
 
 def test_a_width_that_contradicts_the_config_is_refused(tmp_path):
@@ -201,7 +294,7 @@ def test_missing_and_truncated_weights_are_refused(tmp_path):
 
 def test_a_width_that_the_graph_does_not_keep_is_refused(tmp_path):
     source = write_export(tmp_path / "export", output_dims=("batch", "pieces", 7))
-    assert "gives an array of shape [1, 2, 6] for ids of shape [1, 2], expected [1, 2, 7]" in refusal(
+    assert "gives an array of shape [1, 4, 6] for ids of shape [1, 4], expected [1, 4, 7]" in refusal(
         source, tmp_path
     )
 

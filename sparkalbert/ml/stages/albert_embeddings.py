@@ -29,11 +29,12 @@ from sparkalbert.ml.schema import (
     is_token_list,
     reference,
 )
-from sparkalbert.ml.stages.bundle_files import load_bundle, save_bundle
+from sparkalbert.ml.stages.bundle_files import load_bundle, local_path, save_bundle
 from sparkalbert.ml.stages.embedding_params import AlbertEmbeddingsParams
 from sparkalbert.ml.stages.local import LocalStep, RunsLocally, columns_by_type, task_step
 from sparkalbert.ml.stages.params import HasInputCols, HasOutputCol
 from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.worker.distribution import ModelHandle, ship
 from sparkalbert.ml.worker.embedding_tasks import (
     ANNOTATION_FIELDS,
@@ -139,9 +140,10 @@ class AlbertEmbeddings(
         Parameters
         ----------
         folder
-            A Hugging Face checkpoint, a sparkalbert bundle, or an exported ONNX graph in Spark NLP's
-            import layout (``model.onnx`` and ``assets/spiece.model``). What is no bundle becomes one
-            in the cache.
+            A Hugging Face checkpoint, a sparkalbert bundle, an exported ONNX graph in Spark NLP's
+            import layout (``model.onnx`` and ``assets/spiece.model``), or an ``AlbertEmbeddings`` that
+            Spark NLP saved, whose uid and Params are taken over. What is no bundle becomes one in the
+            cache.
         spark_session
             Not needed; taken because Spark NLP's takes it.
 
@@ -153,16 +155,25 @@ class AlbertEmbeddings(
             When the folder cannot be converted.
         """
         del spark_session
-        if not Path(folder).is_dir():
+        path = local_path(folder)
+        if path is None or not path.is_dir():
             msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
             raise ModelNotFoundError(msg)
-        return AlbertEmbeddings._loaded(Path(folder))
+        saved = SavedStage.read(path)
+        if saved is None:
+            return AlbertEmbeddings._loaded(path)
+        stage = AlbertEmbeddings._loaded(path, uid=saved.uid)
+        return stage.setParams(
+            **{name: value for name, value in saved.params.items() if stage.hasParam(name)}
+        )
 
     @staticmethod
-    def _loaded(model: str | Path, precision: Precision | None = None) -> AlbertEmbeddings:
+    def _loaded(
+        model: str | Path, precision: Precision | None = None, uid: str | None = None
+    ) -> AlbertEmbeddings:
         stage = AlbertEmbeddings()
         # Spark NLP's own uid for a stage that came from a model rather than from its constructor.
-        stage._resetUid(f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")
+        stage._resetUid(uid or f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")
         if precision is not None:
             stage._set(precision=precision)
         return stage._attach(model)
@@ -293,6 +304,18 @@ class AlbertEmbeddings(
             for kind in (DOCUMENT, TOKEN)
             for field in ANNOTATION_FIELDS
         ]
+
+    @classmethod
+    def _of_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
+        if not is_spark_nlp(metadata):
+            return super()._of_metadata(metadata, spark, path)
+        if local_path(path) is None:
+            msg = (
+                f"{path} holds a model that Spark NLP saved. Its graph is converted here, so copy the folder "
+                "to the driver's file system and use AlbertEmbeddings.loadSavedModel(folder, spark)."
+            )
+            raise ModelNotFoundError(msg)
+        return cast("Self", cls.loadSavedModel(path, spark))
 
     def _save_files(self, spark: SparkSession, path: str) -> None:
         if self.getPersistModel() == "value":

@@ -19,7 +19,7 @@ from sparkalbert.bundle.folder import MANIFEST_FILE
 from sparkalbert.errors import BundleError, OutputError
 from sparkalbert.ml.session.connect import is_connect_session
 
-__all__ = ["load_bundle", "save_bundle"]
+__all__ = ["load_bundle", "local_path", "save_bundle"]
 
 _FOLDER: Final = "bundle"
 
@@ -38,7 +38,7 @@ def save_bundle(spark: SparkSession, bundle: Bundle, path: str) -> None:
         for name in names:
             hadoop.copyFromLocalFile(False, True, _jvm_path(spark, str(bundle.path / name)), folder(name))
         return
-    local = _local_path(path)
+    local = local_path(path)
     if local is None:
         msg = (
             f"This Spark Connect client cannot write the model's files to {path}. Save to a path that client "
@@ -59,7 +59,7 @@ def load_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
     BundleError
         When it is damaged, is another one, or cannot be reached from here.
     """
-    local = _local_path(path)
+    local = local_path(path)
     if local is not None and (local / _FOLDER / MANIFEST_FILE).is_file():
         folder = local / _FOLDER
     elif not is_connect_session(spark):
@@ -84,7 +84,7 @@ def _download(spark: SparkSession, uri: str) -> Path:
     return target
 
 
-def _local_path(path: str) -> Path | None:
+def local_path(path: str) -> Path | None:
     """Return the path on this machine's file system, None for another scheme."""
     parsed = urlparse(path)
     if parsed.scheme == "file":

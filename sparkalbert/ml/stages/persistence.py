@@ -63,11 +63,7 @@ class StageReader(MLReader[T]):
         folder = path.rstrip("/")
         (row,) = spark.read.text(f"{folder}/metadata").collect()
         metadata = DefaultParamsReader._parseMetaData(row[0])  # noqa: SLF001
-        stage = self._class()
-        stage._resetUid(metadata["uid"])  # noqa: SLF001
-        DefaultParamsReader.getAndSetParams(stage, metadata)
-        stage._load_files(spark, folder)  # noqa: SLF001
-        return stage
+        return self._class._of_metadata(metadata, spark, folder)  # noqa: SLF001
 
 
 class StageReadWrite(Params, MLReadable[Any], MLWritable):
@@ -81,6 +77,15 @@ class StageReadWrite(Params, MLReadable[Any], MLWritable):
     def read(cls) -> StageReader[Self]:
         """Return a reader: ``Stage.read().load(path)``."""
         return StageReader(cls)
+
+    @classmethod
+    def _of_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
+        """Return the stage that saved metadata describes."""
+        stage = cls()
+        stage._resetUid(metadata["uid"])
+        DefaultParamsReader.getAndSetParams(stage, metadata)
+        stage._load_files(spark, path)
+        return stage
 
     def _save_files(self, spark: SparkSession, path: str) -> None:
         """Write what the Params alone do not hold."""

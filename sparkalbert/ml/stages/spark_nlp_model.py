@@ -1,0 +1,73 @@
+"""What a model folder that Spark NLP saved says beside its graph: Params, uid and the vectors' name.
+
+It reads the metadata that Spark ML writes, nothing about models or columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sparkalbert.errors import CheckpointError
+
+__all__ = ["SavedStage", "is_spark_nlp"]
+
+_PACKAGE: Final = "com.johnsnowlabs."
+_CLASS: Final = "AlbertEmbeddings"
+_OF_THE_MODEL: Final = frozenset({"dimension", "engine"})
+"""These follow from the model here."""
+
+
+@dataclass(frozen=True)
+class SavedStage:
+    """An ``AlbertEmbeddings`` as Spark NLP's metadata describes it.
+
+    Attributes
+    ----------
+    uid
+        Its uid.
+    params
+        The Params that were set, less those that follow from the model. ``storageRef`` is always there:
+        Spark NLP takes the uid where none was set.
+    """
+
+    uid: str
+    params: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> SavedStage | None:
+        """Read the metadata of a local model folder, None where it is not one that Spark NLP saved.
+
+        Raises
+        ------
+        CheckpointError
+            When the metadata cannot be read, or is that of another stage.
+        """
+        parts = sorted(folder.glob("metadata/part-*"))
+        if not parts:
+            return None
+        try:
+            metadata = json.loads(parts[0].read_text(encoding="utf-8"))
+            if not is_spark_nlp(metadata):
+                return None
+            name = metadata["class"].rpartition(".")[2]
+            params = {"storageRef": metadata["uid"], **metadata["paramMap"]}
+            stage = cls(metadata["uid"], {key: params[key] for key in params.keys() - _OF_THE_MODEL})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = (
+                f"{parts[0]} is not the metadata of a saved stage ({type(error).__name__}: {error}); copy "
+                "the folder again."
+            )
+            raise CheckpointError(msg) from error
+        if name != _CLASS:
+            msg = f"{folder} holds Spark NLP's {name}, expected {_CLASS}."
+            raise CheckpointError(msg)
+        return stage
+
+
+def is_spark_nlp(metadata: Mapping[str, Any]) -> bool:
+    """Whether Spark NLP saved a stage."""
+    return str(metadata["class"]).startswith(_PACKAGE)
