@@ -35,7 +35,8 @@ there: a column of the value or the attention output matrix has one weight 11 to
 square, which makes all other steps coarse. Such a matrix gets a second int8 term, the rounded rest of the
 first: two products, 15 bits. Only columns on the value path may have one (query and key lose 0.0000004 to
 rounding), and only where rounding takes more than 1.5 % of them: evenly distributed weights pay nothing,
-others a sixth of the integer products.
+others a sixth of the integer products (xlarge shape, pieces a second of CPU time: float32 37, one term 124,
+two terms 112; with the AVX2 kernels 37, 77 and 65).
 
 =====================================================  ======================  ==========
 trained weights, 4 layers                              1 - mean cosine         worst
