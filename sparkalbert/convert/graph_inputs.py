@@ -63,7 +63,7 @@ def find_inputs(model: ModelProto, problems: list[str]) -> GraphInputs:
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     names: dict[str, str] = {}
     unknown, surplus = [], []
-    for name in inputs:
+    for name in sorted(inputs, key=lambda name: name not in _ROLES):  # whoever has the very name comes first
         role = name if name in _ROLES else _hint(name)
         if role in names or role == "":
             surplus.append(name)
