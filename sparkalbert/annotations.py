@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Span", "code_point_index", "is_bmp", "utf16_index", "utf16_length"]
+__all__ = ["Span", "code_point_index", "is_bmp", "utf16_index", "utf16_length", "utf16_units"]
 
 _LAST_BMP = "\uffff"
 
@@ -47,6 +47,20 @@ def utf16_length(text: str) -> int:
     3
     """
     return len(text) if is_bmp(text) else len(text) + sum(character > _LAST_BMP for character in text)
+
+
+def utf16_units(text: str) -> str:
+    r"""Return one character for each UTF-16 unit of `text`, to search as the JVM searches.
+
+    Examples
+    --------
+    >>> utf16_units("a🙂")
+    'a\ud83d\ude42'
+    """
+    if is_bmp(text):
+        return text
+    units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+    return units.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def utf16_index(text: str) -> npt.NDArray[np.int64]:

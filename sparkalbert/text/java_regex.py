@@ -23,14 +23,14 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NoReturn
 
 from sparkalbert.errors import ParamError
 
-__all__ = ["compile_java", "one_of_class"]
+__all__ = ["compile_java", "find_java", "one_of_class"]
 
 _LINE_ENDS = r"\n\r\x85\u2028\u2029"
 _DOT = f"[^{_LINE_ENDS}]"
@@ -72,6 +72,7 @@ _BINARY_PROPERTIES = {"Letter": "L", "Digit": "Nd", "Punctuation": "P", "Control
 
 _FLAG_CHANGE = re.compile(r"\?([a-zA-Z]*)(?:-([a-zA-Z]*))?\)")
 _FLAG_GROUP = re.compile(r"\?([a-zA-Z]*)(?:-([a-zA-Z]*))?:")
+_REPETITION = re.compile(r"\d+(?:,\d*)?\}")
 _OCTAL = re.compile(r"[0-3]?[0-7]{1,2}")
 
 
@@ -102,6 +103,22 @@ def compile_java(pattern: str, param: str) -> re.Pattern[str]:
     except (re.error, OverflowError, RecursionError) as error:
         msg = f"{param} {pattern!r} cannot be used as a regular expression: {error}. Please simplify it."
         raise ParamError(msg) from error
+
+
+def find_java(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches that Java finds: where one is empty, Python looks for a longer one there as well.
+
+    Examples
+    --------
+    >>> [found[0] for found in find_java(re.compile("(?=b)|b"), "ab")]
+    ['']
+    >>> re.findall("(?=b)|b", "ab")
+    ['', 'b']
+    """
+    at = 0
+    while at <= len(text) and (found := pattern.search(text, at)) is not None:
+        yield found
+        at = found.end() + (found.start() == found.end())
 
 
 def one_of_class(body: str, param: str) -> str:
@@ -223,6 +240,8 @@ class _Reader:
             return _ANY if "s" in flags else _DOT
         if character == "$":
             return rf"(?=[{_LINE_ENDS}]|\Z)" if "m" in flags else _BEFORE_LAST_LINE_END
+        if character == "{" and not _REPETITION.match(self._text, self._at):
+            self.fail("an illegal repetition")  # Python takes it as text
         if character == "^" and "m" in flags:
             return rf"(?:\A|(?<=[{_LINE_ENDS}]))(?!\Z)"
         return character

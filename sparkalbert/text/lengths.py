@@ -29,14 +29,21 @@ Please raise maxLength or lower minLength.
         raise ParamError(msg)
 
 
-def spans_of_length(text: str, spans: list[Span], least: int, most: int) -> list[Span]:
-    """Return the spans of `least` to `most` UTF-16 units.
+def spans_of_length(
+    text: str, spans: list[Span], lags: list[int], least: int, most: int
+) -> tuple[list[Span], list[int]]:
+    """Return the spans of `least` to `most` UTF-16 units, each with its item of `lags`.
 
     Examples
     --------
-    >>> spans_of_length("a🙂b", [Span(0, 1), Span(0, 2), Span(0, 3)], 2, 3)
-    [Span(start=0, stop=2)]
+    >>> spans_of_length("a🙂b", [Span(0, 1), Span(0, 2), Span(0, 3)], [5, 6, 7], 2, 3)
+    ([Span(start=0, stop=2)], [6])
     """
     if least <= 1 and 2 * len(text) <= most:
-        return spans
-    return [span for span in spans if least <= utf16_length(text[span.start : span.stop]) <= most]
+        return spans, lags
+    kept = [
+        (span, lag)
+        for span, lag in zip(spans, lags, strict=True)
+        if least <= utf16_length(text[span.start : span.stop]) <= most
+    ]
+    return [span for span, _ in kept], [lag for _, lag in kept]

@@ -1,8 +1,10 @@
 """Sentences of a text, the boundaries Spark NLP's rule-based SentenceDetector finds.
 
 The rules are data in :mod:`sparkalbert.text.sentence_rules`. This module applies them, reads the marks
-they leave and cuts. It knows nothing about Spark columns; a sentence is a
-:class:`~sparkalbert.annotations.Span` of the text. Time is linear in the length of the text.
+they leave and cuts. A sentence is a :class:`~sparkalbert.annotations.Span` of the text, always: where
+Spark NLP loses a character that a rule has protected (a backslash after a closing quote, a custom bound
+there), the sentence here keeps it. It knows nothing about Spark columns. Time is linear in the length of
+the text.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 
 from sparkalbert.annotations import Span, is_bmp, utf16_length
 from sparkalbert.errors import ParamError
-from sparkalbert.text.java_regex import compile_java
+from sparkalbert.text.java_regex import compile_java, find_java
 from sparkalbert.text.lengths import check_lengths, spans_of_length
 from sparkalbert.text.sentence_rules import (
     ABBREVIATIONS,
@@ -40,6 +42,7 @@ _NO_MAX_LENGTH = 99_999
 _TRIMMED = "".join(map(chr, range(0x21)))  # what String.trim removes
 _MARK = re.compile(f"[{BREAK}{OPEN}{CLOSE}{QUIET}{GAP}]")
 _TEXT = re.compile(f"[^{BREAK}]")
+_UNMARKED = str.maketrans({BREAK: None, OPEN: None, CLOSE: None, QUIET: ".", GAP: " "})
 _CUSTOM_ENDS = re.compile(f"[{BREAK}{OPEN}{CLOSE}{GAP}]")
 _ENDS = re.compile(f"[.;{BREAK}{OPEN}{CLOSE}{GAP}]")
 
@@ -119,12 +122,32 @@ class SentenceSplitter:
 
         Each starts and ends with a character above U+0020, except where `split_length` cut it.
         """
-        spans = _trimmed_pieces(text, self._cuts(self._marked(text)))
-        options = self.options
-        if options.split_length is not None:
-            spans = [part for span in spans for part in _cut_at_spaces(text, span, options.split_length)]
-        most = sys.maxsize if options.max_length == _NO_MAX_LENGTH else options.max_length
-        return spans_of_length(text, spans, options.min_length, most)
+        return self.split_with_lags(text)[0]
+
+    def split_with_lags(self, text: str) -> tuple[list[Span], list[int]]:
+        """Return the sentences, and how far Spark NLP's begin and end lie before the right ones.
+
+        Its offsets are one too high in a sentence whose first word alone is longer than `split_length`.
+        They are too low where the text that a custom bound took holds the sentence after it as well,
+        because Spark NLP searches for the sentence. All other lags are 0. They count UTF-16 units.
+
+        Examples
+        --------
+        >>> SentenceSplitter(SentenceOptions(split_length=4)).split_with_lags("overlong so")
+        ([Span(start=0, stop=8), Span(start=9, stop=11)], [-1, -1])
+        """
+        marked = self._marked(text)
+        if GAP in marked:
+            # What a custom bound took is no part of a sentence, nor is it where nothing is cut.
+            spans = _trimmed_pieces(marked.translate(_UNMARKED), self._cuts(marked))
+            lags = _search_lags(text, spans)
+        else:
+            spans = _trimmed_pieces(text, self._cuts(marked))
+            lags = [0] * len(spans)
+        if self.options.split_length is not None:
+            spans, lags = _cut_at_spaces(text, spans, lags, self.options.split_length)
+        most = sys.maxsize if self.options.max_length == _NO_MAX_LENGTH else self.options.max_length
+        return spans_of_length(text, spans, lags, self.options.min_length, most)
 
     def _marked(self, text: str) -> str:
         """Return `text` with the marks of every rule."""
@@ -141,12 +164,20 @@ class SentenceSplitter:
         return marked
 
     def _mark_bound(self, bound: re.Pattern[str], marked: str) -> str:
+        parts = []
+        at = 0
+        for found in find_java(bound, marked):
+            parts += [marked[at : found.start()], self._marked_bound(found[0])]
+            at = found.end()
+        return "".join([*parts, marked[at:]]) if parts else marked
+
+    def _marked_bound(self, text: str) -> str:
         strategy = self.options.custom_bounds_strategy
         if strategy == "append":
-            return bound.sub(rf"\g<0>{BREAK}", marked)
+            return text + BREAK
         if strategy == "prepend":
-            return bound.sub(rf"{BREAK}\g<0>", marked)
-        return bound.sub(lambda found: _TEXT.sub(GAP, found[0]) or BREAK, marked)
+            return BREAK + text
+        return _TEXT.sub(GAP, text) or BREAK
 
     def _cuts(self, marked: str) -> list[tuple[int, int]]:
         """Return what lies between sentences, in offsets of the text without marks; most are empty.
@@ -194,21 +225,39 @@ def _trimmed_pieces(text: str, cuts: list[tuple[int, int]]) -> list[Span]:
     return pieces
 
 
-def _cut_at_spaces(text: str, span: Span, limit: int) -> list[Span]:
-    """Cut a sentence into parts of at most `limit` UTF-16 units; a longer word is a part of its own.
+def _search_lags(text: str, spans: list[Span]) -> list[int]:
+    """Return the distance from where each sentence's text is found first, after the sentence before."""
+    lags = []
+    at = 0
+    for start, stop in spans:
+        found = text.find(text[start:stop], at)
+        lags.append(utf16_length(text[found:start]))
+        at = found + stop - start
+    return lags
+
+
+def _cut_at_spaces(text: str, spans: list[Span], lags: list[int], limit: int) -> tuple[list[Span], list[int]]:
+    """Cut sentences into parts of at most `limit` UTF-16 units; a longer word is a part of its own.
 
     Spark NLP counts a space after every word, so a part may fall one unit short of `limit`. Where the
-    first word alone is longer, Spark NLP's begin and end are one too high; these are right.
+    first word alone is longer, it puts an empty part and a space before it, and only drops the part.
     """
     width = len if is_bmp(text) else utf16_length
-    parts = []
-    start = at = stop = span.start
-    length = 0
-    for word in text[span.start : span.stop].split(" "):
-        if length + width(word) > limit:
-            parts.append(Span(start, stop))
-            start, length = at, 0
-        stop = at + len(word)
-        length += width(word) + 1
-        at = stop + 1
-    return [part for part in [*parts, Span(start, stop)] if part.stop > part.start]
+    parts: list[Span] = []
+    part_lags: list[int] = []
+    for span, lag in zip(spans, lags, strict=True):
+        words = text[span.start : span.stop].split(" ")
+        before = len(parts)
+        start = at = stop = span.start
+        length = 0
+        for word in words:
+            if length + width(word) > limit and stop > start:
+                parts.append(Span(start, stop))
+            if length + width(word) > limit:
+                start, length = at, 0
+            stop = at + len(word)
+            length += width(word) + 1
+            at = stop + 1
+        parts.append(Span(start, stop))
+        part_lags += [lag - (width(words[0]) > limit)] * (len(parts) - before)
+    return parts, part_lags

@@ -5,24 +5,26 @@ white space. Of a candidate, the context characters at its start are one token, 
 and what lies between a third; a candidate of context characters only is one token. Prefix, suffix and
 infix patterns replace that rule, exceptions and splits refine it.
 
-Three defects of Spark NLP are not repeated, because a token here always is a slice of the text:
-U+2187, its internal mark, does not vanish; ``splitChars`` are characters, never regular expressions; and
-offsets are right where Spark NLP's drift (after splits, with groups that leave a part of the candidate
-out, and see :meth:`WordTokenizer.offset_lags`).
+A token here always is a slice of the text. Where Spark NLP's begin and end drift away from the token,
+:meth:`WordTokenizer.tokenize_with_lags` tells by how much. One thing is not repeated: U+2187 and U+2188, its
+internal marks, are characters like others.
 
-It knows nothing about Spark columns or pieces. Time is linear with the default patterns.
+It knows nothing about Spark columns or pieces. Time is linear with the default patterns. Whole batches of
+texts are :mod:`sparkalbert.text.plain_tokens`' business.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sparkalbert.annotations import Span, is_bmp
+from sparkalbert.annotations import Span, is_bmp, utf16_length, utf16_units
 from sparkalbert.errors import ParamError
-from sparkalbert.text.java_regex import compile_java, one_of_class
+from sparkalbert.text.java_regex import compile_java, find_java, one_of_class
 from sparkalbert.text.lengths import check_lengths, spans_of_length
+from sparkalbert.text.plain_tokens import byte_classes
 
 __all__ = ["TokenizerOptions", "WordTokenizer"]
 
@@ -53,7 +55,9 @@ class TokenizerOptions:
     case_sensitive_exceptions
         Whether `exceptions` distinguish ``A`` from ``a``.
     split_pattern, split_chars
-        Where to cut tokens further, leaving out what matches; the pattern comes first.
+        Where to cut tokens further, leaving out what matches; the pattern comes first. As in Spark NLP the
+        characters, joined by ``|``, are a Java pattern too, so ``.`` is written ``\.``; where they are no
+        valid pattern (``*``), they cut nothing.
     min_length, max_length
         Tokens shorter or longer than this are left out; counted in UTF-16 units.
 
@@ -120,11 +124,6 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
 
-def _one_of(characters: Iterable[str]) -> re.Pattern[str] | None:
-    body = "".join(map(re.escape, characters))
-    return re.compile(f"[{body}]") if body else None
-
-
 def _context_body(options: TokenizerOptions) -> str:
     """Return the context characters as the body of a class; without any, a mark no text holds."""
     return "".join(map(re.escape, options.context_chars)) or _JOINED
@@ -174,11 +173,18 @@ def _exceptions(options: TokenizerOptions) -> re.Pattern[str] | None:
     return compile_java("|".join(flag + exception for exception in options.exceptions), "exceptions")
 
 
+def _split_chars(options: TokenizerOptions) -> re.Pattern[str] | None:
+    try:
+        return compile_java("|".join(options.split_chars), "splitChars")
+    except ParamError:
+        return None
+
+
 def _java_split(pattern: re.Pattern[str], text: str) -> list[Span]:
     """Return what ``String.split`` returns: empty parts stay, but not at the end."""
     parts = []
     start = 0
-    for found in pattern.finditer(text):
+    for found in find_java(pattern, text):
         if found.end() == 0:  # an empty match at the start separates nothing
             continue
         parts.append(Span(start, found.start()))
@@ -192,6 +198,14 @@ def _java_split(pattern: re.Pattern[str], text: str) -> list[Span]:
 class WordTokenizer:
     """Finds the tokens of a sentence.
 
+    Attributes
+    ----------
+    options
+        The Params.
+    byte_classes
+        With which :func:`~sparkalbert.text.plain_tokens.find_tokens` finds the same tokens, in many texts
+        at once; None where a Param rules that out.
+
     Examples
     --------
     >>> text = 'He said "hi!"  (twice).'
@@ -202,6 +216,7 @@ class WordTokenizer:
     def __init__(self, options: TokenizerOptions = TokenizerOptions()) -> None:
         self.options = options
         self._plain = _plain_pattern(options)
+        self.byte_classes = None if self._plain is None else byte_classes(options.context_chars)
         self._between = _between(options)
         self._candidate = _compile(rf"[^{_BETWEEN}]+")
         self._rules = _rules(options)
@@ -209,7 +224,8 @@ class WordTokenizer:
         self._split_pattern = (
             None if options.split_pattern is None else compile_java(options.split_pattern, "splitPattern")
         )
-        self._split_chars = _one_of(character[-1] for character in options.split_chars)
+        self._split_chars = _split_chars(options)
+        self._split_triggers = [character[-1] for character in options.split_chars]
 
     def tokenize(self, text: str) -> list[Span]:
         """Return the tokens of a sentence in order, as spans of `text`.
@@ -219,44 +235,50 @@ class WordTokenizer:
         list of Span
             Never empty spans. They do not overlap, unless groups of a custom pattern do.
         """
-        if self._plain is not None:
-            spans = [Span(*found.span()) for found in self._plain.finditer(text)]
-        else:
-            spans = [span for span in self._all_tokens(text) if span.stop > span.start]
-        return spans_of_length(text, spans, self.options.min_length, self.options.max_length)
+        return self.tokenize_with_lags(text)[0]
 
-    def offset_lags(self, text: str, spans: Sequence[Span]) -> list[int]:
-        r"""Return how far Spark NLP's begin and end lie before the right ones, for each token.
+    def tokenize_with_lags(self, text: str) -> tuple[list[Span], list[int]]:
+        r"""Return the tokens, and how far Spark NLP's begin and end lie before the right ones.
 
-        Spark NLP looks for tokens in a copy of the sentence, in which a character between tokens is one
-        UTF-16 unit even where it was two. With a `target_pattern` such as ``\w+``, which excludes emoji,
-        every emoji before a token moves its begin and end one unit towards the start of the sentence. With
-        the default pattern all lags are 0.
+        With the default pattern all lags are 0. They count UTF-16 units. Spark NLP's offsets drift
+
+        - with a `target_pattern` such as ``\w+``, which excludes emoji: it looks for tokens in a copy of
+          the sentence, in which a character between tokens is one unit even where it was two;
+        - behind what `split_pattern`, `split_chars` or the groups of a custom pattern leave out: it puts
+          each token of a candidate right after the one before, and searches the parts of a split from
+          there on.
 
         Examples
         --------
-        >>> tokenizer = WordTokenizer(TokenizerOptions(target_pattern=r"\w+"))
-        >>> text = "one 🙂 two"
-        >>> spans = tokenizer.tokenize(text)
-        >>> spans, tokenizer.offset_lags(text, spans)
-        ([Span(start=0, stop=3), Span(start=6, stop=9)], [0, 1])
+        >>> text = "🙂 -a"
+        >>> WordTokenizer(TokenizerOptions(target_pattern=r"\w+")).tokenize_with_lags(text)
+        ([Span(start=3, stop=4)], [1])
+        >>> WordTokenizer(TokenizerOptions(split_chars=("-",))).tokenize_with_lags(text)
+        ([Span(start=0, stop=1), Span(start=3, stop=4)], [0, 1])
         """
-        if self._plain is not None or is_bmp(text):
-            return [0] * len(spans)
-        wide = [found.start() for found in self._between.finditer(text) if found[0] > "\uffff"]
-        return [sum(at < span.start for at in wide) for span in spans]
+        if self._plain is not None:
+            spans = [Span(*found.span()) for found in self._plain.finditer(text)]
+            lags = [0] * len(spans)
+        else:
+            found = [(span, lag) for span, lag in self._all_tokens(text) if span.stop > span.start]
+            spans, lags = [span for span, _ in found], [lag for _, lag in found]
+        return spans_of_length(text, spans, lags, self.options.min_length, self.options.max_length)
 
-    def _all_tokens(self, text: str) -> Iterator[Span]:
+    def _all_tokens(self, text: str) -> Iterator[tuple[Span, int]]:
         marked, kept = self._with_exceptions(text)
+        wide: list[int] = []
+        if not is_bmp(text):
+            wide = [found.start() for found in self._between.finditer(text) if found[0] > "\uffff"]
         marked = self._between.sub(_BETWEEN, marked)
         for found in self._candidate.finditer(marked):
             start, stop = found.span()
+            lag = bisect_left(wide, start)
             candidate = text[start:stop]
             if candidate in kept or _JOINED in found[0]:
-                yield Span(start, stop)
+                yield Span(start, stop), lag
                 continue
-            for span in self._parts(candidate):
-                yield Span(start + span.start, start + span.stop)
+            for span, own_lag in self._parts(candidate):
+                yield Span(start + span.start, start + span.stop), lag + own_lag
 
     def _with_exceptions(self, text: str) -> tuple[str, set[str]]:
         """Mark what would separate parts of an exception; return the exceptions without such, too."""
@@ -272,26 +294,38 @@ class WordTokenizer:
 
         return self._exceptions.sub(joined, text), kept
 
-    def _parts(self, candidate: str) -> Iterator[Span]:
+    def _parts(self, candidate: str) -> Iterator[tuple[Span, int]]:
         """Take a candidate apart by the first rule that matches it."""
         for rule in self._rules:
             found = rule.search(candidate)
             if found is not None:
                 break
         else:
-            yield Span(0, len(candidate))
+            yield Span(0, len(candidate)), 0
             return
-        for group in range(1, rule.groups + 1):
-            start, stop = found.span(group)
-            for span in self._splits(candidate[start:stop]):
-                yield Span(start + span.start, start + span.stop)
+        units = utf16_units(found[0])
+        shown = utf16_length(candidate[: found.start()])
+        for start, stop in found.regs[1:]:
+            parts = self._splits(candidate[start:stop])
+            for span in [Span(0, stop - start)] if parts is None else parts:
+                part = utf16_units(candidate[start + span.start : start + span.stop])
+                if parts is not None:
+                    shown = units.find(part, min(max(shown, 0), len(units)))
+                yield (
+                    Span(start + span.start, start + span.stop),
+                    utf16_length(candidate[: start + span.start]) - shown,
+                )
+                shown += len(part)
 
-    def _splits(self, token: str) -> list[Span]:
-        """Cut a token. The pattern counts where it leaves two parts; the characters even if none is left."""
+    def _splits(self, token: str) -> list[Span] | None:
+        """Cut a token, None where nothing is cut.
+
+        The pattern counts where it leaves two parts; the characters even if none is left.
+        """
         if self._split_pattern is not None:
             parts = _java_split(self._split_pattern, token)
             if len(parts) > 1:
                 return parts
-        if self._split_chars is not None and self._split_chars.search(token):
+        if self._split_chars is not None and any(sign in token for sign in self._split_triggers):
             return _java_split(self._split_chars, token)
-        return [Span(0, len(token))]
+        return None

@@ -38,6 +38,24 @@ def recorded_output(recorded_folder: Path) -> Callable[[str], list[dict[str, Any
 
 
 @pytest.fixture(scope="session")
+def recorded_names(recorded_folder: Path) -> Callable[[str], set[str]]:
+    """What follows a prefix in the names of annotators/NAME.jsonl."""
+    folder = recorded_folder / "annotators"
+    return lambda prefix: {path.stem.removeprefix(prefix) for path in folder.glob(f"{prefix}*.jsonl")}
+
+
+@pytest.fixture(scope="session")
+def recorded_frame(
+    spark: Any, recorded_texts: dict[str, Any], recorded_output: Callable[[str], list[dict[str, Any]]]
+) -> Any:
+    """The texts that were recorded with every setting, in their order, as one partition: id and text."""
+    names = [row["id"] for row in recorded_output("token-default")]
+    assert len(names) > 300
+    rows = [(name, recorded_texts[name]["text"]) for name in names]
+    return spark.createDataFrame(rows, "id string, text string").coalesce(1).cache()
+
+
+@pytest.fixture(scope="session")
 def recorded_schema(recorded_folder: Path) -> Callable[[str], dict[str, Any]]:
     """annotators/NAME.schema.json: the columns and the whole Spark schema, as JSON."""
     return lambda name: json.loads((recorded_folder / "annotators" / f"{name}.schema.json").read_text())
@@ -118,6 +136,21 @@ def annotate() -> Callable[..., list[Any]]:
         return [[[*(one[name] for name in names), dict(one["metadata"])] for one in row] for row in rows]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def as_recorded() -> Callable[[Any, str], list[dict[str, Any]]]:
+    """A DataFrame's id and one annotation column in the form of the recordings."""
+
+    def rows(frame: Any, column: str) -> list[dict[str, Any]]:
+        found = frame.select("id", column).collect()
+        assert all(list(one.embeddings) == [] for row in found for one in row[column])
+        names = ("annotatorType", "begin", "end", "result", "metadata")
+        return [
+            {"id": row.id, "out": [[one[name] for name in names] for one in row[column]]} for row in found
+        ]
+
+    return rows
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def test_matches_are_those_of_java(pattern, text, expected):
     "pattern",
     [
         *(r"\G", r"\X", r"\p{IsLatin}", r"\q", r"\b{g}", r"(?x)a", r"\x{110000}", r"\xgg"),
-        *("(", ")", "[", "[a", "[^]", "[b-a]", r"[a-\w]", "*", "\\", r"(?<=a+)b", r"\p{L"),
+        *("(", ")", "[", "[a", "[^]", "[b-a]", r"[a-\w]", "*", "\\", r"(?<=a+)b", r"\p{L", "{", "a{x}"),
     ],
 )
 def test_what_cannot_be_translated_names_the_param_and_the_pattern(pattern):

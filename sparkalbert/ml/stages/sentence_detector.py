@@ -28,8 +28,9 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
     """Adds the sentences of a document column, found by Spark NLP's rules.
 
     A sentence is an annotation of type ``document``. Its ``begin`` and ``end`` count UTF-16 units of
-    the document, ``end`` inclusive; its metadata is the document's, with ``sentence`` the position in
-    the row.
+    the document, ``end`` inclusive; its metadata is ``sentence``, the position in the row, and nothing of the
+    document's. In a sentence whose first word alone is longer than `splitLength`, begin and end are one too
+    high, as they are in Spark NLP.
 
     Parameters
     ----------

@@ -74,7 +74,8 @@ class TokenizerParams(AnnotatorParams):
     )
     splitChars = declare_param(
         "splitChars",
-        "Characters at which tokens are cut further; they are left out.",
+        "Characters at which tokens are cut further; they are left out. Together they are a pattern, so a "
+        "full stop is written \\.",
         TypeConverters.toListString,
     )
 
@@ -212,9 +213,9 @@ class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
     """Adds the tokens of a document or sentence column.
 
     A token is a stretch of its sentence: ``begin`` and ``end`` count UTF-16 units of the document,
-    ``end`` inclusive; its metadata says which sentence it belongs to. With a `targetPattern` that
-    excludes characters beyond the BMP (emoji, say), each one before a token in its sentence moves begin
-    and end one unit back, as it does in Spark NLP.
+    ``end`` inclusive; its metadata says which sentence it belongs to. Begin and end drift where
+    Spark NLP's do: behind an emoji that `targetPattern` excludes, and behind what a split or a custom
+    pattern leaves out. ``result`` is right always.
 
     Parameters
     ----------

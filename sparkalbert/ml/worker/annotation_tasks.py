@@ -1,8 +1,9 @@
 """What SentenceDetector and Tokenizer run in a Spark worker: texts in, stretches of them out.
 
-Works on whole Arrow batches: one flat list of texts, one call of the rules for each, flat arrays back.
-Large batches are cut into groups of rows, so that memory stays bounded. It knows nothing about
-DataFrames or Params, and imports no stage: workers start faster so.
+Works on whole Arrow batches: one flat list of texts, one call of the rules for each, flat arrays back. The
+default Tokenizer needs no call for each text, it works on the bytes of all. Large batches are cut into
+groups of rows, so that memory stays bounded. It knows nothing about DataFrames or Params, and imports no
+stage: workers start faster so.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from sparkalbert.ml.worker.arrow import (
     list_array,
     list_bounds,
     metadata_array,
+    number_strings,
     string_array,
+    string_bytes,
+    substring_array,
 )
-from sparkalbert.ml.worker.fields import BEGIN, METADATA, RESULT, SENTENCE, arrow_types
+from sparkalbert.ml.worker.fields import BEGIN, RESULT, SENTENCE, arrow_types
 from sparkalbert.stage_times import STAGE_TIMES
+from sparkalbert.text.plain_tokens import find_tokens, utf16_offsets
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
@@ -47,7 +52,7 @@ _GROUP_BYTES: Final = 1 << 20
 
 _SENTENCE: Final = "sentence"
 
-SENTENCE_FIELDS: Final = (BEGIN, RESULT, METADATA)
+SENTENCE_FIELDS: Final = (BEGIN, RESULT)
 """What is read of the documents."""
 
 TOKEN_FIELDS: Final = (BEGIN, RESULT, SENTENCE)
@@ -71,12 +76,12 @@ class SentenceTask:
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the sentences of every row, in order."""
-        find = _splitter(self.options).split
-        for begin, result, entries in _row_groups(batches):
+        find = _splitter(self.options).split_with_lags
+        for begin, result in _row_groups(batches):
             with STAGE_TIMES.measure("tokenize"):
                 found = _find(find, begin, result)
             with STAGE_TIMES.measure("emit"):
-                column = found.column("document", _sentence_metadata(found, entries.flatten()))
+                column = found.column("document", number_strings(found.position()))
             yield column
 
 
@@ -95,12 +100,16 @@ class TokenTask:
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the tokens of every row, in order."""
         tokenizer = _tokenizer(self.options)
+        classes = tokenizer.byte_classes
         for begin, result, sentence in _row_groups(batches):
             with STAGE_TIMES.measure("tokenize"):
-                found = _find(tokenizer.tokenize, begin, result, tokenizer.offset_lags)
+                if classes is None:
+                    found = _find(tokenizer.tokenize_with_lags, begin, result)
+                else:
+                    found = _find_plain(self.options, classes, begin, result)
             with STAGE_TIMES.measure("emit"):
                 index = sentence.flatten().fill_null("0").take(pa.array(found.text))
-                column = found.column("token", metadata_array([(_SENTENCE, index)], len(index)))
+                column = found.column("token", index)
             yield column
 
 
@@ -113,7 +122,7 @@ class _Found:
     begin, end
         int64 ``[n]``: UTF-16 units of the document, `end` inclusive.
     result
-        The stretches.
+        string ``[n]``.
     text
         int64 ``[n]``: index of the text each lies in, null rows not counted.
     in_row
@@ -124,14 +133,15 @@ class _Found:
 
     begin: Int64Array
     end: Int64Array
-    result: list[str]
+    result: pa.Array
     text: Int64Array
     in_row: Int64Array
     valid: npt.NDArray[np.bool_]
 
-    def column(self, kind: str, metadata: pa.Array) -> pa.Array:
-        """Return the annotation column."""
-        items = annotation_array(kind, self.begin, self.end, string_array(self.result), metadata, None)
+    def column(self, kind: str, sentence: pa.Array) -> pa.Array:
+        """Return the annotation column; `sentence` says what each metadata calls its sentence."""
+        metadata = metadata_array([(_SENTENCE, sentence)], len(sentence))
+        items = annotation_array(kind, self.begin, self.end, self.result, metadata, None)
         return list_array(self.in_row, items, valid=self.valid, nullable=True)
 
     def position(self) -> Int64Array:
@@ -152,42 +162,63 @@ def _tokenizer(options: TokenizerOptions) -> WordTokenizer:
 
 
 def _find(
-    find: Callable[[str], Sequence[Span]],
-    begin: pa.Array,
-    result: pa.Array,
-    lags: Callable[[str, Sequence[Span]], Sequence[int]] | None = None,
+    find: Callable[[str], tuple[Sequence[Span], Sequence[int]]], begin: pa.Array, result: pa.Array
 ) -> _Found:
     """Apply `find` to each text of some rows.
 
     Parameters
     ----------
     find
-        Returns the stretches of a text, in code points.
+        Returns the stretches of a text, in code points, and how far Spark NLP's begin and end lie before
+        the right ones, in UTF-16 units.
     begin, result
         ``list<int32>`` and ``list<string>`` ``[rows]``: where each text begins in its document, and the
         texts.
-    lags
-        Returns how far Spark NLP's begin and end lie before the right ones, in a text with characters
-        beyond the BMP; none unless given.
     """
-    bounds, valid = list_bounds(result)
     in_text: list[int] = []
     results: list[str] = []
     spans: list[Sequence[int]] = []
+    lags: list[int] = []
     for text in result.flatten().to_pylist():
-        found = find(text or "")
+        found, its_lags = find(text or "")
         in_text.append(len(found))
         results += [text[start:stop] for start, stop in found]
-        if not found or is_bmp(text):
-            spans += found
-            continue
-        wide = utf16_index(text)[np.array(found)]
-        spans += (wide if lags is None else wide - np.array(lags(text, found))[:, None]).tolist()
+        spans += found if not found or is_bmp(text) else utf16_index(text)[np.array(found)].tolist()
+        lags += its_lags
     flat = np.fromiter(chain.from_iterable(spans), dtype=np.int64, count=2 * len(spans)).reshape(-1, 2)
+    shown = flat - np.array(lags, dtype=np.int64)[:, None]
     text_index = np.repeat(np.arange(len(in_text)), in_text)
-    base = np.asarray(begin.flatten().fill_null(0), dtype=np.int64)[text_index]
-    in_row = _sums(np.array(in_text, dtype=np.int64), np.where(valid, np.diff(bounds), 0))
-    return _Found(base + flat[:, 0], base + flat[:, 1] - 1, results, text_index, in_row, valid)
+    return _placed(shown[:, 0], shown[:, 1], string_array(results), text_index, begin, result)
+
+
+def _find_plain(
+    options: TokenizerOptions, classes: npt.NDArray[np.uint8], begin: pa.Array, result: pa.Array
+) -> _Found:
+    """Find in all texts at once what :func:`_find` finds with a tokenizer that has byte classes."""
+    utf8, bounds = string_bytes(result.flatten())
+    start, stop, text = find_tokens(utf8, bounds, classes)
+    units = utf16_offsets(utf8)
+    length = units[stop] - units[start]
+    kept = (length >= options.min_length) & (length <= options.max_length)
+    start, stop, text = start[kept], stop[kept], text[kept]
+    before = units[bounds[text]]
+    strings = substring_array(utf8, start, stop)
+    return _placed(units[start] - before, units[stop] - before, strings, text, begin, result)
+
+
+def _placed(
+    start: Int64Array,
+    stop: Int64Array,
+    strings: pa.Array,
+    text: Int64Array,
+    begin: pa.Array,
+    result: pa.Array,
+) -> _Found:
+    """Return stretches with offsets in their documents; `start` and `stop` count from their texts."""
+    bounds, valid = list_bounds(result)
+    base = np.asarray(begin.flatten().fill_null(0), dtype=np.int64)
+    in_row = _sums(np.bincount(text, minlength=len(base)), np.where(valid, np.diff(bounds), 0))
+    return _Found(base[text] + start, base[text] + stop - 1, strings, text, in_row, valid)
 
 
 def _sums(values: Int64Array, counts: Int64Array) -> Int64Array:
@@ -215,37 +246,3 @@ def _row_groups(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Ar
         for start, stop in pairwise(edges):
             if stop > start:
                 yield tuple(column.slice(start, stop - start) for column in columns)
-
-
-def _sentence_metadata(found: _Found, entries: pa.Array) -> pa.Array:
-    """Return each sentence's metadata: its index in the row, then what its document says.
-
-    Parameters
-    ----------
-    found
-        The sentences.
-    entries
-        ``list<struct<key, value>>`` of each document.
-    """
-    index = string_array(found.position().astype(str).tolist())
-    flat = entries.flatten()
-    keys, values = flat.field("key"), flat.field("value")
-    own = np.asarray(pc.not_equal(keys, _SENTENCE), dtype=bool)
-    if not own.any():
-        return metadata_array([(_SENTENCE, index)], len(index))
-    bounds, valid = list_bounds(entries)
-    own_counts = _sums(own.astype(np.int64), np.where(valid, np.diff(bounds), 0))
-    own_starts = np.cumsum(own_counts) - own_counts
-    width = 1 + own_counts[found.text]
-    owner = np.repeat(np.arange(len(width)), width)
-    inner = np.arange(len(owner)) - np.repeat(np.cumsum(width) - width, width)
-    entry = own_starts[found.text][owner] + inner - 1
-    mask = pa.array(own)
-    all_keys = pa.concat_arrays([pa.array([_SENTENCE]), keys.filter(mask)])
-    all_values = pa.concat_arrays([index, values.filter(mask)])
-    offsets = np.concatenate([[0], np.cumsum(width)]).astype(np.int32)
-    return pa.MapArray.from_arrays(
-        pa.array(offsets),
-        all_keys.take(pa.array(np.where(inner == 0, 0, 1 + entry))),
-        all_values.take(pa.array(np.where(inner == 0, owner, len(index) + entry))),
-    )

@@ -104,6 +104,60 @@ def string_array(values: Sequence[str] | Sequence[str | None]) -> pa.Array:
     return pa.array(values, type=pa.string())
 
 
+def number_strings(numbers: Int64Array) -> pa.Array:
+    """Return the decimal form of int64 ``[n]`` as a string array.
+
+    Examples
+    --------
+    >>> number_strings(np.array([10, -1])).to_pylist()
+    ['10', '-1']
+    """
+    return pa.array(numbers).cast(pa.string())
+
+
+def string_bytes(strings: pa.Array) -> tuple[npt.NDArray[np.uint8], Int64Array]:
+    """Return the UTF-8 bytes of a string array without a copy, null as empty.
+
+    Returns
+    -------
+    utf8 : ndarray
+        uint8 ``[bytes]``: all strings, one after the other.
+    bounds : ndarray
+        int64 ``[strings + 1]``: where each begins, and where the last one ends.
+
+    Examples
+    --------
+    >>> utf8, bounds = string_bytes(pa.array(["aé", None, "b"]))
+    >>> utf8.tobytes().decode(), bounds.tolist()
+    ('aéb', [0, 3, 3, 4])
+    """
+    filled = strings.fill_null("") if strings.null_count else strings
+    _, offsets, data = filled.buffers()
+    if data is None or not len(filled):
+        return np.zeros(0, dtype=np.uint8), np.zeros(len(filled) + 1, dtype=np.int64)
+    bounds = np.frombuffer(offsets, dtype=np.int32)[filled.offset : filled.offset + len(filled) + 1]
+    utf8 = np.frombuffer(data, dtype=np.uint8)[bounds[0] : bounds[-1]]
+    return utf8, bounds.astype(np.int64) - bounds[0]
+
+
+def substring_array(utf8: npt.NDArray[np.uint8], start: Int64Array, stop: Int64Array) -> pa.Array:
+    """Return the strings ``utf8[start:stop]``, in order and without overlaps, as a string array.
+
+    Examples
+    --------
+    >>> utf8 = np.frombuffer(b"one two", dtype=np.uint8)
+    >>> substring_array(utf8, np.array([0, 4]), np.array([3, 7])).to_pylist()
+    ['one', 'two']
+    """
+    # Every second string is a gap; what is left is copied by Arrow.
+    offsets = np.zeros(2 * len(start) + 1, dtype=np.int32)
+    offsets[1::2], offsets[2::2] = start, stop
+    all_strings = pa.StringArray.from_buffers(
+        2 * len(start), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(utf8))
+    )
+    return all_strings.take(pa.array(np.arange(1, 2 * len(start), 2)))
+
+
 def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Array:
     """Return ``map<string,string>`` with the same keys in every item.
 

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler, SentenceDetector
-from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, SentenceTask
+from sparkalbert.ml.worker.annotation_tasks import SentenceTask
 from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
 
 TEXT = "Dr. Wu 🙂 paid (a) $3.50; cheap--very!  She left.\nThe end"
@@ -56,14 +56,14 @@ def plain(annotations):
     return [[*tuple(one)[:4], one.metadata] for one in annotations]
 
 
-def expected(text, options, **metadata):
+def expected(text, options):
     """What the rules say, as annotations of one document."""
     out = []
     for start, stop in SentenceSplitter(options).split(text or ""):
         begin = utf16_length(text[:start])
         result = text[start:stop]
         end = begin + utf16_length(result) - 1
-        out.append(["document", begin, end, result, {**metadata, "sentence": str(len(out))}])
+        out.append(["document", begin, end, result, {"sentence": str(len(out))}])
     return out
 
 
@@ -76,15 +76,29 @@ def test_every_param_reaches_the_rules():
     assert len({SentenceDetector(**params)._task() for params in SETTINGS.values()}) == len(SETTINGS)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_gives_what_was_recorded(name, annotate, recorded_texts, recorded_output):
-    recorded = recorded_output(f"sentence-{name}")
-    texts = [[recorded_texts[row["id"]]["text"]] for row in recorded]
-    assert len(texts) > 300
-    begins, metadata = [[0]] * len(texts), [[[{"key": "sentence", "value": "0"}]]] * len(texts)
-    task = SentenceDetector(**SETTINGS[name])._task()
-    found = annotate(task, SENTENCE_INPUTS, (begins, texts, metadata))
-    assert found == [row["out"] for row in recorded]
+@pytest.fixture(scope="module")
+def recorded_documents(recorded_frame):
+    return DocumentAssembler(inputCol="text").transform(recorded_frame)
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, "explode"])
+def test_every_setting_gives_what_was_recorded(name, recorded_documents, recorded_output, as_recorded):
+    params = SETTINGS.get(name, {"explodeSentences": True})
+    detector = SentenceDetector(inputCols=["document"], **params)
+    found = as_recorded(detector.transform(recorded_documents), "sentence")
+    assert found == recorded_output(f"sentence-{name}")
+
+
+def test_empty_and_null_texts_give_what_was_recorded(spark, recorded_output, as_recorded):
+    rows = [("a", "One text.", {"src": "x"}), ("b", "", {"src": "y"}), ("c", None, {"src": "z"})]
+    texts = spark.createDataFrame(rows, "id string, text string, m map<string,string>").coalesce(1)
+    documents = DocumentAssembler(inputCol="text", idCol="id", metadataCol="m").transform(texts)
+    found = as_recorded(SentenceDetector(inputCols=["document"]).transform(documents), "sentence")
+    assert found == recorded_output("sentence-null-empty")
+
+
+def test_every_recording_is_tested(recorded_names):
+    assert recorded_names("sentence-") == {*SETTINGS, "explode", "null-empty"}
 
 
 def test_sentences_on_either_session(any_spark, annotation_field):
@@ -95,11 +109,9 @@ def test_sentences_on_either_session(any_spark, annotation_field):
     sentences = detector.transform(SentenceDetector().setInputCols("document").transform(documents))
     assert json.loads(sentences.schema["sentence"].json()) == annotation_field("sentence", "document")
     found = sentences.collect()
-    assert [plain(row.sentence) for row in found] == [
-        expected(text, SentenceOptions(), id=name) for name, text in ROWS
-    ]
+    assert [plain(row.sentence) for row in found] == [expected(text, SentenceOptions()) for _, text in ROWS]
     options = SentenceOptions(custom_bounds=("--",), custom_bounds_strategy="append", min_length=6)
-    assert [plain(row.bounded) for row in found] == [expected(text, options, id=name) for name, text in ROWS]
+    assert [plain(row.bounded) for row in found] == [expected(text, options) for _, text in ROWS]
     assert found[0].bounded != found[0].sentence
     assert all(one.embeddings == [] for row in found for one in row.sentence)
 
@@ -127,20 +139,8 @@ def test_exploding_gives_one_row_a_sentence(any_spark, annotation_field):
     assert exploded.columns == ["id", "text", "document", "sentence"]
     field = annotation_field("sentence", "document")
     assert json.loads(exploded.schema["sentence"].json()) == {**field, "nullable": False}
-    whole = [(name, one) for name, text in ROWS for one in expected(text, SentenceOptions(), id=name)]
+    whole = [(name, one) for name, text in ROWS for one in expected(text, SentenceOptions())]
     assert [(row.id, *plain(row.sentence)) for row in exploded.collect()] == whole
-
-
-def test_exploded_sentences_are_as_recorded(spark, recorded_texts, recorded_output):
-    recorded = recorded_output("sentence-explode")[:200]
-    names = list(dict.fromkeys(row["id"] for row in recorded))[:-1]
-    texts = spark.createDataFrame(
-        [(name, recorded_texts[name]["text"]) for name in names], "id string, text string"
-    )
-    detector = SentenceDetector(inputCols=["document"], explodeSentences=True)
-    exploded = detector.transform(DocumentAssembler(inputCol="text").transform(texts.coalesce(1)))
-    found = [{"id": row.id, "out": plain(row.sentence)} for row in exploded.collect()]
-    assert found == [row for row in recorded if row["id"] in names]
 
 
 def test_rules_run_once_whatever_follows(documents):

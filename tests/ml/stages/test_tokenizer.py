@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler, EmbeddingsFinisher, SentenceDetector, Tokenizer, TokenizerModel
-from sparkalbert.ml.worker.annotation_tasks import TOKEN_INPUTS, TokenTask
+from sparkalbert.ml.worker.annotation_tasks import TokenTask
 from sparkalbert.text.sentences import SentenceSplitter
 from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
 
@@ -33,8 +33,6 @@ SETTINGS = {
     "prefix": {"prefixPattern": r"\A([^\s\w\$\.]*)"},
     "suffix": {"suffixPattern": r"([^\s\w]?)([^\s\w]*)\z"},
 }
-# Spark NLP's offsets drift after a split; ours are right.
-DIFFERENT = {"splitchars": ["tweet-669"]}
 OPTIONS = {
     "exceptions": "exceptions",
     "caseSensitiveExceptions": "case_sensitive_exceptions",
@@ -91,46 +89,46 @@ def test_every_param_reaches_the_rules():
     assert len({TokenizerModel(**params)._task() for params in SETTINGS.values()}) == len(SETTINGS)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_gives_what_was_recorded(name, annotate, recorded_output):
-    sentences = {row["id"]: row["out"] for row in recorded_output("sentence-default")}
-    recorded = recorded_output(f"token-{name}")
-    rows = [sentences[row["id"]] for row in recorded]
-    assert len(rows) > 300
-    begins, texts = ([[one[part] for one in row] for row in rows] for part in (1, 3))
-    numbers = [[one[4]["sentence"] for one in row] for row in rows]
-    found = annotate(TokenizerModel(**SETTINGS[name])._task(), TOKEN_INPUTS, (begins, texts, numbers))
-    different = [row["id"] for row, out in zip(recorded, found, strict=True) if out != row["out"]]
-    assert different == DIFFERENT.get(name, [])
+@pytest.fixture(scope="module")
+def recorded_sentences(recorded_frame):
+    documents = DocumentAssembler(inputCol="text").transform(recorded_frame)
+    return SentenceDetector(inputCols=["document"]).transform(documents).cache()
 
 
-def test_a_sample_of_recorded_texts(spark, recorded_texts):
-    sample = list(recorded_texts.values())[::5]
-    texts = spark.createDataFrame([(row["id"], row["text"]) for row in sample], "id string, text string")
-    found = {row.id: row for row in Pipeline(stages=stages()).fit(texts).transform(texts).collect()}
-    assert len(found) == len(sample) > 300
-    same_sentences = same_tokens = 0
-    for row in sample:
-        document, sentence, token = (
-            plain(found[row["id"]][name]) for name in ("document", "sentence", "token")
-        )
-        assert [one[1:] for one in document] == [list(one) for one in row["document"]]
-        assert token == expected(row["text"], TokenizerOptions())
-        if [[*one[1:4], one[4]["sentence"]] for one in sentence] == row["sentence"]:
-            same_sentences += 1
-            same_tokens += [[*one[1:4], one[4]["sentence"]] for one in token] == row["token"]
-    assert same_sentences >= 0.99 * len(sample)
-    assert same_tokens >= 0.9995 * same_sentences
+@pytest.mark.parametrize("name", [*SETTINGS, "document"])
+def test_every_setting_gives_what_was_recorded(name, recorded_sentences, recorded_output, as_recorded):
+    column = "document" if name == "document" else "sentence"
+    tokenizer = Tokenizer(inputCols=[column], **SETTINGS.get(name, {}))
+    found = as_recorded(tokenizer.fit(recorded_sentences).transform(recorded_sentences), "token")
+    assert found == recorded_output(f"token-{name}")
 
 
-def test_tokens_straight_from_the_document(spark, recorded_texts, recorded_output):
-    recorded = recorded_output("token-document")[::4]
-    rows = [(row["id"], recorded_texts[row["id"]]["text"]) for row in recorded]
+def test_every_recording_is_tested(recorded_names):
+    assert recorded_names("token-") == {*SETTINGS, "document"}
+
+
+# Texts of pipeline.jsonl whose documents, sentences or tokens are not the recorded ones, by column. The
+# kept-aside texts may differ in 0.5 % (real) or 2 % (tricky and fuzz); of these none does.
+DIFFERENT = {"document": [], "sentence": [], "token": []}
+
+
+def test_the_pipeline_gives_what_was_recorded(spark, recorded_texts, as_recorded):
+    rows = [(name, row["text"]) for name, row in recorded_texts.items()]
+    assert len(rows) > 1_600
     texts = spark.createDataFrame(rows, "id string, text string").coalesce(1)
-    documents = DocumentAssembler(inputCol="text").transform(texts)
-    tokens = Tokenizer(inputCols=["document"]).fit(documents).transform(documents)
-    found = {row.id: plain(row.token) for row in tokens.collect()}
-    assert found == {row["id"]: row["out"] for row in recorded}
+    frame = Pipeline(stages=stages()).fit(texts).transform(texts).cache()
+    kinds = {"document": "document", "sentence": "document", "token": "token"}
+    for column, kind in kinds.items():
+        recorded = {
+            name: [
+                [kind, *one[:3], one[3] if column == "document" else {"sentence": one[3]}]
+                for one in row[column]
+            ]
+            for name, row in recorded_texts.items()
+        }
+        found = {row["id"]: row["out"] for row in as_recorded(frame, column)}
+        assert found.keys() == recorded.keys()
+        assert [name for name in found if found[name] != recorded[name]] == DIFFERENT[column]
 
 
 def test_a_whole_pass_with_save_and_load(any_spark, annotation_field, tmp_path):

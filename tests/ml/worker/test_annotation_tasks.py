@@ -26,8 +26,8 @@ def naive(find, row, kind, metadata):
         return None
     out = []
     for begin, text, given_entries in row:
-        for start, stop in find(text or ""):
-            first = (begin or 0) + utf16_length(text[:start])
+        for (start, stop), lag in zip(*find(text or ""), strict=True):
+            first = (begin or 0) + utf16_length(text[:start]) - lag
             result = text[start:stop]
             last = first + utf16_length(result) - 1
             out.append((kind, first, last, result, metadata(len(out), dict(given_entries or [])), []))
@@ -62,16 +62,7 @@ def field(rows, index, kind):
 
 
 def sentence_columns(rows):
-    keyed = [
-        row
-        if row is None
-        else [
-            (begin, text, found if found is None else [{"key": k, "value": v} for k, v in found])
-            for begin, text, found in row
-        ]
-        for row in rows
-    ]
-    return tuple(field(keyed, index, kind) for index, kind in enumerate(SENTENCE_INPUTS))
+    return tuple(field(rows, index, kind) for index, kind in enumerate(SENTENCE_INPUTS))
 
 
 def token_columns(rows):
@@ -84,25 +75,33 @@ def token_columns(rows):
     return tuple(field(keyed, index, kind) for index, kind in enumerate(TOKEN_INPUTS))
 
 
-@given(rows, st.integers(0, 2), st.integers(0, 2))
-def test_sentences_of_batches_are_those_of_single_rows(rows, before, after):
-    split = SentenceSplitter().split
-    expected = [
-        naive(split, row, "document", lambda index, other: {**other, "sentence": str(index)}) for row in rows
-    ]
+@given(rows, st.integers(0, 2), st.integers(0, 2), st.sampled_from([{}, {"split_length": 2}]))
+def test_sentences_of_batches_are_those_of_single_rows(rows, before, after, options):
+    options = SentenceOptions(**options)
+    find = SentenceSplitter(options).split_with_lags
+    expected = [naive(find, row, "document", lambda index, _: {"sentence": str(index)}) for row in rows]
     columns = sliced(sentence_columns(rows), before, after)
-    assert computed(SentenceTask(SentenceOptions()), [columns, columns]) == expected * 2
+    assert computed(SentenceTask(options), [columns, columns]) == expected * 2
 
 
-@given(rows, st.integers(0, 2), st.integers(0, 2))
-def test_tokens_of_batches_are_those_of_single_rows(rows, before, after):
-    tokenize = WordTokenizer().tokenize
+SETTINGS = [
+    {},  # found in all texts at once, as the next two
+    {"context_chars": ("B", "!", "\n"), "min_length": 2},
+    {"context_chars": (), "max_length": 1},
+    {"context_chars": ("é", ".")},
+    {"split_chars": ("B",), "target_pattern": "[^ !]"},
+]
+
+
+@given(rows, st.integers(0, 2), st.integers(0, 2), st.sampled_from(SETTINGS))
+def test_tokens_of_batches_are_those_of_single_rows(rows, before, after, options):
+    options = TokenizerOptions(**options)
+    find = WordTokenizer(options).tokenize_with_lags
     expected = [
-        naive(tokenize, row, "token", lambda _, other: {"sentence": other.get("sentence") or "0"})
-        for row in rows
+        naive(find, row, "token", lambda _, other: {"sentence": other.get("sentence") or "0"}) for row in rows
     ]
     columns = sliced(token_columns(rows), before, after)
-    assert computed(TokenTask(TokenizerOptions()), [columns, columns]) == expected * 2
+    assert computed(TokenTask(options), [columns, columns]) == expected * 2
 
 
 def test_null_rows_that_hide_items_stay_null():
