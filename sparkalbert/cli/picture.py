@@ -89,8 +89,10 @@ def plane(vectors: Float32Array) -> Float32Array:
 
     Examples
     --------
-    >>> plane(np.array([[2, 0, 0], [0, 3, 0], [0, 0.3, 0]], dtype=np.float32)).round(2).tolist()
-    [[0.94, 0.0], [-0.47, 0.0], [-0.47, 0.0]]
+    >>> print(plane(np.array([[2, 0, 0], [0, 3, 0], [0, 0.3, 0]], dtype=np.float32)).round(2) + 0)
+    [[ 0.94  0.  ]
+     [-0.47  0.  ]
+     [-0.47  0.  ]]
     """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     centred = unit - unit.mean(axis=0)
