@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SentenceDetector,
         Tokenizer,
     )
+    from sparkalbert.vectors import binary_to_numpy
 
 __all__ = [
     "AlbertEmbeddings",
@@ -30,6 +31,7 @@ __all__ = [
     "SentenceDetector",
     "Tokenizer",
     "WordEmbedder",
+    "binary_to_numpy",
     "convert_checkpoint",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "SentenceDetector": "sparkalbert.ml",
     "Tokenizer": "sparkalbert.ml",
     "WordEmbedder": "sparkalbert.inference",
+    "binary_to_numpy": "sparkalbert.vectors",
     "convert_checkpoint": "sparkalbert.convert",
 }
 

@@ -28,6 +28,7 @@ def test_the_root_offers_these_names():
         "SentenceDetector",
         "Tokenizer",
         "WordEmbedder",
+        "binary_to_numpy",
         "convert_checkpoint",
     ]
 

@@ -53,6 +53,13 @@ def embed(
             rich_help_panel=_INPUT,
         ),
     ] = False,
+    vectors: Annotated[
+        Literal["float", "binary"],
+        typer.Option(
+            help="binary: each vector as the bytes of its float32 numbers, faster to write and to read.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "float",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier output.", rich_help_panel=_INPUT)
     ] = False,
@@ -102,7 +109,7 @@ def embed(
 
     kept = None if id_cols is None else [name.strip() for name in id_cols.split(",") if name.strip()]
     texts = TextSource(source, input_format, text_col, kept, partitions)
-    target = VectorTarget(output, output_format, annotations, overwrite)
+    target = VectorTarget(output, output_format, annotations, overwrite, vectors)
     stage = AlbertEmbeddings.pretrained(model, precision=precision).setParams(
         pooling=pooling,
         layers=_numbers(layers),

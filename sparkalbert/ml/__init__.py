@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sparkalbert.ml.stages.sentence_detector import SentenceDetector
     from sparkalbert.ml.stages.sentence_embeddings import SentenceEmbeddings
     from sparkalbert.ml.stages.tokenizer import Tokenizer, TokenizerModel
+    from sparkalbert.ml.vectors import binary_to_array
 
 __all__ = [
     "AlbertEmbeddings",
@@ -34,6 +35,7 @@ __all__ = [
     "SentenceEmbeddings",
     "Tokenizer",
     "TokenizerModel",
+    "binary_to_array",
     "start",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "SentenceEmbeddings": "stages.sentence_embeddings",
     "Tokenizer": "stages.tokenizer",
     "TokenizerModel": "stages.tokenizer",
+    "binary_to_array": "vectors",
     "start": "session.spark_session",
 }
 

@@ -24,6 +24,7 @@ from sparkalbert.ml.job.text_source import TextSource, fine_splits
 from sparkalbert.ml.schema import reference
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
+from sparkalbert.ml.stages.embedding_params import VectorFormat
 
 __all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
 
@@ -53,16 +54,24 @@ class VectorTarget:
         ``end`` and ``vectors``.
     overwrite
         Whether the output of an earlier run may be replaced.
+    vectors
+        ``float`` or ``binary``, see ``vectorFormat`` of :class:`~sparkalbert.ml.AlbertEmbeddings`.
     """
 
     path: str
     format: OutputFormat = "parquet"
     annotations: bool = False
     overwrite: bool = False
+    vectors: VectorFormat = "float"
 
     def __post_init__(self) -> None:
         if self.format not in OUTPUT_FORMATS:
             msg = f"output format is {self.format!r}, expected one of {', '.join(OUTPUT_FORMATS)}."
+            raise ParamError(msg)
+        if self.vectors == "binary" and (self.annotations or self.format != "parquet"):
+            msg = (
+                "vectors are to be binary, which goes into Parquet, in a column of their own: no annotations."
+            )
             raise ParamError(msg)
 
 
@@ -109,7 +118,8 @@ def embed_texts(
         stack.enter_context(_named_failures())
         path = stack.enter_context(output_folder(spark, target.path, overwrite=target.overwrite))
         stack.enter_context(fine_splits(spark))
-        frame = embedded_frame(source.read(spark), embeddings, source, annotations=target.annotations)
+        stage = embeddings.setVectorFormat(target.vectors)
+        frame = embedded_frame(source.read(spark), stage, source, annotations=target.annotations)
         counted, observation = _counted(frame, _ANNOTATIONS[0] if target.annotations else _ARRAYS[0])
         if report is not None:
             stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
@@ -127,6 +137,7 @@ def embedded_frame(
     Results are ``tokens`` (array<string>), ``begin``, ``end`` (array<int>, as in Spark NLP: UTF-16 units
     of the text, `end` inclusive) and ``vectors`` (array<array<float>>), of equal length; or, as
     `annotations`, the one column ``embeddings``. A null text has null results, an empty one empty ones.
+    With ``vectorFormat`` ``binary``, ``vectors`` is array<binary>.
 
     Raises
     ------
@@ -140,7 +151,7 @@ def embedded_frame(
     token, vectors = F.col(f"{_PREFIX}token"), F.col(f"{_PREFIX}embeddings")
     columns: Sequence[Column] = [
         *(token.getField(field) for field in ("result", "begin", "end")),
-        vectors.getField("embeddings"),
+        vectors if embeddings.getVectorFormat() == "binary" else vectors.getField("embeddings"),
     ]
     has_text = F.col(reference(source.text_col)).isNotNull()
     shown = [

@@ -20,6 +20,7 @@ from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, Par
 from sparkalbert.inference import EmbedderOptions, available_cores
 from sparkalbert.ml.schema import (
     ANNOTATIONS,
+    BINARY_VECTORS,
     DOCUMENT,
     TOKEN,
     VECTORS,
@@ -59,8 +60,9 @@ class AlbertEmbeddings(
 
     Input is either a document (or sentence) and a token annotation column, in any order, which gives
     an annotation column as Spark NLP's ``AlbertEmbeddings`` does; or one ``array<string>`` column of
-    tokens, which gives ``array<array<float>>``. A null row gives null, an empty one gives empty. A
-    token without any piece (a lone zero-width space, say) gets the zero vector and, in annotations,
+    tokens, which gives ``array<array<float>>``. With ``vectorFormat`` ``binary`` either gives
+    ``array<binary>``, see :func:`~sparkalbert.ml.binary_to_array`. A null row gives null, an empty one gives
+    empty. A token without any piece (a lone zero-width space, say) gets the zero vector and, in annotations,
     ``pieceId`` -1 and ``isOOV`` true.
 
     ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded alone, tokens
@@ -233,11 +235,13 @@ class AlbertEmbeddings(
         handle = ship(dataset, bundle, self.getModelDistribution())
         model = WorkerModel(handle, options, self.getThreads() if self.isSet(self.threads) else None)
         output = self.getOutputCol()
+        binary = self.getVectorFormat() == "binary"
         if len(columns) == 1:
-            return dataset.withColumn(
-                output, arrow_column(TokenListTask(model), columns, TOKEN_LIST_INPUTS, VECTORS)
-            )
+            list_task, form = TokenListTask(model, binary), BINARY_VECTORS if binary else VECTORS
+            return dataset.withColumn(output, arrow_column(list_task, columns, TOKEN_LIST_INPUTS, form))
         task = self._annotation_task(model)
+        if binary:
+            return dataset.withColumn(output, arrow_column(task, columns, ANNOTATION_INPUTS, BINARY_VECTORS))
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
             "dimension": options.vectors.dimension(bundle.manifest),
@@ -247,6 +251,9 @@ class AlbertEmbeddings(
         return dataset.withColumn(output, column).withMetadata(output, metadata)
 
     def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        if self.getVectorFormat() == "binary":
+            msg = f"vectorFormat of {self.uid} is 'binary', which is for storage: here it must be 'float'."
+            raise ParamError(msg)
         found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
         bundle, options = self._checked_model()
         threads = self.getThreads() if self.isSet(self.threads) else available_cores()
@@ -256,8 +263,12 @@ class AlbertEmbeddings(
 
     def _annotation_task(self, model: WorkerModel) -> AnnotationTask:
         """What runs over annotation columns, here or in a worker."""
-        as_spark_nlp = self.getCompatibility() == "spark-nlp"
-        return AnnotationTask(model, lower_case=not self.getCaseSensitive(), as_spark_nlp=as_spark_nlp)
+        return AnnotationTask(
+            model,
+            lower_case=not self.getCaseSensitive(),
+            as_spark_nlp=self.getCompatibility() == "spark-nlp",
+            binary=self.getVectorFormat() == "binary",
+        )
 
     def _checked_model(self) -> tuple[Bundle, EmbedderOptions]:
         """The model and what is asked of it, checked against each other."""
@@ -298,6 +309,12 @@ class AlbertEmbeddings(
                 )
                 raise ParamError(msg)
             return [F.col(reference(field.name))]
+        if self.getVectorFormat() == "binary" and self.getCompatibility() != "none":
+            msg = (
+                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but binary vectors "
+                "come one for each token. Set vectorFormat to 'float', or compatibility to 'none'."
+            )
+            raise ParamError(msg)
         found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
         return [
             field.column(F.col(reference(found[kind])))

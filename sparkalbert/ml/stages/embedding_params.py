@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from pyspark.ml.param import TypeConverters
 
@@ -26,11 +26,13 @@ from sparkalbert.text.encoding import Encoding
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["COMPATIBILITIES", "PERSIST_MODELS", "AlbertEmbeddingsParams"]
+__all__ = ["COMPATIBILITIES", "PERSIST_MODELS", "VECTOR_FORMATS", "AlbertEmbeddingsParams", "VectorFormat"]
 
 _MAX_LENGTH_LIMIT: Final = 512
 COMPATIBILITIES: Final = ("none", "spark-nlp")
 PERSIST_MODELS: Final = ("reference", "value")
+VectorFormat = Literal["float", "binary"]
+VECTOR_FORMATS: Final[tuple[str, ...]] = get_args(VectorFormat)
 
 
 class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
@@ -174,6 +176,12 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "hidden size unless set.",
         TypeConverters.toInt,
     )
+    vectorFormat = declare_param(
+        "vectorFormat",
+        "'float' gives numbers Spark can compute with. 'binary' gives one plain column array<binary>, a "
+        "vector for each token as little-endian float32: far faster to store, see binary_to_array.",
+        TypeConverters.toString,
+    )
     threads = declare_param(
         "threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt
     )
@@ -252,6 +260,17 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         """Gets piecesPerCall, if set."""
         return int(self.getOrDefault(self.piecesPerCall))
 
+    def setVectorFormat(self, value: str) -> Self:
+        """Sets the form of vectors: ``float`` or ``binary``."""
+        if value not in VECTOR_FORMATS:
+            msg = f"vectorFormat is {value!r}, expected one of {', '.join(VECTOR_FORMATS)}."
+            raise ParamError(msg)
+        return self._set(vectorFormat=value)
+
+    def getVectorFormat(self) -> VectorFormat:
+        """Gets vectorFormat or its default value."""
+        return cast(VectorFormat, self.getOrDefault(self.vectorFormat))
+
     def setThreads(self, value: int) -> Self:
         """Sets the threads of one call; at least 1."""
         SessionOptions(threads=value)
@@ -308,6 +327,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             device="cpu",
             modelDistribution="auto",
             persistModel="reference",
+            vectorFormat="float",
         )
 
     def _embedder_options(self) -> EmbedderOptions:

@@ -16,6 +16,7 @@ import pyarrow as pa
 __all__ = [
     "ANNOTATIONS_TYPE",
     "annotation_array",
+    "binary_vector_array",
     "list_array",
     "list_bounds",
     "map_array",
@@ -76,6 +77,22 @@ def vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
     )
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(dimension))
     return pa.ListArray.from_arrays(offsets, flat, type=_element(pa.float32(), nullable=False))
+
+
+def binary_vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
+    """Return ``binary`` over the rows of float32 ``[n, dimension]``: little-endian numbers, not copied.
+
+    Examples
+    --------
+    >>> binary_vector_array(np.float32([[1, 2], [3, 4]])).to_pylist()[0].hex()
+    '0000803f00000040'
+    """
+    count, dimension = vectors.shape
+    little_endian = np.ascontiguousarray(vectors, dtype="<f4")
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(4 * dimension)
+    return pa.Array.from_buffers(
+        pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(little_endian)]
+    )
 
 
 def list_array(

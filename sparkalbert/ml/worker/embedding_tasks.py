@@ -21,6 +21,7 @@ from sparkalbert.inference import EmbedderOptions, WordEmbedder
 from sparkalbert.ml.schema import WORD_EMBEDDINGS
 from sparkalbert.ml.worker.arrow import (
     annotation_array,
+    binary_vector_array,
     list_array,
     list_bounds,
     metadata_array,
@@ -89,9 +90,18 @@ class WorkerModel:
 
 @dataclass(frozen=True)
 class TokenListTask:
-    """``array<string>`` to ``array<array<float>>``: each row is one sentence, given as tokens."""
+    """``array<string>`` to ``array<array<float>>``: each row is one sentence, given as tokens.
+
+    Attributes
+    ----------
+    model
+        The model.
+    binary
+        Whether vectors leave as ``array<binary>``, see :func:`.arrow.binary_vector_array`.
+    """
 
     model: WorkerModel
+    binary: bool = False
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
@@ -103,7 +113,8 @@ class TokenListTask:
                     encoded = [embedder.encode_list(row) for row in lists]
                 vectors = embedder.vectors(encoded)
                 counts, valid = _counts(rows(tokens))
-                yield from _emit(counts, valid, embedder.dimension, _slicer(vectors), nullable=False)
+                items = _slicer(vectors, binary_vector_array if self.binary else vector_array)
+                yield from _emit(counts, valid, embedder.dimension, items, nullable=False)
 
 
 @dataclass(frozen=True)
@@ -119,11 +130,14 @@ class AnnotationTask:
     as_spark_nlp
         Whether tokens that Spark NLP leaves out are left out, see
         :func:`sparkalbert.ml.worker.row.plan_row`; else each token has its annotation.
+    binary
+        Whether only the vectors leave, as ``array<binary>``; the rest is in the tokens anyway.
     """
 
     model: WorkerModel
     lower_case: bool = True
     as_spark_nlp: bool = False
+    binary: bool = False
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the annotations of every row, in order."""
@@ -134,7 +148,8 @@ class AnnotationTask:
                     part = [rows(column).to_pylist() for column in columns]
                 group = _AnnotationGroup(embedder, part, self)
                 valid = list_bounds(rows(columns[-1]))[1]
-                yield from _emit(group.counts, valid, embedder.dimension, group.items, nullable=True)
+                items = group.binary_vectors if self.binary else group.items
+                yield from _emit(group.counts, valid, embedder.dimension, items, nullable=not self.binary)
 
 
 class _AnnotationGroup:
@@ -188,6 +203,10 @@ class _AnnotationGroup:
             WORD_EMBEDDINGS, self._begin[some], self._end[some], result, metadata, vector_array(vectors)
         )
 
+    def binary_vectors(self, start: int, stop: int) -> pa.Array:
+        """Return the vectors of annotations `start` to `stop` of the group, ``binary``."""
+        return binary_vector_array(_rows_or_zeros(self._vectors, self._vector[start:stop]))
+
 
 def _shown(parts: Iterable[Int64Array], plans: Sequence[RowPlan]) -> Int64Array:
     """Join what belongs to the tokens that have an annotation, row after row."""
@@ -221,8 +240,10 @@ def _rows_or_zeros(vectors: Float32Array, index: Int64Array) -> Float32Array:
     return rows
 
 
-def _slicer(vectors: Float32Array) -> Callable[[int, int], pa.Array]:
-    return lambda start, stop: vector_array(vectors[start:stop])
+def _slicer(
+    vectors: Float32Array, array: Callable[[Float32Array], pa.Array]
+) -> Callable[[int, int], pa.Array]:
+    return lambda start, stop: array(vectors[start:stop])
 
 
 def _groups(lists: pa.Array, dimension: int) -> Iterator[Callable[[pa.Array], pa.Array]]:

@@ -1,0 +1,73 @@
+"""Vectors that were stored as bytes, back as numbers that Spark can compute with.
+
+It knows the bytes of :func:`sparkalbert.ml.worker.arrow.binary_vector_array`, nothing about models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkalbert.errors import ParamError
+from sparkalbert.ml.schema import VECTORS
+from sparkalbert.ml.worker.arrow import list_array, list_bounds
+from sparkalbert.ml.worker.udf import arrow_column
+
+__all__ = ["binary_to_array"]
+
+_FLOAT_BYTES: Final = 4
+
+
+def binary_to_array(vectors: Column | str) -> Column:
+    """Return ``array<binary>`` vectors as ``array<array<float>>``; null rows stay null.
+
+    Parameters
+    ----------
+    vectors
+        A column of :class:`~sparkalbert.ml.AlbertEmbeddings` with ``vectorFormat`` ``binary``, or its name;
+        it may have been stored meanwhile.
+
+    Examples
+    --------
+    ::
+
+        stored = spark.read.parquet("vectors")
+        stored.select("tokens", binary_to_array("vectors").alias("vectors"))
+    """
+    column = F.col(vectors) if isinstance(vectors, str) else vectors
+    return arrow_column(_DecodeTask(), [column], (pa.list_(pa.binary()),), VECTORS)
+
+
+@dataclass(frozen=True)
+class _DecodeTask:
+    """``array<binary>`` to ``array<array<float>>``: the same bytes under another type."""
+
+    def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+        """Yield the vectors of every row, in order."""
+        for (column,) in batches:
+            bounds, valid = list_bounds(column)
+            counts = np.where(valid, np.diff(bounds), 0)
+            yield list_array(counts, _floats(column.flatten()), valid=valid, nullable=False)
+
+
+def _floats(binary: pa.Array) -> pa.Array:
+    """Return ``list<float>`` over the bytes of binary ``[n]``, without a copy."""
+    if binary.null_count:
+        msg = f"{binary.null_count} vectors are null, expected bytes for each token."
+        raise ParamError(msg)
+    kind = pa.list_(pa.field("element", pa.float32(), nullable=False))
+    if not len(binary):
+        return pa.array([], type=kind)
+    _, offsets, data = binary.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[binary.offset : binary.offset + len(binary) + 1]
+    if np.any(ends % _FLOAT_BYTES):
+        msg = f"vectors of other lengths than multiples of {_FLOAT_BYTES} bytes: they are no float32 numbers."
+        raise ParamError(msg)
+    numbers = pa.Array.from_buffers(pa.float32(), int(ends[-1]) // _FLOAT_BYTES, [None, data])
+    return pa.ListArray.from_arrays(pa.array(ends // _FLOAT_BYTES), numbers, type=kind)
