@@ -18,7 +18,7 @@ PEERS_VENV := $(VENV)-peers
 PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-reference test-peers notebooks wheel clean
+.PHONY: help demo test check lint fmt bench test-slow test-reference test-peers notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ else
 test-peers:
 	@echo "test-peers skipped: the real Spark NLP is not at $(PEER). Name its folder: make test-peers PEER=folder"
 endif
+
+bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 2000'
+	$(BIN)/sparkalbert bench $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
 
 notebooks: $(DEV) ## Run every notebook from the first cell to the last
 	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)

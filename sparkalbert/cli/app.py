@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import sparkalbert
-from sparkalbert.cli import bundles, demo, distill, embed
+from sparkalbert.cli import bench, bundles, demo, distill, embed, plan
 from sparkalbert.cli.screen import ERRORS, OUTPUT
 from sparkalbert.errors import SparkAlbertError
 
@@ -38,6 +38,8 @@ app.command("convert")(bundles.convert)
 app.command("inspect")(bundles.inspect)
 app.command("verify")(bundles.verify)
 app.command("distill")(distill.distill)
+app.command("bench")(bench.bench)
+app.command("plan")(plan.plan)
 
 
 def _show_version(wanted: bool) -> None:

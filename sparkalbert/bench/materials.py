@@ -1,0 +1,135 @@
+"""The models of a run: one set of weights in every form that a contender needs.
+
+The weights are a checkpoint's, a bundle's, or random ones in a published shape. It converts and copies; it
+measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from sparkalbert.bundle import Bundle, Precision, find_model
+from sparkalbert.bundle.folder import CONFIG_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert import convert_checkpoint
+from sparkalbert.convert.bundle_weights import bundle_tensors
+from sparkalbert.convert.checkpoint import Checkpoint
+from sparkalbert.convert.random_checkpoint import checkpoint_folder, write_random_checkpoint
+from sparkalbert.convert.unrolled import convert_unrolled
+from sparkalbert.convert.weight_names import checkpoint_shapes
+from sparkalbert.errors import ParamError
+from sparkalbert.text import PieceTokenizer
+
+__all__ = ["SHAPES", "Materials", "prepare_materials"]
+
+_TOKENIZER_OF: Final = "albert_mini_en"
+_VOCAB_SIZE: Final = 30_000
+
+
+def _shape(hidden: int, layers: int, heads: int) -> AlbertConfig:
+    return AlbertConfig(
+        vocab_size=_VOCAB_SIZE,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * hidden,
+    )
+
+
+SHAPES: Final[Mapping[str, AlbertConfig]] = MappingProxyType(
+    {
+        "mini": _shape(256, 4, 4),
+        "base": _shape(768, 12, 12),
+        "large": _shape(1024, 24, 16),
+        "xlarge": _shape(2048, 24, 16),
+        "xxlarge": _shape(4096, 12, 64),
+    }
+)
+"""The published shapes (version 2), and that of the embedded model."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """The same weights in several forms.
+
+    Attributes
+    ----------
+    name
+        For a person.
+    dimension
+        Width of a vector.
+    checkpoint
+        Hugging Face's form.
+    bundles, unrolled
+        Ours and the plain one, by precision.
+    """
+
+    name: str
+    dimension: int
+    checkpoint: Path
+    bundles: Mapping[str, Bundle]
+    unrolled: Mapping[str, Bundle]
+
+
+def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path) -> Materials:
+    """Return a model's weights in every form, written below `folder`.
+
+    Parameters
+    ----------
+    model
+        A name of :data:`SHAPES` for random weights, a checkpoint folder, or a bundle by folder or name. A
+        bundle serves its own precision as it is.
+    precisions
+        The precisions to prepare.
+    folder
+        An empty folder that exists.
+
+    Raises
+    ------
+    ModelNotFoundError
+        When the name leads nowhere.
+    ParamError
+        When a bundle holds no ALBERT of ours, or an fp16 one.
+    """
+    bundles: dict[str, Bundle] = {}
+    if model in SHAPES:
+        tokenizer = find_model(_TOKENIZER_OF).path
+        pieces = PieceTokenizer.load(tokenizer).vocabulary_size
+        config = replace(SHAPES[model], vocab_size=max(_VOCAB_SIZE, pieces))
+        checkpoint = write_random_checkpoint(folder / "checkpoint", config, tokenizer)
+        name = f"random weights in the shape {model}"
+    elif (Path(model) / CONFIG_FILE).is_file() and not Bundle.is_bundle(model):
+        checkpoint = Checkpoint.open(model).folder
+        name = f"checkpoint {checkpoint.name}"
+    else:
+        bundle = find_model(model)
+        checkpoint = _checkpoint_of(bundle, folder / "checkpoint")
+        bundles[bundle.manifest.precision] = bundle
+        name = f"bundle {bundle.manifest.name}"
+    for precision in precisions:
+        if precision not in bundles:
+            bundles[precision] = convert_checkpoint(checkpoint, folder / precision, precision=precision)
+    unrolled: dict[str, Bundle] = {
+        precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision)
+        for precision in precisions
+    }
+    dimension = AlbertConfig.from_file(checkpoint / CONFIG_FILE).hidden_size
+    return Materials(name, dimension, checkpoint, bundles, unrolled)
+
+
+def _checkpoint_of(bundle: Bundle, folder: Path) -> Path:
+    """Write a bundle's weights as a checkpoint."""
+    if bundle.manifest.num_layers == 0:
+        msg = (
+            f"The bundle {bundle.manifest.name!r} is an imported graph: there are no weights to compare with."
+        )
+        raise ParamError(msg)
+    tensor = bundle_tensors(bundle)
+    shapes = checkpoint_shapes(bundle.config)
+    tensors = {name: tensor(name) for name in shapes}
+    config = replace(bundle.config, type_vocab_size=1)  # the bundle has added the one type it uses
+    return checkpoint_folder(folder, config, bundle.path, tensors)

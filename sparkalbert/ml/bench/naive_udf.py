@@ -1,0 +1,112 @@
+"""The contender that people write today: a pandas UDF around Hugging Face's AlbertModel on torch.
+
+It is written as tutorials write it: eight rows a batch, padded to the longest, lists of lists out, the
+model kept in a global of the worker. It has no words, only pieces, and truncates at 512 of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import pandas as pd
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkalbert.errors import MissingDependencyError
+from sparkalbert.ml.bench.pipeline import write
+from sparkalbert.ml.bench.rows import cached_rows
+from sparkalbert.ml.session.spark_session import start
+
+__all__ = ["NaiveUdfContender"]
+
+_BATCH_ROWS: Final = 8
+_MOST_PIECES: Final = 512
+
+
+class NaiveUdfContender:
+    """The naive UDF over whole rows, into ``noop``.
+
+    Parameters
+    ----------
+    checkpoint
+        A Hugging Face folder.
+    texts, warm_up_texts
+        What is embedded, and a little of it.
+    cores
+        Tasks that run at a time.
+
+    Raises
+    ------
+    MissingDependencyError
+        When torch or transformers is not installed.
+    """
+
+    def __init__(
+        self, checkpoint: str, texts: Sequence[str], warm_up_texts: Sequence[str], cores: int
+    ) -> None:
+        try:
+            import torch
+            import transformers
+        except ImportError as error:
+            msg = f"the naive UDF needs torch and transformers: {error}"
+            raise MissingDependencyError(msg) from error
+        self._versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+        self._checkpoint = checkpoint
+        self._texts, self._warm_up_texts = texts, warm_up_texts
+        self._cores = cores
+
+    def load(self) -> dict[str, Any]:
+        """Start Spark and put the rows into its memory."""
+        spark = start(f"local[{self._cores}]")
+        functions: Any = F
+        column: Column = functions.pandas_udf(_embed_with(self._checkpoint), "array<array<float>>")("text")
+        rows, warm_up = (
+            cached_rows(spark, texts, self._cores).withColumn("vectors", column)
+            for texts in (self._texts, self._warm_up_texts)
+        )
+        self._embedded, self._warm_up = rows, warm_up
+        return {"settings": f"{self._cores} tasks, {_BATCH_ROWS} rows a batch, {self._versions}"}
+
+    def warm_up(self) -> None:
+        """Embed a few rows; it has no words to count."""
+        write(self._warm_up, "noop", "")
+
+    def embed(self) -> None:
+        """Embed every row."""
+        write(self._embedded, "noop", "")
+
+    def facts(self) -> dict[str, Any]:
+        """Return nothing: it measures nothing of itself."""
+        return {}
+
+
+def _embed_with(checkpoint: str) -> Callable[[pd.Series], pd.Series]:
+    def embed(texts: pd.Series) -> pd.Series:
+        return _embed(checkpoint, texts)
+
+    return embed
+
+
+def _embed(checkpoint: str, texts: pd.Series) -> pd.Series:
+    import torch
+
+    tokenizer, model = _loaded(checkpoint)
+    vectors = []
+    for start_row in range(0, len(texts), _BATCH_ROWS):
+        some = list(texts[start_row : start_row + _BATCH_ROWS])
+        batch = tokenizer(some, padding=True, truncation=True, max_length=_MOST_PIECES, return_tensors="pt")
+        with torch.inference_mode():
+            hidden = model(**batch).last_hidden_state
+        masks = batch["attention_mask"].bool()
+        vectors += [row[mask].tolist() for row, mask in zip(hidden, masks, strict=True)]
+    return pd.Series(vectors)
+
+
+@lru_cache(maxsize=1)
+def _loaded(checkpoint: str) -> tuple[Any, Any]:
+    from transformers import AlbertModel, AlbertTokenizer
+
+    tokenizer = AlbertTokenizer.from_pretrained(checkpoint)
+    return tokenizer, AlbertModel.from_pretrained(checkpoint, add_pooling_layer=False).eval()

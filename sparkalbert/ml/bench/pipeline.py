@@ -1,0 +1,89 @@
+"""The contender that is ours: the model card's pipeline in a Spark session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkalbert.ml.bench.rows import cached_rows
+from sparkalbert.ml.bench.worker_times import WorkerTimes, added_times, worker_times
+from sparkalbert.ml.job.text_pipeline import text_pipeline
+from sparkalbert.ml.session.spark_session import start
+from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
+
+__all__ = ["PipelineContender", "Sink"]
+
+Sink = Literal["noop", "parquet"]
+
+
+class PipelineContender:
+    """DocumentAssembler to AlbertEmbeddings with every default, into a sink.
+
+    Parameters
+    ----------
+    bundle
+        Folder of the model.
+    texts, warm_up_texts
+        What is embedded, and a little of it.
+    cores
+        Tasks that run at a time.
+    sink
+        ``noop`` computes everything and drops it; ``parquet`` writes it.
+    folder
+        Where Parquet files go.
+    """
+
+    def __init__(
+        self,
+        bundle: str,
+        texts: Sequence[str],
+        warm_up_texts: Sequence[str],
+        cores: int,
+        sink: Sink = "noop",
+        folder: str = "",
+    ) -> None:
+        self._texts, self._warm_up_texts = texts, warm_up_texts
+        self._bundle = bundle
+        self._cores = cores
+        self._sink: Sink = sink
+        self._folder = folder
+        self._before: WorkerTimes = {}
+
+    def load(self) -> dict[str, Any]:
+        """Start Spark and put the rows into its memory."""
+        self._spark = start(f"local[{self._cores}]")
+        pipeline = text_pipeline(AlbertEmbeddings.pretrained(self._bundle))
+        rows, warm_up = (
+            cached_rows(self._spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts)
+        )
+        model = pipeline.fit(rows)
+        self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
+        return {"settings": f"{self._cores} tasks, defaults"}
+
+    def warm_up(self) -> int:
+        """Embed a few rows and return how many vectors they have; wakes the workers, loads the model."""
+        vectors = self._warm_up.select(F.coalesce(F.sum(F.size("embeddings")), F.lit(0))).head()
+        self._before = worker_times(self._spark, self._cores)
+        return int(vectors[0]) if vectors else 0
+
+    def embed(self) -> None:
+        """Embed every row into the sink."""
+        write(self._embedded, self._sink, self._folder)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the workers counted during :meth:`embed`."""
+        after = worker_times(self._spark, self._cores)
+        slowest = max((times["seconds"]["load"] for times in after.values()), default=0.0)
+        return {**added_times(self._before, after), "load_s": slowest, "stage_cores": self._cores}
+
+
+def write(frame: DataFrame, sink: Sink, folder: str) -> None:
+    """Compute a frame into a sink; Parquet replaces what an earlier round wrote."""
+    writer = frame.write.mode("overwrite")
+    if sink == "noop":
+        writer.format("noop").save()
+    else:
+        writer.parquet(folder)

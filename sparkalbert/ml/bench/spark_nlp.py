@@ -1,0 +1,138 @@
+"""The contender to take the place of: the real Spark NLP, in an environment of its own.
+
+This module is imported by that environment's Python, which has pyspark and spark-nlp and none of our
+dependencies but the standard library's; so it imports nothing else. It knows no bundles: the model comes in
+Spark NLP's import layout.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sparkalbert.errors import MissingDependencyError
+
+__all__ = ["SparkNlpContender"]
+
+_PACKAGE: Final = "com.johnsnowlabs.nlp:spark-nlp_2.12"
+_DEFAULT_BATCH_SIZE: Final = 8
+_THREADS_SETTING: Final = "spark.jsl.settings.onnx.intraOpNumThreads"
+
+
+class SparkNlpContender:
+    """Spark NLP's pipeline of the model card, into ``noop``.
+
+    Parameters
+    ----------
+    model
+        Folder in import layout: ``model.onnx`` and ``assets/spiece.model``.
+    texts, warm_up_texts
+        What is embedded, and a little of it.
+    cores
+        Tasks that run at a time.
+    jars
+        Folder of jars; empty for Maven's.
+    batch_size, onnx_threads
+        Its two dials; None for its defaults, 8 sentences and 6 threads.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a contender is told everything at once
+        self,
+        model: str,
+        dimension: int,
+        texts: Sequence[str],
+        warm_up_texts: Sequence[str],
+        cores: int,
+        jars: str = "",
+        batch_size: int | None = None,
+        onnx_threads: int | None = None,
+    ) -> None:
+        try:
+            import sparknlp
+        except ImportError as error:
+            msg = f"{sys.executable} has no spark-nlp: {error}"
+            raise MissingDependencyError(msg) from error
+        self._version = sparknlp.version()
+        self._model, self._dimension = model, dimension
+        self._texts, self._warm_up_texts = texts, warm_up_texts
+        self._cores = cores
+        self._jars = jars
+        self._batch_size = batch_size or _DEFAULT_BATCH_SIZE
+        self._onnx_threads = onnx_threads
+
+    def load(self) -> dict[str, Any]:
+        """Start Spark with Spark NLP in it, load the model and put the rows into memory."""
+        from pyspark.ml import Pipeline
+
+        from sparkalbert.ml.bench.rows import cached_rows
+
+        spark = self._session()
+        started_s = time.perf_counter()
+        stages = self._stages(spark)
+        load_s = time.perf_counter() - started_s
+        rows, warm_up = (
+            cached_rows(spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts)
+        )
+        model = Pipeline(stages=stages).fit(rows)
+        self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
+        threads = self._onnx_threads or "default"
+        settings = f"Spark NLP {self._version}, batchSize {self._batch_size}, ONNX threads {threads}"
+        return {"settings": settings, "load_s": load_s}
+
+    def warm_up(self) -> int:
+        """Embed a few rows and return how many vectors they have."""
+        from pyspark.sql import functions as F
+
+        vectors = self._warm_up.select(F.sum(F.size("embeddings"))).head()
+        return int(vectors[0] or 0) if vectors else 0
+
+    def embed(self) -> None:
+        """Embed every row."""
+        self._embedded.write.format("noop").mode("overwrite").save()
+
+    def facts(self) -> dict[str, Any]:
+        """Return nothing: it measures nothing of itself."""
+        return {}
+
+    def _session(self) -> Any:
+        from pyspark.sql import SparkSession
+
+        builder = (
+            SparkSession.builder.master(f"local[{self._cores}]")
+            .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
+            .config("spark.kryoserializer.buffer.max", "2000M")
+            .config("spark.driver.memory", "6g")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.ui.enabled", "false")
+        )
+        if self._jars:
+            jars = sorted(str(jar) for jar in Path(self._jars).glob("*.jar"))
+            builder = builder.config("spark.jars", ",".join(jars))
+        else:
+            builder = builder.config("spark.jars.packages", f"{_PACKAGE}:{self._version}")
+        if self._onnx_threads is not None:
+            builder = builder.config(_THREADS_SETTING, str(self._onnx_threads))
+        spark = builder.getOrCreate()
+        spark.sparkContext.setLogLevel("ERROR")
+        return spark
+
+    def _stages(self, spark: Any) -> list[Any]:
+        from sparknlp.annotator import AlbertEmbeddings, SentenceDetector, Tokenizer
+        from sparknlp.base import DocumentAssembler
+
+        embeddings = (
+            AlbertEmbeddings.loadSavedModel(self._model, spark)
+            .setInputCols("sentence", "token")
+            .setOutputCol("embeddings")
+            .setBatchSize(self._batch_size)
+            .setDimension(self._dimension)
+        )
+        return [
+            DocumentAssembler().setInputCol("text").setOutputCol("document"),
+            SentenceDetector().setInputCols("document").setOutputCol("sentence"),
+            Tokenizer().setInputCols("sentence").setOutputCol("token"),
+            embeddings,
+        ]

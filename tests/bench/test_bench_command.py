@@ -1,0 +1,151 @@
+"""The command ``bench`` from end to end on a tiny model: every contender that needs no other package."""
+
+import json
+
+import pytest
+
+from sparkalbert.bench.benchmark import KINDS
+from sparkalbert.cli import run
+from sparkalbert.cli.bench import SPEED_COLUMNS
+from sparkalbert.stage_times import STAGES
+from tests import tiny_bundle
+
+FIELDS = {
+    "name": str,
+    "title": str,
+    "precision": str,
+    "settings": str,
+    "skipped": str,
+    "seconds": list,
+    "median_s": float,
+    "words_per_s": float,
+    "pieces_per_s": float,
+    "of_limit": float,
+    "of_spark_nlp": float,
+    "padding_share": float,
+    "calls": int,
+    "memory_mb": int,
+    "load_s": float,
+    "warm_up_vectors": int,
+    "stage_shares": dict,
+}
+NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "seconds"}
+
+
+BARE_AND_EMBEDDER = ("bare-loop", "bare-unrolled", "embedder")
+
+
+def bench(folder, *options):
+    """One run on a tiny model: its record."""
+    words = ["bench", "--model", str(tiny_bundle.checkpoint()), "--words", "100", "--rounds", "2"]
+    outputs = ["--json", str(folder / "record.json"), "--picture", str(folder / "speed.png")]
+    assert run([*words, "--split", "2x1x64", *options, *outputs]) == 0
+    return json.loads((folder / "record.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def on_spark(tmp_path_factory):
+    """fp32 with Spark, in sessions of its own; Spark NLP is not in this environment."""
+    contenders = ["--contenders", "bare,embedder,pipeline,spark_nlp"]
+    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *contenders)
+
+
+def check_fields(record):
+    assert set(record) == {"machine", "model", "text", "contenders"}
+    assert {"cpu", "cpu_features", "cores", "libraries"} <= set(record["machine"])
+    for one in record["contenders"]:
+        assert set(one) == set(FIELDS)
+        for name, kind in FIELDS.items():
+            assert isinstance(one[name], kind) or (one[name] is None and name not in NEVER_NULL), (one, name)
+
+
+def test_the_record_holds_every_contender_with_every_field(on_spark):
+    check_fields(on_spark)
+    names = (*BARE_AND_EMBEDDER, "pipeline-noop", "pipeline-parquet")
+    assert [one["name"] for one in on_spark["contenders"]] == [
+        *(f"{name}-fp32" for name in names),
+        "spark_nlp-default",
+    ]
+
+
+def test_every_contender_ran_twice_on_the_whole_text(on_spark):
+    for one in on_spark["contenders"][:-1]:
+        assert len(one["seconds"]) == 2
+        assert one["words_per_s"] == pytest.approx(on_spark["text"]["words"] / one["median_s"])
+        assert one["memory_mb"] > 20
+    bare = [one["of_limit"] for one in on_spark["contenders"] if one["name"].startswith("bare-")]
+    assert max(bare) == 1.0, "the faster graph is the limit"
+
+
+def test_spark_computes_as_many_vectors_as_the_plain_embedder(on_spark):
+    warm_up = {one["name"]: one["warm_up_vectors"] for one in on_spark["contenders"]}
+    assert warm_up["pipeline-noop-fp32"] == warm_up["embedder-fp32"] > 0
+
+
+def test_the_workers_tell_where_their_time_went(on_spark):
+    shares = {one["name"]: one["stage_shares"] for one in on_spark["contenders"]}
+    for name in ("embedder-fp32", "pipeline-noop-fp32", "pipeline-parquet-fp32"):
+        assert set(shares[name]) == {*STAGES, "rest"}
+        assert sum(shares[name].values()) == pytest.approx(1)
+        assert shares[name]["run"] > 0
+    assert shares["pipeline-noop-fp32"]["emit"] > 0
+    for one in on_spark["contenders"][:-1]:
+        assert 0 <= one["padding_share"] < 1
+
+
+def test_what_is_missing_is_skipped_with_the_reason(on_spark):
+    spark_nlp = on_spark["contenders"][-1]
+    assert "--spark-nlp" in spark_nlp["skipped"]
+    assert spark_nlp["words_per_s"] is None
+
+
+def test_both_precisions_are_compared_in_one_run(tmp_path):
+    record = bench(tmp_path, "--contenders", "bare,embedder")
+    check_fields(record)
+    assert [one["name"] for one in record["contenders"]] == [
+        f"{name}-{precision}" for precision in ("fp32", "int8") for name in BARE_AND_EMBEDDER
+    ]
+    bare = [one["of_limit"] for one in record["contenders"] if one["name"].startswith("bare-")]
+    assert sorted(bare)[-2:] == [1.0, 1.0], "the faster graph of each precision is its limit"
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.reference
+def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    record = bench(tmp_path, "--precision", "fp32", "--contenders", "embedder,naive_udf")
+    udf = record["contenders"][-1]
+    assert udf["name"] == "naive_udf"
+    assert not udf["skipped"]
+    assert udf["words_per_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "x", "--shape", "mini"], "--model and --shape"),
+        (["--precision", "fp16"], "--precision is 'fp16'"),
+        (["--contenders", "fast"], "expected some of " + ", ".join(KINDS)),
+        (["--rounds", "0"], "rounds is 0"),
+        (["--split", "2x512"], "--split has '2x512'"),
+        (["--text", "nowhere.txt"], "nowhere.txt cannot be read"),
+    ],
+)
+def test_wrong_options_are_named(capsys, monkeypatch, options, message):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(["bench", *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1"]
+    options = ["--precision", "fp32", "--contenders", "bare,embedder", "--split", "1x1x64"]
+    assert run([*words, *options]) == 0
+    shown = capsys.readouterr().out
+    for column in (*SPEED_COLUMNS, *STAGES, "rest"):
+        assert column in shown
+    assert "WordEmbedder" in shown
+    assert "1 processes x 1 threads" in shown
