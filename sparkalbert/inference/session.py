@@ -25,6 +25,10 @@ Int64Array = npt.NDArray[np.int64]
 _KEPT_SESSIONS: Final = 2
 _ERRORS_ONLY: Final = 3
 
+_SLOWER_FUSIONS: Final = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
+"""What ONNX Runtime would fuse on CPUs into SkipLayerNormalization, which takes there four times as long
+as what it replaces: 2.66 against 0.60 ms for 256 rows of 2048, one thread."""
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -159,6 +163,23 @@ def _as_declared(values: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
 def _open(bundle: Bundle, options: SessionOptions) -> Any:
     import onnxruntime
 
+    try:
+        return onnxruntime.InferenceSession(
+            str(bundle.graph_path),
+            _settings(options),
+            providers=_providers(options.device),
+            disabled_optimizers=_SLOWER_FUSIONS if options.device == "cpu" else None,
+        )
+    except ParamError:
+        raise
+    except Exception as error:
+        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path}: {error}"
+        raise BundleError(msg) from error
+
+
+def _settings(options: SessionOptions) -> Any:
+    import onnxruntime
+
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
@@ -168,15 +189,7 @@ def _open(bundle: Bundle, options: SessionOptions) -> Any:
     settings.enable_mem_pattern = False
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     settings.add_session_config_entry("session.disable_prepacking", "0" if options.prepacking else "1")
-    try:
-        return onnxruntime.InferenceSession(
-            str(bundle.graph_path), settings, providers=_providers(options.device)
-        )
-    except ParamError:
-        raise
-    except Exception as error:
-        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path}: {error}"
-        raise BundleError(msg) from error
+    return settings
 
 
 def _providers(device: str) -> list[Any]:
