@@ -66,7 +66,7 @@ class Manifest:
     versions
         Versions of the libraries that wrote the bundle.
     note
-        What a user must know, for instance that the vectors are placeholders; empty otherwise.
+        What a user must know, for instance what the model must not be used for; empty otherwise.
     format_version
         Version of the layout.
     """

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     training = commands.add_parser("train", help="train albert_mini_en")
     training.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
     training.add_argument("--budget-minutes", type=float, default=TrainingOptions.budget_minutes)
+    training.add_argument("--start-from", type=Path, help="checkpoint of an earlier run to go on from")
     evaluation = commands.add_parser("evaluate", help="print the figures of a model")
     evaluation.add_argument("--model", default="albert_mini_en", help="bundle, checkpoint or name")
     packing = commands.add_parser("pack", help="make a bundle of a checkpoint and its model card")
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "fetch":
         fetch_sources(chosen.sources)
     elif chosen.command == "train":
-        _train(chosen.sources, chosen.output, chosen.budget_minutes)
+        _train(chosen.sources, chosen.output, chosen.budget_minutes, chosen.start_from)
     elif chosen.command == "pack":
         pack(chosen.checkpoint, chosen.output)
     else:
@@ -56,13 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(folder: Path, output: Path, budget_minutes: float) -> None:
+def _train(folder: Path, output: Path, budget_minutes: float, start_from: Path | None) -> None:
     sources = read_sources(folder)
     vocabulary = output / "work" / "vocabulary"
     if not (vocabulary / "spiece.model").exists():
         train_vocabulary(vocabulary_weights(sources, folder), vocabulary, _VOCABULARY_SIZE)
     texts = student_texts(sources, folder, PieceTokenizer.load(vocabulary))
-    options = DistillOptions(vocabulary=vocabulary)
+    options = DistillOptions(vocabulary=vocabulary, start_from=start_from)
     options = replace(options, training=TrainingOptions(budget_minutes=budget_minutes, compiled=True))
     distill_texts(teacher_folder(folder), texts, output, options)
 

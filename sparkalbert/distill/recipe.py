@@ -47,7 +47,8 @@ class DistillOptions:
     vocabulary
         Folder with a ``spiece.model`` to use; trained on the texts when None.
     start_from
-        Checkpoint to go on from, see :mod:`sparkalbert.distill.continuation`; made new when None.
+        Checkpoint to go on from, see :mod:`sparkalbert.distill.continuation`; its embeddings need no time
+        alone. Made new when None.
     device
         ``cpu``, ``cuda`` or ``cuda:N``; the GPU where there is one when None.
     """
@@ -133,7 +134,10 @@ def distill_texts(
     projection = _projection(asked, texts, output, config.hidden_size, options.start_from)
     student = _initial(config, asked, tokenizer, projection, output, options)
     cache = TargetCache(output / _WORK / "targets", texts, asked, tokenizer, projection)
-    train(student.to(device), cache, projection, output, options.training, report)
+    training = options.training
+    if options.start_from is not None:
+        training = replace(training, embedding_share=0.0)
+    train(student.to(device), cache, projection, output, training, report)
     return output
 
 

@@ -68,7 +68,7 @@ class TrainingOptions:
 
     budget_minutes: float = 60.0
     steps: int | None = None
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 1e-3
     warmup_share: float = 0.015
     weight_decay: float = 0.01
     similarity_words: int = 768
