@@ -55,12 +55,12 @@ _PHRASE_WORDS: Final = 2
 _WORD: Final = re.compile(r"[a-z]+")
 _LONGEST_CHOICE: Final = 350
 _RARE_ENTRIES: Final = 6_000
-_EXAMPLES: Final = 20_000
+_EXAMPLES: Final = 40_000
 _ENTRIES: Final = 16_000
 # What is read whole is modern or well edited prose; of the rest a sample keeps the student's world wide.
 _STUDENT_SHARES: Final = {
-    "sotu": 17_000,
-    "factbook": 6_000,
+    "sotu": 37_000,
+    "factbook": 14_000,
     "webster": 3_000,
     "python": 1_000,
     "postgresql": 600,
