@@ -81,6 +81,10 @@ def embed(
         typer.Option(help="sentence: as ALBERT was trained; token: as Spark NLP.", rich_help_panel=_MODEL),
     ] = "sentence",
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.", rich_help_panel=_MODEL)] = "cpu",
+    memory_budget_mb: Annotated[
+        int | None,
+        typer.Option(help="Memory that one Python worker may take.", rich_help_panel=_SPARK, min=1),
+    ] = None,
     partitions: Annotated[
         int | None,
         typer.Option(help="Spread rows over so many tasks; their order is lost.", rich_help_panel=_SPARK),
@@ -117,6 +121,8 @@ def embed(
         encoding=encoding,
         device=device,
     )
+    if memory_budget_mb is not None:
+        stage.setMemoryBudgetMb(memory_budget_mb)
     with spark_session(master, _settings(conf or [])) as opened:
         ERRORS.print(opened.origin, highlight=False, soft_wrap=True)
         with shown_progress("Embedding") as report:

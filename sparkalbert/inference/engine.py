@@ -183,10 +183,12 @@ class Engine:
         alone = window < 0
         single = np.minimum(pieces[alone], num_pieces - 1)
         window[alone] = best_window(single, single, num_pieces, capacity)
-        first_sequence = len(request.sequences)
-        request.sequences += [self._framed(sentence.ids[start : start + capacity]) for start in starts]
-        request.sequence_of_row.append(window + first_sequence)
         request.rows.append(pieces - starts[window] + 1)
+        if len(starts) > 1:  # of a part of a sentence's words, some windows hold none
+            needed, window = np.unique(window, return_inverse=True)
+            starts = starts[needed]
+        request.sequence_of_row.append(window + len(request.sequences))
+        request.sequences += [self._framed(sentence.ids[start : start + capacity]) for start in starts]
 
     def _framed(self, ids: Int64Array) -> Int64Array:
         return np.concatenate([[self._special.cls_id], ids, [self._special.sep_id]])

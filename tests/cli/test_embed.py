@@ -22,7 +22,8 @@ def test_embed_reads_csv_and_writes_parquet(any_spark, tmp_path, capsys):
     (tmp_path / "in.csv").write_text("key,body\na,The river was high.\nb,\n", encoding="utf-8")
     words = ["embed", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out"), "--text-col", "body"]
     options = ["--model", str(tiny_bundle.bundle().path), "--pooling", "first_last", "--layers", "-2,-1"]
-    assert run([*words, *options, "--max-sentence-length", "64", "--id-cols", "key"]) == 0
+    options += ["--max-sentence-length", "64", "--memory-budget-mb", "300"]
+    assert run([*words, *options, "--id-cols", "key"]) == 0
     rows = sorted(parquet.read_table(tmp_path / "out").to_pylist(), key=lambda row: row["key"])
     assert [row["key"] for row in rows] == ["a", "b"]
     assert rows[0]["tokens"] == ["The", "river", "was", "high", "."]
@@ -42,6 +43,7 @@ def test_embed_reads_csv_and_writes_parquet(any_spark, tmp_path, capsys):
         (["--max-sentence-length", "600"], "longer than 512"),
         (["--precision", "int8"], "precision"),
         (["--id-cols", "key"], "'key'"),
+        (["--memory-budget-mb", "100"], "memoryBudgetMb is 100, but a worker"),
     ],
 )
 def test_embed_says_what_cannot_be(spark, tmp_path, capsys, options, message):

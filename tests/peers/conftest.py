@@ -115,15 +115,14 @@ def theirs(spark: Any) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def ours() -> SimpleNamespace:
     """Our stages by the same names."""
-    from sparkalbert import annotator, base
+    from sparkalbert import ml
 
-    return _stages(annotator, base)
+    return _stages(ml)
 
 
 def _stages(*homes: Any) -> SimpleNamespace:
-    return SimpleNamespace(
-        **{name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)}
-    )
+    found = {name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)}
+    return SimpleNamespace(**found)
 
 
 def _load(path: Path) -> Any:

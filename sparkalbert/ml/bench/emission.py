@@ -26,6 +26,7 @@ from sparkalbert.ml.session.spark_session import spark_session
 from sparkalbert.ml.worker.distribution import ModelHandle
 from sparkalbert.ml.worker.embedding_tasks import TOKEN_LIST_INPUTS, TokenListTask, WorkerModel
 from sparkalbert.ml.worker.udf import arrow_column
+from sparkalbert.text.encoding import EncodedSentence
 
 __all__ = ["EmissionForm", "emission_speeds"]
 
@@ -84,11 +85,12 @@ class _StubModel(WorkerModel):
 class _StubEmbedder:
     dimension: int
 
-    def encode_list(self, tokens: Sequence[str]) -> int:
-        return len(tokens)
+    def encode_list(self, tokens: Sequence[str]) -> EncodedSentence:
+        return EncodedSentence(np.zeros(0, dtype=np.int64), np.zeros((len(tokens), 2), dtype=np.int64))
 
-    def vectors(self, counts: Sequence[int]) -> npt.NDArray[np.float32]:
-        return _numbers(1 << (max(sum(counts), 1) - 1).bit_length(), self.dimension)[: sum(counts)]
+    def vectors(self, sentences: Sequence[EncodedSentence]) -> npt.NDArray[np.float32]:
+        count = sum(len(sentence.ranges) for sentence in sentences)
+        return _numbers(1 << (max(count, 1) - 1).bit_length(), self.dimension)[:count]
 
 
 @lru_cache(maxsize=4)
@@ -102,9 +104,8 @@ def emission_speeds(
 ) -> list[dict[str, Any]]:
     """Return how fast each form of vectors leaves the workers.
 
-    Every form is warmed up by a whole round, which the JVM needs to compile what it will run; then all run
-    in alternation, and the median counts. Times are whole Spark jobs, their fixed cost of some tenths of a
-    second included.
+    Every form is warmed up, then all run in alternation; the median counts. Times are whole Spark jobs,
+    their fixed cost of some tenths of a second included.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def emission_speeds(
         target = str(Path(folder) / "vectors")
         for form in _FORMS:
             tell(f"warming up {form.title}")
-            write(_frame(opened.spark, rows, cores, dimension, form), form.sink, target)
+            write(_frame(opened.spark, cores, cores, dimension, form), form.sink, target)
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             for form in _FORMS if number % 2 == 0 else reversed(_FORMS):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,7 +18,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.bundle import Bundle, Precision, find_model
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
-from sparkalbert.inference import EmbedderOptions, available_cores
+from sparkalbert.inference import EmbedderOptions, VectorSizes, available_cores, plan_memory
 from sparkalbert.ml.schema import (
     ANNOTATIONS,
     BINARY_VECTORS,
@@ -230,10 +231,10 @@ class AlbertEmbeddings(
         return len(value) == 1
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        bundle, options = self._checked_model()
+        bundle, options, sizes = self._checked_model()
         columns = self._input_columns(dataset)
         handle = ship(dataset, bundle, self.getModelDistribution())
-        model = WorkerModel(handle, options, self.getThreads() if self.isSet(self.threads) else None)
+        model = WorkerModel(handle, options, self.getThreads() if self.isSet(self.threads) else None, sizes)
         output = self.getOutputCol()
         binary = self.getVectorFormat() == "binary"
         if len(columns) == 1:
@@ -255,9 +256,9 @@ class AlbertEmbeddings(
             msg = f"vectorFormat of {self.uid} is 'binary', which is for storage: here it must be 'float'."
             raise ParamError(msg)
         found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
-        bundle, options = self._checked_model()
+        bundle, options, sizes = self._checked_model()
         threads = self.getThreads() if self.isSet(self.threads) else available_cores()
-        model = WorkerModel(ModelHandle.in_place(bundle), options, threads)
+        model = WorkerModel(ModelHandle.in_place(bundle), options, threads, sizes)
         inputs = [(found[kind], ANNOTATION_FIELDS) for kind in (DOCUMENT, TOKEN)]
         return task_step(self._annotation_task(model), inputs, self.getOutputCol())
 
@@ -270,8 +271,8 @@ class AlbertEmbeddings(
             binary=self.getVectorFormat() == "binary",
         )
 
-    def _checked_model(self) -> tuple[Bundle, EmbedderOptions]:
-        """The model and what is asked of it, checked against each other."""
+    def _checked_model(self) -> tuple[Bundle, EmbedderOptions, VectorSizes]:
+        """The model, what is asked of it, and what that takes, checked against each other."""
         bundle, options = self._bundle(), self._embedder_options()
         options.vectors.check(bundle.manifest)
         dimension = options.vectors.dimension(bundle.manifest)
@@ -281,7 +282,9 @@ class AlbertEmbeddings(
                 f"{self.getPooling()!r} gives vectors of {dimension}. Leave dimension unset."
             )
             raise ParamError(msg)
-        return bundle, options
+        budget_mb = self.getMemoryBudgetMb() if self.isSet(self.memoryBudgetMb) else None
+        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb)
+        return bundle, replace(options, batching=memory.batching), memory.sizes
 
     def _checked_columns(self) -> list[str]:
         if not self.isDefined(self.inputCols):

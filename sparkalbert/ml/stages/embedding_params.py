@@ -182,6 +182,12 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "vector for each token as little-endian float32: far faster to store, see binary_to_array.",
         TypeConverters.toString,
     )
+    memoryBudgetMb = declare_param(
+        "memoryBudgetMb",
+        "Resident memory that one Python worker may take, in MB. It sizes calls, groups of rows and output, "
+        "and a model that does not fit is refused before any job. No bound unless set.",
+        TypeConverters.toInt,
+    )
     threads = declare_param(
         "threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt
     )
@@ -270,6 +276,17 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     def getVectorFormat(self) -> VectorFormat:
         """Gets vectorFormat or its default value."""
         return cast(VectorFormat, self.getOrDefault(self.vectorFormat))
+
+    def setMemoryBudgetMb(self, value: int) -> Self:
+        """Sets the resident memory that one Python worker may take, in MB."""
+        if value < 1:
+            msg = f"memoryBudgetMb is {value}, expected at least 1."
+            raise ParamError(msg)
+        return self._set(memoryBudgetMb=value)
+
+    def getMemoryBudgetMb(self) -> int:
+        """Gets memoryBudgetMb, if set."""
+        return int(self.getOrDefault(self.memoryBudgetMb))
 
     def setThreads(self, value: int) -> Self:
         """Sets the threads of one call; at least 1."""

@@ -1,8 +1,9 @@
 """What runs in a Spark worker: rows of sentences and tokens in, rows of vectors out.
 
-Arrow batches are cut into groups of rows, so that memory stays bounded whatever the batch size;
-inside a group sentences are sorted by length and equal ones computed once. It knows nothing about
-DataFrames; where the model lies is :mod:`sparkalbert.ml.worker.distribution`'s business.
+Arrow batches are cut into groups of rows, so that memory stays bounded whatever the batch size (see
+:mod:`sparkalbert.ml.worker.vector_rows`); inside a group sentences are sorted by length and equal ones
+computed once. It knows nothing about DataFrames; where the model lies is
+:mod:`sparkalbert.ml.worker.distribution`'s business.
 """
 
 from __future__ import annotations
@@ -10,27 +11,28 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sparkalbert.inference import EmbedderOptions, WordEmbedder
+from sparkalbert.inference import EmbedderOptions, VectorSizes, WordEmbedder
 from sparkalbert.ml.schema import WORD_EMBEDDINGS
 from sparkalbert.ml.worker.arrow import (
     annotation_array,
     binary_vector_array,
-    list_array,
-    list_bounds,
     metadata_array,
+    number_strings,
     string_array,
     vector_array,
 )
 from sparkalbert.ml.worker.distribution import ModelHandle
 from sparkalbert.ml.worker.fields import BEGIN, END, RESULT, arrow_types
 from sparkalbert.ml.worker.row import NOWHERE, Annotations, RowPlan, plan_row
+from sparkalbert.ml.worker.vector_rows import counts, emit, groups, held_vectors, items_of
 from sparkalbert.stage_times import STAGE_TIMES
 
 __all__ = [
@@ -44,12 +46,6 @@ __all__ = [
 
 Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
-
-_GROUP_BYTES: Final = 32 << 20
-"""Vectors computed at a time: enough sentences to sort by length, little enough to hold."""
-
-_OUTPUT_BYTES: Final = 16 << 20
-"""Vectors in one output array: the size at which Spark reads fastest."""
 
 TOKEN_LIST_INPUTS: Final = (pa.list_(pa.string()),)
 
@@ -72,11 +68,14 @@ class WorkerModel:
         GPU that Spark gave its task.
     threads
         Threads of one call; None for the task's share of cores (``spark.task.cpus``).
+    sizes
+        How much of vectors is held.
     """
 
     handle: ModelHandle
     options: EmbedderOptions
     threads: int | None = None
+    sizes: VectorSizes = field(default_factory=VectorSizes)
 
     def load(self) -> WordEmbedder:
         """Return this process's embedder, loading the model on first use."""
@@ -107,14 +106,18 @@ class TokenListTask:
         """Yield the vectors of every row, in order."""
         embedder = self.model.load()
         for (tokens,) in batches:
-            for rows in _groups(tokens, embedder.dimension):
-                with STAGE_TIMES.measure("tokenize"):
-                    lists = [[token or "" for token in row or ()] for row in rows(tokens).to_pylist()]
-                    encoded = [embedder.encode_list(row) for row in lists]
-                vectors = embedder.vectors(encoded)
-                counts, valid = _counts(rows(tokens))
-                items = _slicer(vectors, binary_vector_array if self.binary else vector_array)
-                yield from _emit(counts, valid, embedder.dimension, items, nullable=False)
+            for rows in groups(tokens, embedder.dimension, self.model.sizes):
+                yield from self._group(embedder, rows(tokens))
+
+    def _group(self, embedder: WordEmbedder, tokens: pa.Array) -> Iterator[pa.Array]:
+        sizes = self.model.sizes
+        with STAGE_TIMES.measure("tokenize"):
+            lists = [[token or "" for token in row or ()] for row in tokens.to_pylist()]
+            encoded = [embedder.encode_list(row) for row in lists]
+        with held_vectors(embedder, encoded, sizes) as vectors:
+            items = _slicer(vectors, binary_vector_array if self.binary else vector_array)
+            most = items_of(sizes.output_bytes, embedder.dimension)
+            yield from emit(*counts(tokens), items, most, nullable=False)
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,17 @@ class AnnotationTask:
         """Yield the annotations of every row, in order."""
         embedder = self.model.load()
         for columns in batches:
-            for rows in _groups(columns[-1], embedder.dimension):
-                with STAGE_TIMES.measure("tokenize"):
-                    part = [rows(column).to_pylist() for column in columns]
-                group = _AnnotationGroup(embedder, part, self)
-                valid = list_bounds(rows(columns[-1]))[1]
-                items = group.binary_vectors if self.binary else group.items
-                yield from _emit(group.counts, valid, embedder.dimension, items, nullable=not self.binary)
+            for rows in groups(columns[-1], embedder.dimension, self.model.sizes):
+                yield from self._group(embedder, [rows(column) for column in columns])
+
+    def _group(self, embedder: WordEmbedder, columns: Sequence[pa.Array]) -> Iterator[pa.Array]:
+        sizes = self.model.sizes
+        group = _AnnotationGroup(embedder, columns, self)
+        with held_vectors(embedder, group.sentences, sizes) as vectors:
+            items = partial(group.binary_vectors if self.binary else group.items, vectors)
+            most = items_of(sizes.output_bytes, embedder.dimension)
+            valid = counts(columns[-1])[1]
+            yield from emit(group.counts, valid, items, most, nullable=not self.binary)
 
 
 class _AnnotationGroup:
@@ -159,12 +166,15 @@ class _AnnotationGroup:
     ----------
     counts
         int64 ``[rows]``: annotations of each row.
+    sentences
+        What to compute, row after row.
     """
 
-    def __init__(self, embedder: WordEmbedder, columns: Sequence[list[Any]], task: AnnotationTask) -> None:
+    def __init__(self, embedder: WordEmbedder, columns: Sequence[pa.Array], task: AnnotationTask) -> None:
         tokens, plans = [], []
         with STAGE_TIMES.measure("tokenize"):
-            for *sentence_fields, begin, end, result in zip(*columns, strict=True):
+            rows = zip(*(column.to_pylist() for column in columns), strict=True)
+            for *sentence_fields, begin, end, result in rows:
                 tokens.append(Annotations.of(begin, end, result))
                 sentences = Annotations.of(*sentence_fields)
                 plans.append(plan_row(embedder, sentences, tokens[-1], as_spark_nlp=task.as_spark_nlp))
@@ -179,33 +189,31 @@ class _AnnotationGroup:
         self._end = _shown([np.asarray(row.end) for row in tokens], plans)
         self._sentence = _shown([plan.sentence for plan in plans], plans)
         self._piece = _shown([plan.piece for plan in plans], plans)
-        self._vectors = embedder.vectors([sentence for plan in plans for sentence in plan.sentences])
+        self.sentences = [sentence for plan in plans for sentence in plan.sentences]
         self._vector = _shown(_offset_vectors(plans), plans)
 
-    def items(self, start: int, stop: int) -> pa.Array:
-        """Return annotations `start` to `stop` of the group."""
+    def items(self, vectors: Float32Array, start: int, stop: int) -> pa.Array:
+        """Return annotations `start` to `stop` of the group, given the vectors of its sentences."""
         some = slice(start, stop)
         count = stop - start
         result = string_array(self._results[some])
         without_piece = self._piece[some] == NOWHERE
         metadata = metadata_array(
             [
-                ("sentence", string_array(self._sentence[some].astype(str).tolist())),
+                ("sentence", number_strings(self._sentence[some])),
                 ("token", result),
-                ("pieceId", string_array(self._piece[some].astype(str).tolist())),
+                ("pieceId", number_strings(self._piece[some])),
                 ("isWordStart", string_array(["true"] * count)),
                 ("isOOV", string_array(np.where(without_piece, "true", "false").tolist())),
             ],
             count,
         )
-        vectors = _rows_or_zeros(self._vectors, self._vector[some])
-        return annotation_array(
-            WORD_EMBEDDINGS, self._begin[some], self._end[some], result, metadata, vector_array(vectors)
-        )
+        shown = vector_array(_rows_or_zeros(vectors, self._vector[some]))
+        return annotation_array(WORD_EMBEDDINGS, self._begin[some], self._end[some], result, metadata, shown)
 
-    def binary_vectors(self, start: int, stop: int) -> pa.Array:
+    def binary_vectors(self, vectors: Float32Array, start: int, stop: int) -> pa.Array:
         """Return the vectors of annotations `start` to `stop` of the group, ``binary``."""
-        return binary_vector_array(_rows_or_zeros(self._vectors, self._vector[start:stop]))
+        return binary_vector_array(_rows_or_zeros(vectors, self._vector[start:stop]))
 
 
 def _shown(parts: Iterable[Int64Array], plans: Sequence[RowPlan]) -> Int64Array:
@@ -220,12 +228,6 @@ def _offset_vectors(plans: Sequence[RowPlan]) -> Iterator[Int64Array]:
     for plan in plans:
         yield np.where(plan.vector == NOWHERE, NOWHERE, plan.vector + before)
         before += int((plan.vector != NOWHERE).sum())
-
-
-def _counts(lists: pa.Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
-    """Return how many items each row has, 0 for a null row, and which rows are not null."""
-    bounds, valid = list_bounds(lists)
-    return np.where(valid, np.diff(bounds), 0), valid
 
 
 def _rows_or_zeros(vectors: Float32Array, index: Int64Array) -> Float32Array:
@@ -244,55 +246,6 @@ def _slicer(
     vectors: Float32Array, array: Callable[[Float32Array], pa.Array]
 ) -> Callable[[int, int], pa.Array]:
     return lambda start, stop: array(vectors[start:stop])
-
-
-def _groups(lists: pa.Array, dimension: int) -> Iterator[Callable[[pa.Array], pa.Array]]:
-    """Yield, for each group of rows that fits the memory bound, what cuts it out of a column."""
-    for start, stop in _cuts(_counts(lists)[0], _GROUP_BYTES // (4 * dimension)):
-        yield lambda column, start=start, stop=stop: column.slice(start, stop - start)  # type: ignore[misc]
-
-
-def _emit(
-    counts: Int64Array,
-    valid: npt.NDArray[np.bool_],
-    dimension: int,
-    items: Callable[[int, int], pa.Array],
-    *,
-    nullable: bool,
-) -> Iterator[pa.Array]:
-    """Yield output arrays for some rows, each about as large as Spark reads fastest.
-
-    Parameters
-    ----------
-    counts
-        int64 ``[rows]``: how many items a row gets.
-    valid
-        bool ``[rows]``: which rows are not null.
-    dimension
-        Width of a vector.
-    items
-        Returns items `start` to `stop`, counted through all rows.
-    nullable
-        Whether the declared type allows null items.
-    """
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    for start, stop in _cuts(counts, _OUTPUT_BYTES // (4 * dimension)):
-        with STAGE_TIMES.measure("emit"):
-            part = items(int(ends[start]), int(ends[stop]))
-            array = list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
-        yield array
-
-
-def _cuts(counts: Int64Array, most_items: int) -> Iterator[tuple[int, int]]:
-    """Yield row ranges of at most `most_items` items, at least one row each."""
-    start, items = 0, 0
-    for row, count in enumerate(counts.tolist()):
-        if row > start and items + count > most_items:
-            yield start, row
-            start, items = row, 0
-        items += count
-    if len(counts) > start:
-        yield start, len(counts)
 
 
 _KEPT_EMBEDDERS: Final = 2

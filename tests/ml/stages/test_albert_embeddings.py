@@ -98,9 +98,9 @@ def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision):
     expected = None
     records = "spark.sql.execution.arrow.maxRecordsPerBatch"
     try:
-        for partitions, batch in [(1, 10_000), (2, 3), (7, 1)]:
+        for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 262}), (7, 1, {})]:
             spark.conf.set(records, str(batch))
-            rows = embedded(frame.repartition(partitions), folder)
+            rows = embedded(frame.repartition(partitions), folder, **params)
             found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
             expected = found if expected is None else expected
             np.testing.assert_array_equal(found, expected)
@@ -272,6 +272,7 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
         ("modelDistribution", "pigeon", "expected one of auto"),
         ("persistModel", "maybe", "expected one of reference, value"),
         ("device", "tpu", "expected 'cpu'"),
+        ("memoryBudgetMb", 0, "expected at least 1"),
     ],
 )
 def test_setters_refuse_what_cannot_work(name, value, message):
@@ -283,6 +284,16 @@ def test_a_wrong_dimension_is_found_on_the_driver(spark, folder):
     frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
     stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], dimension=768)
     with pytest.raises(ParamError, match="gives vectors of 32"):
+        stage.transform(frame)
+
+
+def test_a_model_that_cannot_fit_is_refused_on_the_driver(spark, folder, no_spark_job):
+    frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], memoryBudgetMb=200)
+    with (
+        no_spark_job(),
+        pytest.raises(ParamError, match=r"memoryBudgetMb is 200, but .* needs \d+: 250 for the"),
+    ):
         stage.transform(frame)
 
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkalbert.inference import EmbedderOptions, SessionOptions, WordEmbedder
-from sparkalbert.ml.worker import embedding_tasks
+from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorSizes, WordEmbedder
 from sparkalbert.ml.worker.distribution import ModelHandle
 from sparkalbert.ml.worker.embedding_tasks import TokenListTask, WorkerModel
 from tests import tiny_bundle
@@ -17,20 +16,29 @@ token_lists = st.lists(
 )
 
 
-def model(threads=1, **options):
+DIMENSION = 32
+
+
+def model(sizes=None, **options):
     bundle = tiny_bundle.bundle()
-    return WorkerModel(
-        ModelHandle("tiny", bundle.digest, str(bundle.path)), EmbedderOptions(**options), threads
-    )
+    handle = ModelHandle("tiny", bundle.digest, str(bundle.path))
+    return WorkerModel(handle, EmbedderOptions(**options), 1, sizes or VectorSizes())
 
 
-@given(rows=token_lists, group=st.integers(1, 40), output=st.integers(1, 40), start=st.integers(0, 3))
-def test_rows_come_back_however_they_are_cut(rows, group, output, start):
+def vector_sizes(window, output, row=None):
+    """Sizes in vectors of the tiny model."""
+    sizes = (None if size is None else size * 4 * DIMENSION for size in (window, output, row))
+    return VectorSizes(*sizes)
+
+
+@given(
+    rows=token_lists,
+    sizes=st.builds(vector_sizes, st.integers(1, 40), st.integers(1, 40), st.none() | st.integers(0, 9)),
+    start=st.integers(0, 3),
+)
+def test_rows_come_back_however_they_are_cut(rows, sizes, start):
     array = pa.array([["before"]] * start + rows, pa.list_(pa.string())).slice(start)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding_tasks, "_GROUP_BYTES", group * 4 * 32)
-        patch.setattr(embedding_tasks, "_OUTPUT_BYTES", output * 4 * 32)
-        parts = list(TokenListTask(model())(iter([(array,)])))
+    parts = list(TokenListTask(model(sizes))(iter([(array,)])))
     found = [row for part in parts for row in part.to_pylist()]
     assert [None if row is None else len(row) for row in found] == [
         None if row is None else len(row) for row in rows
@@ -43,9 +51,7 @@ def test_rows_come_back_however_they_are_cut(rows, group, output, start):
 
 def test_output_arrays_stay_near_their_size():
     array = pa.array([["a"] * 10] * 20 + [["a"] * 100], pa.list_(pa.string()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding_tasks, "_OUTPUT_BYTES", 35 * 4 * 32)
-        parts = list(TokenListTask(model())(iter([(array,)])))
+    parts = list(TokenListTask(model(vector_sizes(1000, 35)))(iter([(array,)])))
     assert [len(part) for part in parts] == [3, 3, 3, 3, 3, 3, 2, 1]
 
 
