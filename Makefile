@@ -56,8 +56,10 @@ test-peers:
 	@echo "test-peers skipped: the real Spark NLP is not at $(PEER). Name its folder: make test-peers PEER=folder"
 endif
 
-bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 2000'
-	$(BIN)/sparkalbert bench $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
+# Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
+bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
+	$(BIN)/sparkalbert bench --json bench-output.json --picture bench-output.png \
+	  $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
 
 notebooks: $(DEV) ## Run every notebook from the first cell to the last
 	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
@@ -72,7 +74,7 @@ wheel: $(DEV) ## Build the wheel, install it into a clean environment and run th
 	@ls -l dist
 
 clean: ## Remove what was built and cached; the environment stays
-	rm -rf build dist demo-output demo-output.png spark-warehouse metastore_db derby.log $(WHEEL_VENV)
+	rm -rf build dist demo-output demo-output.png bench-output.json bench-output.png spark-warehouse metastore_db derby.log $(WHEEL_VENV)
 	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find sparkalbert tests -type d -name __pycache__ -exec rm -rf {} +
 

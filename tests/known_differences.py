@@ -1,7 +1,8 @@
-"""Every known text on which SentenceDetector and Tokenizer deliberately differ from Spark NLP 5.5.3.
+"""Every known text on which the annotators deliberately differ from Spark NLP 5.5.3.
 
-Its result there is no stretch of the text: characters are lost or turned into others, half an emoji is a
-token, or the job fails. Here a result always is a stretch of the text. `real` was asked of the real one.
+Of SentenceDetector and Tokenizer its result there is no stretch of the text: characters are lost or turned
+into others, half an emoji is a token, or the job fails. Here a result always is a stretch of the text.
+`real` was asked of the real one.
 """
 
 from typing import Any, NamedTuple
@@ -60,5 +61,16 @@ TOKENS = [
         {"splitChars": ["|", "-"]},
         [(0, 0, "\ud83d"), (1, 1, "\ude42"), (2, 2, "|")],
         [(0, 1, "\U0001f642"), (2, 2, "|")],
+    ),
+]
+
+# ChunkEmbeddings of pairs of tokens (NGramGenerator). A chunk's sentence is taken for a place among the
+# sentences that have vectors, so after one without any (a lone zero-width space) chunks lose theirs.
+CHUNKS = [
+    Difference(
+        "A b. \u200b(a) c",
+        {},
+        [(0, 2, "A b"), (2, 3, "b .")],
+        [(0, 2, "A b"), (2, 3, "b ."), (6, 7, "( a"), (7, 8, "a )"), (8, 10, ") c")],
     ),
 ]

@@ -37,7 +37,7 @@ class BenchOptions:
     model
         As :func:`~sparkalbert.bench.materials.prepare_materials` takes it.
     precisions
-        ``fp32``, ``int8`` or both. The naive UDF and Spark NLP run once, in fp32.
+        ``fp32``, ``int8`` or both. The naive UDF runs in fp32 only, Spark NLP in fp32 at least.
     words
         How much of the built-in text.
     texts
@@ -146,25 +146,38 @@ def _others(
     if "naive_udf" in options.kinds:
         arguments = {**work, "checkpoint": str(materials.checkpoint)}
         yield Entry("naive_udf", "naive_udf", "fp32", "pandas UDF around torch", arguments)
-    if "spark_nlp" not in options.kinds:
-        return
+    if "spark_nlp" in options.kinds:
+        yield from _spark_nlp(options, materials, work, folder)
+
+
+def _spark_nlp(
+    options: BenchOptions, materials: Materials, work: dict[str, Any], folder: Path
+) -> Iterator[Entry]:
+    """Yield it in fp32, which is the measure of all others, and in the precisions that are compared."""
     if not options.spark_nlp_python:
         missing = "no Python with spark-nlp was named (--spark-nlp)"
         yield Entry(REFERENCE, "spark_nlp", "fp32", "Spark NLP, defaults", {}, missing=missing)
         return
-    arguments = {
-        **work,
-        "model": str(export_spark_nlp(materials.checkpoint, folder / "spark-nlp")),
-        "dimension": materials.dimension,
-        "jars": options.spark_nlp_jars,
-    }
     dials: list[tuple[int | None, int | None]] = [(None, None), *options.spark_nlp_settings]
-    for batch_size, threads in dials:
-        yield Entry(
-            REFERENCE if batch_size is None else f"spark_nlp-{batch_size}x{threads}",
-            "spark_nlp",
-            "fp32",
-            f"Spark NLP, {'defaults' if batch_size is None else f'batch {batch_size}, threads {threads}'}",
-            {**arguments, "batch_size": batch_size, "onnx_threads": threads},
-            python=options.spark_nlp_python,
+    precisions: list[Precision] = ["fp32", *(one for one in options.precisions if one != "fp32")]
+    for precision in precisions:
+        exported = export_spark_nlp(
+            materials.checkpoint, folder / f"spark-nlp-{precision}", precision=precision
         )
+        arguments = {
+            **work,
+            "model": str(exported),
+            "dimension": materials.dimension,
+            "jars": options.spark_nlp_jars,
+        }
+        for batch_size, threads in dials:
+            dial = "default" if batch_size is None else f"{batch_size}x{threads}"
+            settings = "defaults" if batch_size is None else f"batch {batch_size}, threads {threads}"
+            yield Entry(
+                f"spark_nlp-{dial}-{precision}",
+                "spark_nlp",
+                precision,
+                f"Spark NLP, {settings}",
+                {**arguments, "batch_size": batch_size, "onnx_threads": threads},
+                python=options.spark_nlp_python,
+            )

@@ -176,7 +176,7 @@ def spark_settings(bundle: Bundle, core_seconds: float) -> Mapping[str, str]:
 
 
 def _calibrated(bundle: Bundle, texts: Sequence[str], cores: int, seconds: float) -> tuple[float, float]:
-    """Return GFLOP and pieces a second, embedding the texts again and again for some seconds."""
+    """Return GFLOP and pieces a second: the texts are embedded part by part until the time is up."""
     embedder = WordEmbedder.load(bundle.path, threads=cores)
     embedder.embed(texts[:_WARM_UP_TEXTS])
     gflop, pieces, spent_s = 0.0, 0, 0.0

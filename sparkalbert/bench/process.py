@@ -72,7 +72,7 @@ class ContenderProcess:
         outcome.seconds.append(answer["seconds"])
         outcome.facts = answer["facts"]
         outcome.load_s = outcome.facts.get("load_s", outcome.load_s)
-        outcome.memory_mb = _worker_memory(answer["memory"])
+        outcome.memory_mb = _worker_memory(answer["memory"], in_jvm=outcome.entry.kind == "spark_nlp")
 
     def close(self) -> None:
         """End the process; what it started ends with it."""
@@ -108,6 +108,14 @@ class ContenderProcess:
         return "".join(self._log.readlines()[-_LOG_LINES:])
 
 
-def _worker_memory(peaks: Mapping[str, int]) -> int | None:
-    """Where vectors are made: a Python worker if there is one, else the JVM, else the process itself."""
-    return next((peaks[kind] for kind in ("python", "java", "own") if kind in peaks), None)
+def _worker_memory(peaks: Mapping[str, int], *, in_jvm: bool) -> int | None:
+    """Where vectors are made: in the JVM, or in a Python worker if there is one, or in the process itself.
+
+    Examples
+    --------
+    >>> peaks = {"own": 200, "python": 300, "java": 900}
+    >>> _worker_memory(peaks, in_jvm=True), _worker_memory(peaks, in_jvm=False)
+    (900, 300)
+    """
+    kinds = ("java",) if in_jvm else ("python", "own")
+    return next((peaks[kind] for kind in kinds if kind in peaks), None)

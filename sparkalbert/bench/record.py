@@ -14,7 +14,7 @@ from sparkalbert.stage_times import STAGES
 
 __all__ = ["REFERENCE", "text_facts", "whole_record"]
 
-REFERENCE: Final = "spark_nlp-default"
+REFERENCE: Final = "spark_nlp-default-fp32"
 """The contender whose words a second are the measure of all others'."""
 
 
@@ -42,7 +42,7 @@ def whole_record(
         ``machine``, ``model``, ``text``, and ``contenders``: one object each with ``name``, ``title``,
         ``precision``, ``settings``, ``skipped``, ``seconds`` (of every round), ``median_s``,
         ``words_per_s``, ``pieces_per_s``, ``of_limit`` (throughput over that of the faster bare ONNX
-        Runtime of the same precision), ``of_spark_nlp`` (over that of Spark NLP's defaults),
+        Runtime of the same precision), ``of_spark_nlp`` (over that of Spark NLP's defaults in fp32),
         ``padding_share``, ``memory_mb``, ``load_s`` and ``stage_shares``; null where it is not known.
     """
     ran = [outcome for outcome in outcomes if outcome.seconds]

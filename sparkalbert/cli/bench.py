@@ -11,7 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from sparkalbert.cli.screen import ERRORS, OUTPUT
+from sparkalbert.cli.screen import ERRORS, OUTPUT, print_wide
 from sparkalbert.errors import InputError, MissingDependencyError, ParamError
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ SPEED_COLUMNS: Final = (
 EMISSION_COLUMNS: Final = ("form", "CPU", "", "MB", "seconds", "MB/s a core")
 _EMITTED_DIMENSION: Final = 2048
 _EMITTED_MB: Final = 400
-_NARROWEST: Final = 124
-"""Columns below which a table would lose figures; a narrower terminal wraps."""
 
 
 def bench(
@@ -162,7 +160,7 @@ def _show_emission(record: Mapping[str, Any]) -> None:
     for one in record["emission"]:
         numbers = (f"{one['megabytes']:,.0f}", f"{one['median_s']:.2f}", f"{one['mb_per_s_a_core']:,.0f}")
         table.add_row(one["title"], _best_feature(record), "", *numbers)
-    OUTPUT.print(table, width=max(OUTPUT.width, _NARROWEST), crop=False, soft_wrap=True)
+    print_wide(table)
 
 
 def _say(line: Any) -> None:
@@ -190,7 +188,7 @@ def _show(record: Mapping[str, Any]) -> None:
         _line(f"{text['repeated_share']:.1%} of the pieces are in sentences that occur again")
     ran = [one for one in record["contenders"] if not one["skipped"]]
     for table in (_speed_table(ran, _best_feature(record)), _stage_table(ran)):
-        OUTPUT.print(table, width=max(OUTPUT.width, _NARROWEST), crop=False, soft_wrap=True)
+        print_wide(table)
     for one in record["contenders"]:
         _line(f"{one['title']} ({one['precision']}): {_skipped_or_settings(one)}")
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
@@ -21,16 +22,26 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from sparkalbert.ml.job.progress import JobProgress, Report
 
-__all__ = ["ERRORS", "OUTPUT", "shown_progress", "size_in_words"]
+__all__ = ["ERRORS", "OUTPUT", "print_wide", "shown_progress", "size_in_words"]
 
 OUTPUT: Final = Console()
 ERRORS: Final = Console(stderr=True)
 """For errors and progress, so that a pipe gets results only."""
 
+_ENDLESS: Final = 1000
 _LOG_EVERY_S: Final = 10.0
 _STEP_BYTES: Final = 1024
+
+
+def print_wide(table: Table) -> None:
+    """Print a table as wide as it is; on a narrower screen its lines wrap, and no figure is cut off."""
+    endless = OUTPUT.options.update(width=_ENDLESS)
+    width = Measurement.get(OUTPUT, endless, table).maximum
+    Console(width=max(OUTPUT.width, width)).print(table, crop=False)
 
 
 def size_in_words(size_bytes: int) -> str:

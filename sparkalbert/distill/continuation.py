@@ -79,7 +79,8 @@ def continued_student(
     Parameters
     ----------
     config
-        Sizes of the new student, those of the other but for ``vocab_size``.
+        Sizes of the new student, those of the other but for ``vocab_size`` and ``num_hidden_layers``: the
+        layer is shared, so another number of loops takes no other weights.
     folder
         The other's checkpoint, with its vocabulary.
     teacher
@@ -93,7 +94,8 @@ def continued_student(
         When the sizes differ.
     """
     other, pieces = load_student(folder), PieceTokenizer.load(folder)
-    if replace(other.config, vocab_size=config.vocab_size) != config:
+    free = {"vocab_size": config.vocab_size, "num_hidden_layers": config.num_hidden_layers}
+    if replace(other.config, **free) != config:
         msg = f"the sizes of {folder} are {other.config}, expected those of the student, {config}."
         raise ConfigError(msg)
     places = {pieces.piece(index): index for index in range(pieces.vocabulary_size)}

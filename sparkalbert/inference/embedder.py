@@ -19,6 +19,7 @@ from sparkalbert.inference.batching import BatchingOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces, VectorOptions
 from sparkalbert.inference.pooling import Pooling
 from sparkalbert.inference.session import SessionOptions, available_cores, shared_session
+from sparkalbert.stage_times import STAGE_TIMES
 from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
 from sparkalbert.text.encoding import (
     ENCODINGS,
@@ -198,14 +199,15 @@ class WordEmbedder:
         """
         spans_of_texts, encoded = [], []
         texts = _listed(texts, "embed", str)
-        for text in texts:
-            spans: list[Span] = []
-            for sentence in self._sentences.split(text):
-                content = text[sentence.start : sentence.stop]
-                words = self._words.tokenize(content)
-                encoded.append(self.encode(content, words))
-                spans += [Span(word.start + sentence.start, word.stop + sentence.start) for word in words]
-            spans_of_texts.append(spans)
+        with STAGE_TIMES.measure("tokenize"):
+            for text in texts:
+                spans: list[Span] = []
+                for sentence in self._sentences.split(text):
+                    content = text[sentence.start : sentence.stop]
+                    words = self._words.tokenize(content)
+                    encoded.append(self.encode(content, words))
+                    spans += [Span(word.start + sentence.start, word.stop + sentence.start) for word in words]
+                spans_of_texts.append(spans)
         vectors = self._split(self.vectors(encoded), [len(spans) for spans in spans_of_texts])
         return [
             EmbeddedText([text[slice(*span)] for span in spans], *_begin_end(spans), rows)

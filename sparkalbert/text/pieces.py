@@ -11,6 +11,7 @@ a text, or the length a model can take.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 
+from sparkalbert.annotations import is_bmp
 from sparkalbert.errors import CheckpointError, ParamError, problem_list
 from sparkalbert.text.normalization import NormalizationOptions, NormalizedText, normalize
 from sparkalbert.text.tokenizer_files import VOCABULARY_FILE, read_options, vocabulary_path
@@ -29,6 +31,8 @@ __all__ = ["PieceTokenizer", "Pieces"]
 IntArray = npt.NDArray[np.int64]
 
 _SPACE: Final = "▁"
+_BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
+_UNKNOWN: Final = "\ue000"  # for private use: no vocabulary has it, no normalization changes it
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _CACHED_TOKENS: Final = 65_536
 _LONGEST_CACHED_TOKEN: Final = 64
@@ -192,7 +196,9 @@ class PieceTokenizer:
 
         The token is lower-cased unless `case_sensitive`, and encoded on its own; pieces that are a
         lone ``▁`` are dropped. Accents and quotes stay, and nothing is re-split
-        (Spark NLP ``Albert.scala``, ``SentencepieceEncoder.scala``).
+        (Spark NLP ``Albert.scala``, ``SentencepieceEncoder.scala``). A character beyond U+FFFF is unknown,
+        also where the vocabulary has it or its normal form (U+1D59B, a v): Spark NLP hands sentencepiece the
+        JVM's UTF-8, in which such a character is no character (seen in 5.5.3).
 
         Returns
         -------
@@ -213,7 +219,10 @@ class PieceTokenizer:
 
     def _encode_token(self, token: str, case_sensitive: bool) -> Pieces:
         options = _TOKEN_AS_IS if case_sensitive else _TOKEN_LOWERED
-        encoded = self._encode(token, normalize(token, options), resplit=False)
+        normalized = normalize(token, options)
+        if not is_bmp(normalized.text):
+            normalized = normalized._replace(text=_BEYOND_BMP.sub(_UNKNOWN, normalized.text))
+        encoded = self._encode(token, normalized, resplit=False)
         kept = encoded.ids != self._vocabulary.space_id
         if kept.all():
             return encoded

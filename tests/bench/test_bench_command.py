@@ -64,7 +64,7 @@ def test_the_record_holds_every_contender_with_every_field(on_spark):
     names = (*BARE_AND_EMBEDDER, "pipeline-noop", "pipeline-parquet")
     assert [one["name"] for one in on_spark["contenders"]] == [
         *(f"{name}-fp32" for name in names),
-        "spark_nlp-default",
+        "spark_nlp-default-fp32",
     ]
 
 
@@ -140,7 +140,7 @@ def test_wrong_options_are_named(capsys, monkeypatch, options, message):
 
 
 def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
     words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1"]
     options = ["--precision", "fp32", "--contenders", "bare,embedder", "--split", "1x1x64"]
     assert run([*words, *options]) == 0

@@ -46,7 +46,7 @@ def test_ratios_are_to_the_faster_bare_one_of_the_same_precision_and_to_spark_nl
             outcome("bare-loop-int8", [1.0], "int8"),
             outcome("pipeline-noop", [4.0, 5.0, 6.0], facts={"pieces": 120, "slots": 150}),
             outcome("pipeline-noop-int8", [2.0], "int8"),
-            outcome("spark_nlp-default", [10.0]),
+            outcome("spark_nlp-default-fp32", [10.0]),
             outcome("naive_udf", [], skipped="no torch"),
         ],
     )

@@ -83,6 +83,7 @@ def test_without_the_cli_extra_one_line_says_how_to_get_it(missing):
         ("pyspark", ["demo"], "spark"),
         ("pyspark", ["embed", "x.txt", "-o", "out", "-m", "albert_mini_en"], "spark"),
         ("onnx", ["verify", "albert_mini_en"], "convert"),
+        ("onnx", ["convert", "checkpoint", "out", "--layout", "spark-nlp"], "convert"),
         ("torch", ["distill", "--teacher", "x", "--corpus", "x.txt", "-o", "out"], "distill"),
     ],
 )

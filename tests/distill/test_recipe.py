@@ -152,6 +152,18 @@ def test_a_student_goes_on_from_another_with_a_vocabulary_of_its_own(
     assert begun < made_new
 
 
+def test_a_student_goes_on_from_another_of_fewer_loops(output, corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+    from sparkalbert.distill.student import load_student
+
+    deeper = replace(options().student, num_hidden_layers=3)
+    distill(teacher_folder, [corpus], tmp_path, replace(options(1), student=deeper, start_from=output))
+    begun, other = load_student(tmp_path / "work" / "initial"), load_student(output)
+    assert begun.config.num_hidden_layers == 3
+    for name, value in other.state_dict().items():
+        assert begun.state_dict()[name].equal(value), name
+
+
 def test_a_student_of_other_sizes_is_refused(output, corpus, teacher_folder, tmp_path):
     from sparkalbert.distill.recipe import distill
 

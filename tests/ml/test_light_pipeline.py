@@ -17,10 +17,15 @@ from sparkalbert.errors import ParamError, ParamTypeError, TextError
 from sparkalbert.ml import (
     AlbertEmbeddings,
     Annotation,
+    ChunkEmbeddings,
+    Doc2Chunk,
     DocumentAssembler,
     EmbeddingsFinisher,
+    Finisher,
     LightPipeline,
+    NGramGenerator,
     SentenceDetector,
+    SentenceEmbeddings,
     Tokenizer,
     light_pipeline,
 )
@@ -98,12 +103,12 @@ def test_parsed_vectors_are_the_recorded_ones(recorded, recorded_stages):
     assert [_java_texts(np.array(row, dtype=np.float32)) for row in written] == written
 
 
-def on_frame(spark, pipeline, texts):
+def on_frame(spark, pipeline, texts, columns=COLUMNS):
     """The rows of the DataFrame path, in the form of :func:`plain`."""
     frame = spark.createDataFrame(list(enumerate(texts)), "id long, text string")
     rows = pipeline.fit(frame).transform(frame).orderBy("id").collect()
     return [
-        {name: [list(Annotation.fromRow(one).__dict__.values()) for one in row[name]] for name in COLUMNS}
+        {name: [list(Annotation.fromRow(one).__dict__.values()) for one in row[name]] for name in columns}
         for row in rows
     ]
 
@@ -134,6 +139,48 @@ def test_annotations_and_vectors_are_those_of_the_data_frame(spark, recorded_tex
     texts = [*TEXTS, *(row["text"] for row in list(recorded_texts.values())[::25])]
     light = LightPipeline(pipeline, parse_embeddings=True)
     assert_same(light.fullAnnotate(texts), on_frame(spark, pipeline, texts))
+
+
+def more_stages():
+    return [
+        *stages()[:4],
+        SentenceEmbeddings(inputCols=["sentence", "embeddings"], outputCol="mean"),
+        SentenceEmbeddings(inputCols=["document", "embeddings"], outputCol="sum", poolingStrategy="SUM"),
+        NGramGenerator(inputCols=["token"], outputCol="pair", n=2),
+        ChunkEmbeddings(inputCols=["pair", "embeddings"], outputCol="pair_mean"),
+    ]
+
+
+def test_sentences_and_chunks_are_those_of_the_data_frame(spark, recorded_texts):
+    pipeline = Pipeline(stages=more_stages())
+    columns = (*COLUMNS, "mean", "sum", "pair", "pair_mean")
+    texts = [*TEXTS, *(row["text"] for row in list(recorded_texts.values())[::40])]
+    light = LightPipeline(pipeline, parse_embeddings=True)
+    assert_same(light.fullAnnotate(texts), on_frame(spark, pipeline, texts, columns))
+    # Spark NLP puts the vectors of words, chunks among them, and of sentences in place of their results.
+    with_spaces = {
+        name for name, texts in light.annotate("I do.").items() if any(" " in one for one in texts)
+    }
+    assert with_spaces == {"document", "sentence", "embeddings", "mean", "sum", "pair", "pair_mean"}
+    assert light.annotate("I do.")["pair"] == ["I do", "do ."]
+
+
+def test_a_finisher_leaves_its_input_annotations():
+    finisher = Finisher(inputCols=["token", "sentence"], outputCols=["words", "s"], outputAsArray=False)
+    light = LightPipeline([*stages(), finisher])
+    plain_light = LightPipeline(stages())
+    assert light.annotate(TEXT) == {name: plain_light.annotate(TEXT)[name] for name in ("sentence", "token")}
+    assert light.fullAnnotate(TEXT)[0]["token"] == plain_light.fullAnnotate(TEXT)[0]["token"]
+
+
+def test_doc2chunk_reads_another_column_so_it_is_refused_or_left_out():
+    chunk = Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="other")
+    vectors = ChunkEmbeddings(inputCols=["chunk", "embeddings"], outputCol="vectors")
+    light = LightPipeline([*stages(), chunk, vectors])
+    with pytest.raises(ParamError, match=f"model {chunk.uid} does not support LightPipeline"):
+        light.annotate(TEXT)
+    expected = {**LightPipeline(stages()).annotate(TEXT), "vectors": []}
+    assert light.setIgnoreUnsupported(True).annotate(TEXT) == expected
 
 
 ODD = "ab Z.,!?'\"-\n\t\\n\r\u00a0\u200b\u2028éİſ🙂𝒳—$1(a)"

@@ -115,14 +115,15 @@ def theirs(spark: Any) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def ours() -> SimpleNamespace:
     """Our stages by the same names."""
-    from sparkalbert import ml
+    from sparkalbert import annotator, base
 
-    return _stages(ml)
+    return _stages(annotator, base)
 
 
 def _stages(*homes: Any) -> SimpleNamespace:
-    found = {name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)}
-    return SimpleNamespace(**found)
+    return SimpleNamespace(
+        **{name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)}
+    )
 
 
 def _load(path: Path) -> Any:

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import functions as F
 
+from tests.known_differences import CHUNKS
 from tests.peers import random_texts
-from tests.peers.compare import annotators, assert_same_rows, assert_same_schema
+from tests.peers.compare import annotators, assert_same_rows, assert_same_schema, column
 
 KINDS = [
     "DocumentAssembler",
@@ -15,6 +17,7 @@ KINDS = [
     "AlbertEmbeddings",
     "SentenceEmbeddings",
     "NGramGenerator",
+    "Doc2Chunk",
     "ChunkEmbeddings",
     "EmbeddingsFinisher",
     "Finisher",
@@ -29,11 +32,11 @@ TEXTS = [
 
 def stages(homes, model_folder, spark):
     """One pipeline through every stage, each from the home of its name."""
-    assembler, detector, tokenizer, albert, sentences, ngrams, chunks, finisher, words = (
+    assembler, detector, tokenizer, albert, sentences, ngrams, phrases, chunks, finisher, words = (
         homes[name] for name in KINDS
     )
     embeddings = albert.AlbertEmbeddings.loadSavedModel(model_folder, spark)
-    if hasattr(embeddings, "setCompatibility"):
+    if hasattr(embeddings, "setCompatibility"):  # ours
         embeddings.setCompatibility("spark-nlp")
     return [
         *annotators(
@@ -53,6 +56,11 @@ def stages(homes, model_folder, spark):
         .setOutputCol("sentence_vectors"),
         ngrams.NGramGenerator().setInputCols("token").setOutputCol("ngram").setN(2),
         chunks.ChunkEmbeddings().setInputCols("ngram", "embeddings").setOutputCol("chunk_vectors"),
+        phrases.Doc2Chunk().setInputCols("document").setChunkCol("phrase").setOutputCol("chunk"),
+        chunks.ChunkEmbeddings()
+        .setInputCols("chunk", "embeddings")
+        .setOutputCol("phrase_vectors")
+        .setPoolingStrategy("SUM"),
         finisher.EmbeddingsFinisher()
         .setInputCols("embeddings", "sentence_vectors", "chunk_vectors")
         .setOutputCols("vectors", "sentence_arrays", "chunk_arrays")
@@ -67,7 +75,10 @@ def stages(homes, model_folder, spark):
 @pytest.fixture(scope="module")
 def texts(spark):
     rows = list(enumerate(TEXTS + random_texts.texts(40, seed=5) + random_texts.prose(20, seed=5)))
-    return spark.createDataFrame(rows, "id int, text string").coalesce(2).cache()
+    frame = spark.createDataFrame(rows, "id int, text string").coalesce(2)
+    # The real Doc2Chunk fails on null.
+    phrase = F.coalesce(F.regexp_extract("text", r"(\w+ \w+)", 1), F.lit(""))
+    return frame.withColumn("phrase", phrase).cache()
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +97,7 @@ def homes(theirs, ours):
     def make(kinds, mostly):
         other = {"theirs": ours, "ours": theirs}[mostly]
         mostly = {"theirs": theirs, "ours": ours}[mostly]
-        wanted = {name: other if name in kinds else mostly for name in KINDS}
-        return {name: home if hasattr(home, name) else theirs for name, home in wanted.items()}
+        return {name: other if name in kinds else mostly for name in KINDS}
 
     return make
 
@@ -113,3 +123,14 @@ def test_a_mixed_pipeline_saves_and_loads(mostly, homes, spark, model_folder, te
     frame = loaded.transform(texts)
     assert_same_schema(frame, expected.frame)
     assert_same_rows(frame.collect(), expected.rows)
+
+
+@pytest.mark.parametrize("known", CHUNKS)
+def test_known_differences_of_chunks(known, theirs, ours, spark, model_folder):
+    """Each still is one: `real` is what theirs says, `ours` what we say."""
+    frame = spark.createDataFrame([(0, known.text, "")], "id int, text string, phrase string")
+    for home, expected in [(theirs, known.real), (ours, known.ours)]:
+        made = stages(dict.fromkeys(KINDS, home), model_folder, spark)
+        out = Pipeline(stages=made[:7]).fit(frame).transform(frame)
+        chunks = column(out, "chunk_vectors")[0]
+        assert [(begin, end, result) for _, begin, end, result, _ in chunks] == expected

@@ -40,7 +40,6 @@ def data(spark):
 
 
 def test_only_the_import_lines_differ(spark, model_folder, data, tmp_path):
-    pytest.importorskip("sparkalbert.base")
     frames = []
     for name, imports in {"theirs": THEIRS, "ours": OURS}.items():
         saved = run(imports, spark, model_folder, data, tmp_path / name)

@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.ml import Pipeline
 
+from tests.known_differences import SENTENCES, TOKENS
 from tests.peers import random_texts
 from tests.peers.compare import annotators, assert_same_schema, column, with_params
 
 SEED = 7
 CLEANUP_MODES = ["inplace", "inplace_full", "shrink", "shrink_full", "each", "each_full", "delete_full"]
-
-_CUTS = {"splitLength", "splitChars", "splitPattern"}
-
-
-def without_cuts(settings):
-    return [params for params in settings if not _CUTS & params.keys()]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +56,7 @@ def test_cleanup_modes(mode, theirs, ours, few_texts):
     assert column(found, "document") == column(expected, "document")
 
 
-@pytest.mark.parametrize("params", without_cuts(random_texts.sentence_settings(20, SEED)), ids=str)
+@pytest.mark.parametrize("params", random_texts.sentence_settings(20, SEED), ids=str)
 def test_sentence_settings(params, theirs, ours, few_documents):
     found, expected = (
         with_params(annotators(home)[1], params).transform(few_documents) for home in (ours, theirs)
@@ -69,7 +65,7 @@ def test_sentence_settings(params, theirs, ours, few_documents):
     assert column(found, "sentence") == column(expected, "sentence")
 
 
-@pytest.mark.parametrize("params", without_cuts(random_texts.token_settings(24, SEED)), ids=str)
+@pytest.mark.parametrize("params", random_texts.token_settings(24, SEED), ids=str)
 def test_token_settings(params, theirs, ours, few_sentences):
     found, expected = (
         with_params(annotators(home)[2], params).fit(few_sentences).transform(few_sentences)
@@ -100,3 +96,29 @@ def test_tokens_of_whole_documents(kind, spark, theirs, ours):
         for home in (ours, theirs)
     )
     assert column(found, "token") == column(expected, "token")
+
+
+@pytest.mark.parametrize(
+    ("place", "known"), [*((1, one) for one in SENTENCES), *((2, one) for one in TOKENS)]
+)
+def test_known_differences(place, known, spark, theirs, ours):
+    """Each of them still is one: `real` is what the real one says, `ours` what we say."""
+    frame = spark.createDataFrame([(0, known.text)], "id int, text string")
+    column_name = ("document", "sentence", "token")[place]
+
+    def said(home):
+        stages = annotators(home)
+        with_params(stages[place], known.params)
+        if place == 2:
+            stages[2].setInputCols("document")
+            del stages[1]
+        out = Pipeline(stages=stages).fit(frame).transform(frame)
+        return [(begin, end, result) for _, begin, end, result, _ in column(out, column_name)[0]]
+
+    assert said(ours) == known.ours
+    if isinstance(known.real, str):
+        with pytest.raises(Py4JJavaError) as caught:
+            said(theirs)
+        assert known.real in str(caught.value)
+    else:
+        assert said(theirs) == known.real

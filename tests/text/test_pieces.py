@@ -218,12 +218,19 @@ def test_an_id_outside_the_vocabulary_is_refused(piece_id):
         TOKENIZER.piece(piece_id)
 
 
+def jvm_utf8(text):
+    """What JNI hands over: NUL as two bytes, a character beyond U+FFFF as two surrogates of three each."""
+    units = text.encode("utf-16-le")
+    pairs = [chr(int.from_bytes(units[at : at + 2], "little")) for at in range(0, len(units), 2)]
+    return b"".join(unit.encode("utf-8", "surrogatepass") for unit in pairs).replace(b"\0", b"\xc0\x80")
+
+
 @settings(deadline=None, max_examples=300)
 @given(TEXTS, st.booleans())
 def test_a_token_is_encoded_by_spark_nlps_rule(token, case_sensitive):
     encoded = TOKENIZER.encode_token(token, case_sensitive=case_sensitive)
     text = token if case_sensitive else token.lower()
-    ids = [index for index in PROCESSOR.encode(text) if index != PROCESSOR.piece_to_id("▁")]
+    ids = [index for index in PROCESSOR.encode(jvm_utf8(text)) if index != PROCESSOR.piece_to_id("▁")]
     assert encoded.ids.tolist() == ids
     assert len(encoded.pieces) == len(ids)
     check_offsets(token, encoded)
@@ -235,6 +242,8 @@ def test_a_token_keeps_accents_quotes_and_commas():
     assert TOKENIZER.encode_token("THE", case_sensitive=True).ids.tolist() == [1]
     assert TOKENIZER.encode_token("é").pieces == ["é"]
     assert TOKENIZER.encode_token("\u200b").ids.tolist() == []
+    assert TOKENIZER.encode_token("\U0001d7cf9").ids.tolist() == [1, *TOKENIZER.encode_token("a9").ids[1:]]
+    assert TOKENIZER.encode("\U0001d7cf9").ids.tolist() == TOKENIZER.encode("19").ids.tolist()
     assert TOKENIZER.encode_token("İ").offsets.tolist()[0] == [0, 1]
 
 
@@ -390,6 +399,8 @@ def test_offsets_of_the_recorded_texts_with_the_real_vocabulary():
         ("a\u200bb", ["▁a", "▁b"]),
         ("\u200d", []),
         ("▁", []),
+        ("\U0001d59b\U0001d7cf", ["\ue000\ue000"]),  # unknown, though v and 1 are in the vocabulary
+        ("x🙂y", ["▁x", "\ue000", "y"]),
     ],
 )
 def test_tokens_with_the_real_vocabulary_as_in_spark_nlp(token, pieces):

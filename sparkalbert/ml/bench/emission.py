@@ -104,8 +104,9 @@ def emission_speeds(
 ) -> list[dict[str, Any]]:
     """Return how fast each form of vectors leaves the workers.
 
-    Every form is warmed up, then all run in alternation; the median counts. Times are whole Spark jobs,
-    their fixed cost of some tenths of a second included.
+    Every form is warmed up by a whole round, which the JVM needs to compile what it will run; then all run
+    in alternation, and the median counts. Times are whole Spark jobs, their fixed cost of some tenths of a
+    second included.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def emission_speeds(
         target = str(Path(folder) / "vectors")
         for form in _FORMS:
             tell(f"warming up {form.title}")
-            write(_frame(opened.spark, cores, cores, dimension, form), form.sink, target)
+            write(_frame(opened.spark, rows, cores, dimension, form), form.sink, target)
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             for form in _FORMS if number % 2 == 0 else reversed(_FORMS):

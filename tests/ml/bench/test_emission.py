@@ -37,7 +37,7 @@ def test_the_stub_gives_each_token_a_vector(binary):
 
 
 def test_the_command_shows_it(spark, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
     monkeypatch.setattr("sparkalbert.cli.bench._EMITTED_MB", 1)
     assert run(["bench", "--emission", "--rounds", "1", "--cores", "2"]) == 0
     shown = capsys.readouterr().out

@@ -49,10 +49,14 @@ def typed(frame, name):
                 F.coalesce(one["end"], F.lit(0)).alias("end"),
                 one["result"].alias("result"),
                 one["metadata"].alias("metadata"),
-                F.array_compact(one["embeddings"]).alias("embeddings"),
+                F.transform(one["embeddings"], never_null).alias("embeddings"),
             ),
         ).cast(ANNOTATIONS),
     )
+
+
+def never_null(number):
+    return F.coalesce(number, F.lit(0).cast("float"))
 
 
 def rounded(vectors):

@@ -2,9 +2,19 @@
 
 import pytest
 
-from sparkalbert.ml import SentenceDetector, TokenizerModel
+from sparkalbert.ml import (
+    AlbertEmbeddings,
+    ChunkEmbeddings,
+    DocumentAssembler,
+    LightPipeline,
+    NGramGenerator,
+    SentenceDetector,
+    Tokenizer,
+    TokenizerModel,
+)
 from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, TOKEN_INPUTS
-from tests.known_differences import SENTENCES, TOKENS
+from tests import tiny_bundle
+from tests.known_differences import CHUNKS, SENTENCES, TOKENS
 
 
 @pytest.mark.parametrize(
@@ -17,3 +27,19 @@ def test_known_differences(annotate, stage, inputs, known):
         (row,) = annotate(stage(**params)._task(), inputs, columns)
         assert [(begin, end, result) for _, begin, end, result, _ in row] == ours != real
         assert all(result in text for *_, result in ours)
+
+
+@pytest.mark.parametrize("known", CHUNKS)
+def test_known_differences_of_chunks(known):
+    model = str(tiny_bundle.bundle().path)
+    stages = [
+        DocumentAssembler(inputCol="text"),
+        SentenceDetector(inputCols=["document"]),
+        Tokenizer(inputCols=["sentence"]),
+        AlbertEmbeddings(model=model, inputCols=["sentence", "token"], outputCol="embeddings"),
+        NGramGenerator(inputCols=["token"], outputCol="pairs"),
+        ChunkEmbeddings(inputCols=["pairs", "embeddings"], outputCol="chunks", **known.params),
+    ]
+    (row,) = LightPipeline(stages, parse_embeddings=True).fullAnnotate(known.text)
+    assert [(one.begin, one.end, one.result) for one in row["chunks"]] == known.ours != known.real
+    assert all(one.embeddings for one in row["chunks"])

@@ -204,15 +204,23 @@ def test_an_unknown_strategy_is_the_average(stage_class):
     assert stage.getPoolingStrategy() == "AVERAGE"
 
 
-@pytest.mark.parametrize(
-    "stage_class",
-    [*(stage for stage in STAGES if stage is not TokenizerModel), AlbertEmbeddings],
-    ids=lambda stage: stage.__name__,
-)
-def test_params_and_methods_are_spark_nlps(stage_class):
+RECORDED_STAGES = [*(stage for stage in STAGES if stage is not TokenizerModel), AlbertEmbeddings]
+
+
+@pytest.fixture(scope="module")
+def recorded_params():
     if not RECORDED.is_dir():
         pytest.skip("recordings of Spark NLP are not here")
-    recorded = json.loads((RECORDED / "params.json").read_text())[stage_class.__name__]
+    return json.loads((RECORDED / "params.json").read_text())
+
+
+def test_every_recorded_class_is_here(recorded_params):
+    assert set(recorded_params) == {stage.__name__ for stage in RECORDED_STAGES}
+
+
+@pytest.mark.parametrize("stage_class", RECORDED_STAGES, ids=lambda stage: stage.__name__)
+def test_params_and_methods_are_spark_nlps(stage_class, recorded_params):
+    recorded = recorded_params[stage_class.__name__]
     stage = stage_class()
     ours = {param.name for param in stage.params}
     assert (

@@ -1,0 +1,131 @@
+"""What every stage keeps: it adds its columns only, starts no job, survives saving and takes nulls."""
+
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import functions as F
+
+from sparkalbert import annotator, base, ml
+from sparkalbert.errors import ColumnError
+from sparkalbert.ml import (
+    AlbertEmbeddings,
+    ChunkEmbeddings,
+    Doc2Chunk,
+    DocumentAssembler,
+    EmbeddingsFinisher,
+    Finisher,
+    LightPipeline,
+    NGramGenerator,
+    SentenceDetector,
+    SentenceEmbeddings,
+    Tokenizer,
+)
+from sparkalbert.ml.schema import ANNOTATIONS
+from tests import tiny_bundle
+
+TEXTS = ["The old man walked to the market. She said that it was cold.", "", None, "A smile 🙂 and a café"]
+ANNOTATORS = ["sentence", "token", "embeddings", "pooled", "ngrams", "chunk", "chunked"]
+COLUMNS = ["document", *ANNOTATORS, "finished_token", "finished_embeddings"]
+TYPES = {
+    "document": "document", "sentence": "document", "token": "token", "embeddings": "word_embeddings",
+    "pooled": "sentence_embeddings", "ngrams": "chunk", "chunk": "chunk", "chunked": "word_embeddings",
+}  # fmt: skip
+
+
+def stages():
+    """One of each, as a pipeline needs them."""
+    return [
+        DocumentAssembler(inputCol="text"),
+        SentenceDetector(inputCols=["document"]),
+        Tokenizer(inputCols=["sentence"]),
+        AlbertEmbeddings(
+            model=str(tiny_bundle.bundle().path), inputCols=["sentence", "token"], outputCol="embeddings"
+        ),
+        SentenceEmbeddings(inputCols=["sentence", "embeddings"], outputCol="pooled"),
+        NGramGenerator(inputCols=["token"], outputCol="ngrams"),
+        Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="target"),
+        ChunkEmbeddings(inputCols=["ngrams", "embeddings"], outputCol="chunked"),
+        Finisher(inputCols=["token"], cleanAnnotations=False),
+        EmbeddingsFinisher(inputCols=["embeddings"]),
+    ]
+
+
+def text_frame(spark):
+    return spark.createDataFrame([(text, "a") for text in TEXTS], "text string, target string").coalesce(1)
+
+
+def test_a_pipeline_of_all_stages_adds_their_columns(any_spark, tmp_path):
+    frame = text_frame(any_spark)
+    model = Pipeline(stages=stages()).fit(frame)
+    made = model.transform(frame)
+    assert made.columns == ["text", "target", *COLUMNS]
+    for name, kind in TYPES.items():
+        field = made.schema[name]
+        assert (field.dataType, field.nullable) == (ANNOTATIONS, True), name
+        assert field.metadata["annotatorType"] == kind, name
+    rows = made.collect()
+    assert [row.text for row in rows] == TEXTS
+    for blank in rows[1:3]:
+        assert [getattr(blank, name) for name in ANNOTATORS] == [[]] * len(ANNOTATORS)
+        assert (blank.finished_token, blank.finished_embeddings) == ([], [])
+    assert all(getattr(rows[0], name) for name in COLUMNS)
+    model.write().overwrite().save(f"{tmp_path}/model")
+    assert PipelineModel.load(f"{tmp_path}/model").transform(frame).collect() == rows
+
+
+def test_no_stage_starts_a_job(spark, no_spark_job):
+    frame = text_frame(spark)
+    with no_spark_job():
+        Pipeline(stages=stages()).fit(frame).transform(frame)
+
+
+def test_null_annotations_give_null(any_spark):
+    """Only a user's own column holds them: Spark NLP's stages fail on it."""
+    frame = any_spark.range(1).select(F.lit("a").alias("target"))
+    for name, kind in TYPES.items():
+        nothing = frame.withColumn(name, F.lit(None).cast(ANNOTATIONS))
+        frame = nothing.withMetadata(name, {"annotatorType": kind, "ref": "r", "dimension": 32})
+    for stage in Pipeline(stages=stages()).fit(text_frame(any_spark)).stages[1:]:
+        frame = stage.transform(frame)
+    assert frame.first().asDict() == {"target": "a", **dict.fromkeys(COLUMNS)}
+
+
+def test_metadata_that_was_lost_is_no_obstacle(any_spark):
+    """Some operations on a DataFrame forget it; the order of the input columns then tells them apart."""
+    frame = text_frame(any_spark)
+    fitted = Pipeline(stages=stages()).fit(frame).stages
+    made = PipelineModel(fitted[:4]).transform(frame)
+    for name in ("sentence", "token"):
+        made = made.withMetadata(name, {})
+    again = PipelineModel(fitted[3:6]).transform(made)
+    assert all(
+        row.ngrams and row.pooled and row.embeddings for row in again.filter("length(text) > 0").collect()
+    )
+    with pytest.raises(ColumnError, match="Could not find a ref name in column embeddings"):
+        fitted[4].transform(made.withMetadata("embeddings", {}))
+    fitted[4].setStorageRef("mine")
+    assert fitted[4].transform(made.withMetadata("embeddings", {})).schema["pooled"].metadata["ref"] == "mine"
+
+
+def test_a_light_pipeline_runs_them_all(spark):
+    """Bit for bit as on a DataFrame; a Finisher leaves the columns it finishes."""
+    frame = text_frame(spark)
+    some = [stage for stage in stages() if not isinstance(stage, Doc2Chunk)]
+    rows = Pipeline(stages=some[:-2]).fit(frame).transform(frame).collect()
+    texts = [text or "" for text in TEXTS]
+    light = LightPipeline(some[:-2], parse_embeddings=True).fullAnnotate(texts)
+    for row, made in zip(rows, light, strict=True):
+        del made["document"]  # has no metadata there, as in Spark NLP
+        for name, annotations in made.items():
+            assert [
+                (a.annotatorType, a.begin, a.end, a.result, a.metadata, a.embeddings) for a in annotations
+            ] == [tuple(a) for a in row[name]], name
+    assert list(light[0]) == [name for name in ANNOTATORS if name != "chunk"]
+    assert LightPipeline(some).annotate("A dog.") == {"token": ["A", "dog", "."]}
+
+
+def test_spark_nlps_grouping_holds_every_stage():
+    ours = {name for name in ml.__all__ if name[0].isupper()}
+    assert set(base.__all__) | set(annotator.__all__) == ours | {"Pipeline", "PipelineModel"}
+    assert not set(base.__all__) & set(annotator.__all__)
+    assert all(getattr(ml, name) is getattr(base, name, getattr(annotator, name, None)) for name in ours)
+    assert (base.Pipeline, base.PipelineModel) == (Pipeline, PipelineModel)
