@@ -16,9 +16,12 @@ WHEEL_VENV := $(VENV)-wheel
 PEER ?= ../shared/peer/spark-nlp
 PEERS_VENV := $(VENV)-peers
 PEERS := $(PEERS_VENV)/.installed
+# An older Spark than that of $(VENV), to run the Spark tests on.
+SPARK ?= 3.5.6
+SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt bench test-slow test-reference test-peers notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-reference test-peers test-spark bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +60,10 @@ test-peers:
 endif
 
 # Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
+test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SPARK=3.5.6 unless you name one; needs Java 17)
+	$(SPARK_VENV)/bin/python -m pytest tests/ml -W ignore::DeprecationWarning -W ignore::ResourceWarning \
+	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
+
 bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
 	$(BIN)/sparkalbert bench --json bench-output.json --picture bench-output.png \
 	  $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
@@ -96,6 +103,16 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 
 $(REFERENCE): $(DEV)
 	$(PIP) install --quiet --constraint conf/constraints.txt torch==2.13.0 transformers==5.23.0
+	@touch $@
+
+$(SPARK_VENV)/.installed: $(REQUIREMENTS)
+	@echo "Installing Spark $(SPARK) and sparkalbert into $(SPARK_VENV) (some minutes, once) ..."
+	@$(PYTHON) -m venv $(SPARK_VENV)
+	@grep -vE '^(numpy|py4j|pyspark)==' conf/constraints.txt > $(SPARK_VENV)/constraints.txt
+	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint $(SPARK_VENV)/constraints.txt 'pyspark==$(SPARK)' 'numpy<2.3' setuptools \
+	  grpcio grpcio-status googleapis-common-protos zstandard --editable '.[cli,convert]' \
+	  hypothesis pytest pytest-randomly pytest-timeout
 	@touch $@
 
 $(PEERS): $(REQUIREMENTS) conf/peers.txt
