@@ -1,8 +1,9 @@
 """``sparkalbert plan``: what embedding some texts will take, told from a sample and a short calibration.
 
 Work is counted in floating point operations, which follow from the shape of the model and the lengths of
-the sequences; how many of them this machine does a second is measured on the sample's own text. What Spark
-adds is small where there is much to do and is not counted: reading, and the start of the workers.
+the sequences; how many of them this machine does a second is measured on the sample's own text. What comes
+before the first vector is measured too, by whoever has started Spark and read the sample; where there is
+little to do, it is nearly all.
 """
 
 from __future__ import annotations
@@ -53,10 +54,13 @@ class PlanOptions:
         Seconds for which the sample is embedded to see how fast this machine is.
     cores
         Cores to use here; 0 for all of this process.
+    start_s
+        Seconds that it took to start Spark and read the sample: a run begins with the same.
     """
 
     calibration_s: float = 10.0
     cores: int = 0
+    start_s: float = 0.0
 
 
 def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None) -> dict[str, Any]:
@@ -75,8 +79,9 @@ def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None)
     -------
     dict
         ``rows``, ``tokens``, ``tokens_a_row`` (mean, median, 95 %, longest), ``pieces``, ``windows``,
-        ``gflop``, ``machine`` (cores, features, ``gflop_per_s``, ``pieces_per_s``), ``expected_s`` here,
-        ``expected_s_100_cores``, ``output_bytes`` and ``spark`` (settings with their values).
+        ``gflop``, ``machine`` (cores, features, ``gflop_per_s``, ``pieces_per_s``), ``start_s`` (Spark and
+        the model), ``work_s`` here, ``expected_s`` here (both) and with 100 cores, ``output_bytes`` and
+        ``spark`` (settings with their values).
 
     Raises
     ------
@@ -94,13 +99,13 @@ def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None)
         msg = f"The sample of {len(sample.texts)} rows holds no words, so there is nothing to plan."
         raise InputError(msg)
     cores = options.cores or available_cores()
-    gflop_per_s, pieces_per_s = _calibrated(bundle, sample.texts, cores, options.calibration_s)
+    load_s, gflop_per_s, pieces_per_s = _calibrated(bundle, sample.texts, cores, options.calibration_s)
+    start_s = options.start_s + load_s
     scale = sample.scale
     gflop = scale * gflop_of(bundle.config, encoded)
-    expected_s = gflop / gflop_per_s
+    work_s = gflop / gflop_per_s
     words = np.array(encoded.words)
     tokens = round(scale * int(words.sum()))
-    spark_cores_s = expected_s * cores
     return {
         "rows": sample.rows,
         "sampled_rows": len(sample.texts),
@@ -120,10 +125,12 @@ def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None)
             "gflop_per_s": gflop_per_s,
             "pieces_per_s": pieces_per_s,
         },
-        "expected_s": expected_s,
-        "expected_s_100_cores": spark_cores_s / _CLUSTER_CORES,
+        "start_s": start_s,
+        "work_s": work_s,
+        "expected_s": start_s + work_s,
+        "expected_s_100_cores": start_s + work_s * cores / _CLUSTER_CORES,
         "output_bytes": tokens * bundle.manifest.dimension * _FLOAT_BYTES,
-        "spark": spark_settings(bundle, spark_cores_s),
+        "spark": spark_settings(bundle, work_s * cores, cores),
     }
 
 
@@ -154,8 +161,8 @@ def gflop_of(config: AlbertConfig, encoded: EncodedTexts) -> float:
     return float((linear * lengths + attention * lengths**2).sum()) / 1e9
 
 
-def spark_settings(bundle: Bundle, core_seconds: float) -> Mapping[str, str]:
-    """Return Spark settings for a cluster: memory for the workers, and parts of about a minute.
+def spark_settings(bundle: Bundle, core_seconds: float, cores: int) -> Mapping[str, str]:
+    """Return Spark settings for a cluster: memory for the workers, and parts of at most about a minute.
 
     Parameters
     ----------
@@ -163,6 +170,8 @@ def spark_settings(bundle: Bundle, core_seconds: float) -> Mapping[str, str]:
         The model.
     core_seconds
         All the work, on one core.
+    cores
+        Cores that want a part each, however short.
     """
     weights_mb = bundle.manifest.size_bytes / 1e6
     worker_mb = _WORKER_MB + _MB_A_WEIGHTS_MB * weights_mb
@@ -171,13 +180,20 @@ def spark_settings(bundle: Bundle, core_seconds: float) -> Mapping[str, str]:
         "spark.executor.cores": str(_EXECUTOR_CORES),
         "spark.task.cpus": "1",
         "spark.executor.memoryOverhead": f"{overhead_mb}m",
-        "--partitions": str(max(1, math.ceil(core_seconds / _TASK_S))),
+        "--partitions": str(max(cores, math.ceil(core_seconds / _TASK_S))),
     }
 
 
-def _calibrated(bundle: Bundle, texts: Sequence[str], cores: int, seconds: float) -> tuple[float, float]:
-    """Return GFLOP and pieces a second: the texts are embedded part by part until the time is up."""
+def _calibrated(
+    bundle: Bundle, texts: Sequence[str], cores: int, seconds: float
+) -> tuple[float, float, float]:
+    """Return seconds to load the model, and GFLOP and pieces a second.
+
+    The texts are embedded part by part until the time is up.
+    """
+    started_s = time.perf_counter()
     embedder = WordEmbedder.load(bundle.path, threads=cores)
+    load_s = time.perf_counter() - started_s
     embedder.embed(texts[:_WARM_UP_TEXTS])
     gflop, pieces, spent_s = 0.0, 0, 0.0
     for part in _parts(texts, _CHARACTERS_A_PART):
@@ -189,7 +205,7 @@ def _calibrated(bundle: Bundle, texts: Sequence[str], cores: int, seconds: float
         pieces += encoded.pieces
         if spent_s >= seconds:
             break
-    return gflop / spent_s, pieces / spent_s
+    return load_s, gflop / spent_s, pieces / spent_s
 
 
 def _parts(texts: Sequence[str], characters: int) -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -49,10 +50,12 @@ def plan(
 
     texts = TextSource(source, input_format, text_col)
     bundle = find_model(model)
+    started_s = time.perf_counter()
     with ERRORS.status("reading"), spark_session() as opened:
         drawn = sample_texts(texts.read(opened.spark), text_col, sample)
+        start_s = time.perf_counter() - started_s
     with ERRORS.status("embedding the sample"):
-        found = planned(bundle, drawn, PlanOptions(seconds, cores))
+        found = planned(bundle, drawn, PlanOptions(seconds, cores, start_s))
     OUTPUT.print(_table(found))
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -63,6 +66,7 @@ def _table(found: Mapping[str, Any]) -> Table:
     machine, tokens = found["machine"], found["tokens_a_row"]
     features = ", ".join(machine["cpu_features"]) or "no known features"
     spread = ", ".join(f"{name} {value:,.0f}" for name, value in tokens.items())
+    start, whole = (time_in_words(found[name]) for name in ("start_s", "expected_s"))
     rows = {
         "rows": f"{found['rows']:,}, {found['sampled_rows']:,} of them looked at",
         "tokens": f"{_about(found['tokens'])}; a row: {spread}",
@@ -70,7 +74,7 @@ def _table(found: Mapping[str, Any]) -> Table:
         "work": f"{_about(found['gflop'])} GFLOP",
         "this machine": f"{machine['cores']} cores ({features}): {machine['gflop_per_s']:,.1f} GFLOP/s, "
         f"{machine['pieces_per_s']:,.0f} pieces/s",
-        "time here": time_in_words(found["expected_s"]),
+        "time here": f"{whole}, {start} of it to start",
         "time on 100 such cores": time_in_words(found["expected_s_100_cores"]),
         "output": f"{size_in_words(found['output_bytes'])} of float32 vectors",
         "Spark": "\n".join(f"{name} {value}" for name, value in found["spark"].items()),

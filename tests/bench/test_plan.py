@@ -17,7 +17,7 @@ from sparkalbert.errors import InputError, ParamError
 from sparkalbert.ml.job.sample import TextSample
 from tests import tiny_bundle
 
-QUICK = PlanOptions(calibration_s=0.0, cores=1)
+QUICK = PlanOptions(calibration_s=0.0, cores=1, start_s=3.0)
 
 
 def sequences(*lengths):
@@ -57,17 +57,20 @@ def test_a_sample_is_scaled_to_all_of_it():
         assert many[name] == pytest.approx(1000 * whole[name]), name
     for found in (whole, many):
         machine = found["machine"]
-        assert found["expected_s"] == pytest.approx(found["gflop"] / machine["gflop_per_s"])
-        assert found["expected_s_100_cores"] == pytest.approx(found["expected_s"] / 100)
+        assert found["work_s"] == pytest.approx(found["gflop"] / machine["gflop_per_s"])
+        assert found["start_s"] > QUICK.start_s, "the model is loaded too"
+        assert found["expected_s"] == pytest.approx(found["start_s"] + found["work_s"])
+        assert found["expected_s_100_cores"] == pytest.approx(found["start_s"] + found["work_s"] / 100)
 
 
 def test_a_larger_model_wants_more_memory_and_more_work_more_parts():
     small, large = tiny_bundle.bundle(), tiny_bundle.bundle(intermediate_size=4096, hidden_size=512)
     overhead = "spark.executor.memoryOverhead"
-    memory = [int(spark_settings(one, 1)[overhead].rstrip("m")) for one in (small, large)]
+    memory = [int(spark_settings(one, 1, 1)[overhead].rstrip("m")) for one in (small, large)]
     assert memory[0] < memory[1]
-    assert spark_settings(small, 30)["--partitions"] == "1"
-    assert spark_settings(small, 3600)["--partitions"] == "60"
+    assert spark_settings(small, 30, 1)["--partitions"] == "1"
+    assert spark_settings(small, 30, 4)["--partitions"] == "4", "every core has a part"
+    assert spark_settings(small, 3600, 4)["--partitions"] == "60"
 
 
 def test_what_cannot_be_planned_is_said(tmp_path):
@@ -111,5 +114,5 @@ def test_a_real_run_takes_what_was_planned(spark, tmp_path, precision):
     started_s = time.perf_counter()
     out.write.format("noop").mode("overwrite").save()
     seconds = time.perf_counter() - started_s
-    print(f"\n{precision}: planned {found['expected_s']:.1f} s, took {seconds:.1f} s")
-    assert found["expected_s"] / 2 < seconds < 2 * found["expected_s"]
+    print(f"\n{precision}: planned {found['work_s']:.1f} s, took {seconds:.1f} s")
+    assert found["work_s"] / 2 < seconds < 2 * found["work_s"]
