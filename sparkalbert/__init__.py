@@ -7,7 +7,6 @@ and needs few of them.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,17 +46,23 @@ _HOMES = {
     "convert_checkpoint": "sparkalbert.convert",
 }
 
-try:
-    __version__ = version("sparkalbert")
-except PackageNotFoundError:  # sent to executors as a zip, without its metadata
-    __version__ = "unknown"
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("sparkalbert")
+    except PackageNotFoundError:  # sent to executors as a zip, without its metadata
+        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -49,6 +48,8 @@ def converter(kind: SourceKind) -> Callable[..., Bundle]:
     MissingDependencyError
         When the converter, or a package that it needs, is not installed.
     """
+    from importlib.metadata import entry_points
+
     found = list(entry_points(group=GROUP, name=kind))
     cause: ImportError | None = None
     if found:

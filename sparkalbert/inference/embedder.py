@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sparkalbert.annotations import Span
-from sparkalbert.bundle import Bundle, find_model
+from sparkalbert.bundle import Bundle
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.inference.batching import BatchingOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces, VectorOptions
 from sparkalbert.inference.pooling import Pooling
 from sparkalbert.inference.session import SessionOptions, available_cores, shared_session
 from sparkalbert.stage_times import STAGE_TIMES
-from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
+from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.encoding import (
     ENCODINGS,
     EncodedSentence,
@@ -29,6 +31,9 @@ from sparkalbert.text.encoding import (
     encode_token_list,
     encode_tokens,
 )
+
+if TYPE_CHECKING:
+    from sparkalbert.text import SentenceSplitter, WordTokenizer
 
 __all__ = ["EmbeddedText", "EmbedderOptions", "WordEmbedder"]
 
@@ -111,8 +116,6 @@ class WordEmbedder:
         special = SpecialPieces(self.tokenizer.cls_id, self.tokenizer.sep_id, self.tokenizer.pad_id)
         session = shared_session(bundle, self.options.session)
         self._engine = Engine(session, special, self.options.vectors, self.options.batching)
-        self._sentences = SentenceSplitter()
-        self._words = WordTokenizer()
 
     @classmethod
     def load(  # noqa: PLR0913 - keywords for people at a prompt
@@ -158,7 +161,22 @@ class WordEmbedder:
             vectors=VectorOptions(pooling, tuple(layers), max_sentence_length),
             session=SessionOptions(threads=threads or available_cores(), device=device),
         )
+        from sparkalbert.bundle import find_model
+
         return cls(find_model(str(model)), options)
+
+    @cached_property
+    def _sentences(self) -> SentenceSplitter:
+        """Spark's workers are given sentences and words, and need not load what finds them."""
+        from sparkalbert.text import SentenceSplitter
+
+        return SentenceSplitter()
+
+    @cached_property
+    def _words(self) -> WordTokenizer:
+        from sparkalbert.text import WordTokenizer
+
+        return WordTokenizer()
 
     @property
     def dimension(self) -> int:
