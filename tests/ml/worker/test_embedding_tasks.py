@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark import TaskContext
 
 from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorSizes, WordEmbedder
 from sparkalbert.ml.worker.distribution import ModelHandle
@@ -65,6 +66,20 @@ def test_a_process_keeps_its_model():
     assert model().load() is model().load()
     assert model().load() is not model(encoding="token").load()
     assert model().load()._engine.session is model(encoding="token").load()._engine.session
+
+
+@pytest.mark.parametrize(
+    ("cpus", "set_to", "expected"), [(1, None, 1), (3, None, 3), (3, 2, 2), (0, None, 1)]
+)
+def test_threads_follow_the_cores_of_a_task_unless_set(monkeypatch, cpus, set_to, expected):
+    context = TaskContext()
+    context._cpus = cpus
+    monkeypatch.setattr(TaskContext, "_taskContext", context)
+    bundle = tiny_bundle.bundle()
+    handle = ModelHandle("tiny", bundle.digest, str(bundle.path))
+    session = WorkerModel(handle, EmbedderOptions(), set_to).load()._engine.session
+    assert session.options.threads == expected
+    assert not session.options.spinning
 
 
 def test_a_model_that_is_nowhere_is_named(spark, tmp_path):
