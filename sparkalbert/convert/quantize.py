@@ -49,6 +49,14 @@ the same, a zero point of its own for every row        0.00017                 0
 the same, 8-bit activations                            0.00006                 0.9997
 =====================================================  ======================  ==========
 
+A later checkpoint of that shape, 4,360 words of news: mean cosine 0.99976 and worst 0.9988 in the last layer,
+0.99976 to 0.99978 in each of the four, so depth costs nothing here; 96.7 % of the words have the same
+nearest word, and of ten nearest 9.84 are the same. Over tweets, reviews and texts made to be difficult the
+mean is 0.9995 to 0.9998 and the worst 0.996.
+
+Speed of one term against float32, 256 pieces in sentences of 32, one thread, in turns: xlarge 3.8 times with
+VNNI and 2.0 times with the AVX2 kernels of the same ONNX Runtime, base 3.1 and 1.7 times.
+
 Tried there and left out:
 
 - correcting each layer's bias by the mean error on other text: 0.0011, no gain; what is left differs from
