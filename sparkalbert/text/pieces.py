@@ -34,7 +34,9 @@ _SPACE: Final = "▁"
 _BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
 _UNKNOWN: Final = "\ue000"  # for private use: no vocabulary has it, no normalization changes it
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
-_CACHED_TOKENS: Final = 65_536
+_CACHED_TOKENS: Final = 32_768
+"""They take 32 MB."""
+
 _LONGEST_CACHED_TOKEN: Final = 64
 
 

@@ -276,6 +276,17 @@ def test_results_cannot_be_changed_by_accident():
                 array[0] = 7
 
 
+def test_tokens_are_remembered_within_bounds():
+    tokenizer = pickle.loads(pickle.dumps(TOKENIZER))  # one that no other test has used
+    tokenizer.encode_token("a" * 65)
+    remembered = tokenizer._encode_short_token.cache_info
+    assert remembered().currsize == 0
+    for number in range(33_000):
+        tokenizer.encode_token(f"t{number}")
+    assert remembered().currsize == remembered().maxsize == 32_768
+    assert tokenizer.encode_token("t32999") is tokenizer.encode_token("t32999")
+
+
 def test_threads_share_a_tokenizer():
     texts = [f"the river {number}, 9,000, café {'bridge ' * (number % 7)}" for number in range(400)]
     alone = [TOKENIZER.encode(text).ids.tolist() for text in texts]

@@ -72,9 +72,8 @@ def test_a_process_keeps_its_model():
     ("cpus", "set_to", "expected"), [(1, None, 1), (3, None, 3), (3, 2, 2), (0, None, 1)]
 )
 def test_threads_follow_the_cores_of_a_task_unless_set(monkeypatch, cpus, set_to, expected):
-    context = TaskContext()
-    context._cpus = cpus
-    monkeypatch.setattr(TaskContext, "_taskContext", context)
+    monkeypatch.setattr(TaskContext, "_taskContext", None)  # a new one becomes this process's own
+    TaskContext()._cpus = cpus
     bundle = tiny_bundle.bundle()
     handle = ModelHandle("tiny", bundle.digest, str(bundle.path))
     session = WorkerModel(handle, EmbedderOptions(), set_to).load()._engine.session
