@@ -184,8 +184,8 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
-        "Resident memory that one Python worker may take, in MB. It sizes calls, groups of rows and output, "
-        "and a model that does not fit is refused before any job. No bound unless set.",
+        "Resident memory that a Python worker may take for this model, in MB. It sizes calls, groups of rows "
+        "and output, and a model that does not fit is refused before any job. No bound unless set.",
         TypeConverters.toInt,
     )
     threads = declare_param(
