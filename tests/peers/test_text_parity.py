@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.ml import Pipeline
+from pyspark.sql import functions as F
 
 from tests.known_differences import SENTENCES, TOKENS
 from tests.peers import random_texts
@@ -58,11 +59,24 @@ def test_cleanup_modes(mode, theirs, ours, few_texts):
 
 @pytest.mark.parametrize("params", random_texts.sentence_settings(20, SEED), ids=str)
 def test_sentence_settings(params, theirs, ours, few_documents):
+    damaged = damaged_by_theirs(params, theirs, few_documents)
+    assert len(damaged) <= 2
+    documents = few_documents.filter(~F.col("id").isin(damaged))
     found, expected = (
-        with_params(annotators(home)[1], params).transform(few_documents) for home in (ours, theirs)
+        with_params(annotators(home)[1], params).transform(documents) for home in (ours, theirs)
     )
     assert_same_schema(found, expected)
     assert column(found, "sentence") == column(expected, "sentence")
+
+
+def damaged_by_theirs(params, theirs, documents):
+    """Ids of texts of which theirs loses a custom bound: a known difference, told by its begin of -1."""
+    rules = {name: value for name, value in params.items() if name.startswith(("custom", "use", "detect"))}
+    if "customBounds" not in rules:
+        return []
+    sentences = with_params(annotators(theirs)[1], rules).transform(documents)
+    lost = sentences.filter(F.exists("sentence", lambda one: one["begin"] < 0))
+    return [row.id for row in lost.select("id").collect()]
 
 
 @pytest.mark.parametrize("params", random_texts.token_settings(24, SEED), ids=str)
