@@ -24,8 +24,9 @@ pipeline.write().overwrite().save(path + "/pipeline")
 model = Pipeline.load(path + "/pipeline").fit(data)
 model.write().overwrite().save(path + "/model")
 """
-# One sentence a row and one row a partition: Spark NLP pads nothing then.
-TEXTS = ["Rare Hendrix song draft sells for almost a million", "she sings 🙂 in the big house", "no", ""]
+# Words that begin with a piece of their own: the model sees the same whether they are encoded alone or in
+# their sentence. Six pieces each: Spark NLP pads nothing then.
+TEXTS = ["she sings in the big house", "I love the big red house", "the old man walked to market", ""]
 
 
 def run(imports, spark, folder, data, path):
@@ -36,7 +37,7 @@ def run(imports, spark, folder, data, path):
 
 @pytest.fixture(scope="module")
 def data(spark):
-    return spark.createDataFrame([(text,) for text in TEXTS], "text string").repartition(len(TEXTS)).cache()
+    return spark.createDataFrame([(text,) for text in TEXTS], "text string").coalesce(1).cache()
 
 
 def test_only_the_import_lines_differ(spark, model_folder, data, tmp_path):
