@@ -57,7 +57,7 @@ def distill(
     vocab_size: Annotated[int, typer.Option(help="Pieces of a vocabulary that is trained.")] = 11_520,
     embedding_size: Annotated[int, typer.Option(help="Numbers in the table of pieces.")] = 128,
     hidden_size: Annotated[int, typer.Option(help="Numbers in a vector.")] = 256,
-    num_hidden_layers: Annotated[int, typer.Option(help="How often the layer is applied.")] = 4,
+    num_hidden_layers: Annotated[int, typer.Option(help="How often the layer is applied.")] = 6,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU if there is one.")] = None,
     seed: Annotated[int, typer.Option(help="Of order, samples and weights.")] = 0,
 ) -> None:

@@ -54,19 +54,17 @@ _MOST_PHRASES: Final = 6_000
 _PHRASE_WORDS: Final = 2
 _WORD: Final = re.compile(r"[a-z]+")
 _LONGEST_CHOICE: Final = 350
-_RARE_ENTRIES: Final = 6_000
-_EXAMPLES: Final = 40_000
-_ENTRIES: Final = 16_000
+_RARE_ENTRIES: Final = 70_000
 # What is read whole is modern or well edited prose; of the rest a sample keeps the student's world wide.
 _STUDENT_SHARES: Final = {
-    "sotu": 37_000,
-    "factbook": 14_000,
-    "webster": 3_000,
-    "python": 1_000,
-    "postgresql": 600,
-    "moby-dick": 1_500,
-    "jargon": 1_500,
-    "devil": 700,
+    "sotu": 43_200,
+    "factbook": 28_600,
+    "webster": 15_000,
+    "python": 6_000,
+    "postgresql": 3_000,
+    "moby-dick": 5_500,
+    "jargon": 5_500,
+    "devil": 2_700,
 }
 
 
@@ -319,10 +317,7 @@ def _wordnet_choice(folder: Path, common: set[str], choose: random.Random) -> tu
         examples += texts
         known = [word for word in words if word.lower() in common]
         (frequent if known else rare).append(entry(choose, known or words))
-    drawn = ((examples, _EXAMPLES), (frequent, _ENTRIES))
-    return list(
-        chain.from_iterable(choose.sample(texts, min(share, len(texts))) for texts, share in drawn)
-    ), rare
+    return examples + frequent, rare
 
 
 def _shuffled(choose: random.Random, texts: list[str]) -> list[str]:

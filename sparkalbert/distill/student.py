@@ -29,7 +29,7 @@ class StudentConfig:
     vocab_size: int = 11_520
     embedding_size: int = 128
     hidden_size: int = 256
-    num_hidden_layers: int = 4
+    num_hidden_layers: int = 6
     num_attention_heads: int = 4
     intermediate_size: int = 1024
     max_position_embeddings: int = 512
