@@ -12,10 +12,11 @@ import sentencepiece
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sparkalbert.errors import CheckpointError, ParamError, TextError
+from sparkalbert.errors import ParamError, TextError
 from sparkalbert.text.normalization import NormalizationOptions, normalize
 from sparkalbert.text.pieces import PieceTokenizer
 from tests import tiny_vocabulary
+from tests.text.offsets import check_offsets
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 REAL_VOCABULARY = SHARED / "albert-spiece.model"
@@ -105,19 +106,6 @@ def reference_pieces(text, options):
 @cache
 def with_options(options):
     return PieceTokenizer(tiny_vocabulary.model_bytes(), options)
-
-
-def check_offsets(text, pieces):
-    offsets = pieces.offsets
-    assert offsets.shape == (len(pieces), 2)
-    assert offsets.dtype == pieces.ids.dtype == np.int64
-    assert ((offsets >= 0) & (offsets <= len(text))).all()
-    begins, ends = offsets.T
-    assert (begins <= ends).all()
-    assert (np.diff(begins) >= 0).all()
-    shows = np.array([bool(piece.strip("▁")) for piece in pieces.pieces], dtype=bool)
-    assert np.array_equal(ends > begins, shows)
-    assert (np.diff(ends[shows]) >= 0).all()
 
 
 @settings(deadline=None, max_examples=300)
@@ -292,59 +280,6 @@ def test_threads_share_a_tokenizer():
     alone = [TOKENIZER.encode(text).ids.tolist() for text in texts]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda text: TOKENIZER.encode(text).ids.tolist(), texts)) == alone
-
-
-def train(**settings_of_a_vocabulary):
-    class Sink:
-        data = b""
-
-        def write(self, data):
-            self.data += data
-
-    sink = Sink()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(tiny_vocabulary.TEXT.lower().splitlines()),
-        model_writer=sink,
-        vocab_size=400,
-        hard_vocab_limit=False,
-        minloglevel=3,
-        num_threads=1,
-        **settings_of_a_vocabulary,
-    )
-    return sink.data
-
-
-SPECIALS = {"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1, "control_symbols": ["[CLS]", "[SEP]"]}
-
-
-def test_a_vocabulary_that_keeps_spaces_at_the_end_works_too():
-    tokenizer = PieceTokenizer(train(treat_whitespace_as_suffix=True, **SPECIALS))
-    text = "The  river was (high)"
-    pieces = tokenizer.encode(text)
-    check_offsets(text, pieces)
-    shown = [
-        (piece, text[begin:end]) for piece, (begin, end) in zip(pieces.pieces, pieces.offsets, strict=True)
-    ]
-    assert [stretch.lower() for _, stretch in shown] == [piece.strip("▁") for piece, _ in shown]
-    assert not tokenizer._vocabulary.keeps_ascii
-
-
-def test_a_vocabulary_without_alberts_special_pieces_is_refused():
-    with pytest.raises(CheckpointError, match=r"(?s)tokens\.model.*2 problems.*\[CLS\] is missing.*\[SEP\]"):
-        PieceTokenizer(train(pad_id=0, unk_id=1, bos_id=-1, eos_id=-1), source="tokens.model")
-
-
-def test_a_vocabulary_of_bytes_is_refused():
-    with pytest.raises(CheckpointError, match="spells unknown characters in bytes"):
-        PieceTokenizer(train(byte_fallback=True, **SPECIALS))
-
-
-@pytest.mark.parametrize("content", [b"", b"no model at all", b"version https://git-lfs.github.com/spec/v1"])
-def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content):
-    path = tmp_path / "spiece.model"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"spiece\.model is no SentencePiece model"):
-        PieceTokenizer.load(path)
 
 
 def test_the_package_does_not_load_sentencepiece_before_it_is_needed():
