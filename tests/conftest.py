@@ -119,6 +119,7 @@ def _settings(folder: Path) -> dict[str, str]:
     if _has_connect():
         settings["spark.plugins"] = _CONNECT_PLUGIN
         settings["spark.connect.grpc.binding.address"] = "127.0.0.1"
+        settings["spark.connect.progress.reportInterval"] = "100ms"  # small jobs report, too
         settings["spark.connect.grpc.binding.port"] = str(_free_port())
     return settings
 

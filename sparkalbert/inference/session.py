@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -225,6 +226,7 @@ def _providers(device: str) -> list[Any]:
 
 
 _sessions: OrderedDict[tuple[str, SessionOptions], EncoderSession] = OrderedDict()
+_in_use: WeakValueDictionary[tuple[str, SessionOptions], EncoderSession] = WeakValueDictionary()
 _sessions_lock = threading.Lock()
 
 
@@ -232,14 +234,16 @@ def shared_session(bundle: Bundle, options: SessionOptions) -> EncoderSession:
     """Return this process's session for a bundle, loading it on first use.
 
     The key is the bundle's content and the options, so a reused Spark worker that is handed another
-    GPU gets another session. The two sessions used last are kept.
+    GPU gets another session. The two sessions used last are kept, and any that somebody still holds is
+    shared rather than loaded again.
     """
     key = (bundle.digest, options)
     with _sessions_lock:
-        session = _sessions.get(key)
+        session = _in_use.get(key)
         if session is None:
-            session = _sessions[key] = EncoderSession(bundle, options)
-            while len(_sessions) > _KEPT_SESSIONS:
-                _sessions.popitem(last=False)
+            session = _in_use[key] = EncoderSession(bundle, options)
+        _sessions[key] = session
         _sessions.move_to_end(key)
+        while len(_sessions) > _KEPT_SESSIONS:
+            _sessions.popitem(last=False)
         return session

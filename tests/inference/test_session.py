@@ -1,10 +1,13 @@
 """What a session makes of a graph, asked of ONNX Runtime itself."""
 
+import gc
+import weakref
+
 import onnx
 import onnxruntime
 import pytest
 
-from sparkalbert.inference.session import _SLOWER_FUSIONS, SessionOptions, _settings
+from sparkalbert.inference.session import _SLOWER_FUSIONS, SessionOptions, _settings, shared_session
 from tests import tiny_bundle
 
 
@@ -34,3 +37,14 @@ def test_layer_norms_stay_what_they_are(tmp_path, precision):
 def test_left_alone_they_would_be_fused_into_what_is_slower(tmp_path):
     found = optimized_operators(tiny_bundle.bundle(), tmp_path / "optimized.onnx", None)
     assert found.count("SkipLayerNormalization") == 2
+
+
+def test_a_session_that_is_held_is_shared_and_others_are_let_go():
+    bundle = tiny_bundle.bundle()
+    held = shared_session(bundle, SessionOptions(threads=1))
+    unheld = weakref.ref(shared_session(bundle, SessionOptions(threads=2)))
+    for threads in (3, 4):
+        shared_session(bundle, SessionOptions(threads=threads))
+    assert shared_session(bundle, SessionOptions(threads=1)) is held
+    gc.collect()
+    assert unheld() is None
