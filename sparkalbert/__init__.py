@@ -1,59 +1,97 @@
 """ALBERT token embeddings on Apache Spark: one token in, one vector out, always the same vector.
 
-The names below are loaded when they are first used, because a Spark worker imports this package too
-and needs few of them.
+The names below are imported when they are first used, because a Spark worker imports this package too and needs few of
+them.
+
+Words that have one meaning throughout the project:
+
+token
+    A word or punctuation mark, as the Tokenizer finds it. Every token has one vector.
+piece
+    A subword of ALBERT's SentencePiece vocabulary. A token has zero or more pieces.
+sentence
+    What the SentenceDetector finds; the context in which a token's vector is computed.
+window
+    A part of a sentence that fits into the model. Long sentences are covered by overlapping windows.
+batch
+    The sequences of one forward pass. An *Arrow batch* is what Spark hands to a worker at a time.
+bundle
+    The model folder that sparkalbert runs: graph, weights, vocabulary, configuration, manifest with checksums.
+pack
+    A bundle in one file, on its way to other machines.
+stage
+    A step of a Spark ML pipeline.
+phase
+    A part of a worker's time: load, tokenize, batch, run, pool, emit.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from sparkalbert.convert import convert_checkpoint
-    from sparkalbert.inference import WordEmbedder
     from sparkalbert.ml import (
         AlbertEmbeddings,
+        Annotation,
+        ChunkEmbeddings,
+        Doc2Chunk,
         DocumentAssembler,
         EmbeddingsFinisher,
+        Finisher,
         LightPipeline,
+        NGramGenerator,
         SentenceDetector,
+        SentenceEmbeddings,
         Tokenizer,
+        TokenizerModel,
+        binary_to_array,
+        start,
     )
+    from sparkalbert.models import find_model
     from sparkalbert.vectors import binary_to_numpy
+    from sparkalbert.word_embedder import EmbeddedText, WordEmbedder
 
 __all__ = [
     "AlbertEmbeddings",
+    "Annotation",
+    "ChunkEmbeddings",
+    "Doc2Chunk",
     "DocumentAssembler",
+    "EmbeddedText",
     "EmbeddingsFinisher",
+    "Finisher",
     "LightPipeline",
+    "NGramGenerator",
     "SentenceDetector",
+    "SentenceEmbeddings",
     "Tokenizer",
+    "TokenizerModel",
     "WordEmbedder",
+    "binary_to_array",
     "binary_to_numpy",
     "convert_checkpoint",
+    "find_model",
+    "start",
 ]
 
-_HOMES = {
-    "AlbertEmbeddings": "sparkalbert.ml",
-    "DocumentAssembler": "sparkalbert.ml",
-    "EmbeddingsFinisher": "sparkalbert.ml",
-    "LightPipeline": "sparkalbert.ml",
-    "SentenceDetector": "sparkalbert.ml",
-    "Tokenizer": "sparkalbert.ml",
-    "WordEmbedder": "sparkalbert.inference",
-    "binary_to_numpy": "sparkalbert.vectors",
-    "convert_checkpoint": "sparkalbert.convert",
-}
+_lazy_attribute, _lazy_names = lazy_attributes(
+    __name__,
+    {
+        **dict.fromkeys(__all__, "sparkalbert.ml"),
+        "EmbeddedText": "sparkalbert.word_embedder",
+        "WordEmbedder": "sparkalbert.word_embedder",
+        "binary_to_numpy": "sparkalbert.vectors",
+        "convert_checkpoint": "sparkalbert.convert",
+        "find_model": "sparkalbert.models",
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return _version()
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(_HOMES[name]), name)
+    return _version() if name == "__version__" else _lazy_attribute(name)
 
 
 def _version() -> str:
@@ -66,4 +104,4 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return [*_lazy_names(), "__version__"]

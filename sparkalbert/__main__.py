@@ -1,25 +1,26 @@
 """The ``sparkalbert`` command, also as ``python -m sparkalbert``.
 
-All it does itself is to say what is missing where the command's packages are not installed.
+The command itself is :mod:`sparkalbert.cli`; without its packages, one line says how to install them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 __all__ = ["main"]
 
-_NEEDED = {"click", "rich", "typer"}
+_REQUIRED: Final = {"click", "rich", "typer"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code of the command line: 0, 1 after an error, 2 for wrong usage.
+    """Run the command line and return its exit code, see :func:`sparkalbert.cli.run`.
 
     Parameters
     ----------
     arguments
-        The words after ``sparkalbert``; those of this process by default.
+        The words after ``sparkalbert``; by default those of this process.
 
     Examples
     --------
@@ -31,13 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from sparkalbert.cli import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in _NEEDED:
+        if missing not in _REQUIRED:
             raise
-        print(  # noqa: T201 - there is no rich to print with
-            f"The sparkalbert command needs {missing}: pip install 'sparkalbert[cli]'", file=sys.stderr
+        print(  # noqa: T201 - rich may be what is missing
+            f"The sparkalbert command requires {missing}: pip install 'sparkalbert[cli]'", file=sys.stderr
         )
         return 1
+    _accept_any_text()
     return run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _accept_any_text() -> None:
+    """Print characters that the output's encoding lacks as escapes; a file name may contain any bytes."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

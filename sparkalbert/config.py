@@ -1,7 +1,7 @@
 """ALBERT's configuration, read from a Hugging Face ``config.json`` and checked as a whole.
 
 Keys keep their Hugging Face names. Keys that do not change the numbers of a forward pass (dropout,
-``net_structure_type``, ``gap_size`` ...) are ignored. It knows nothing about weights or graphs.
+``net_structure_type``, ``gap_size`` ...) are ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "max_position_embeddings": (3, 65_536),
     "type_vocab_size": (1, 1_024),
 }
-"""Sensible bounds: xxlarge is far inside, a hostile file that asks for terabytes is far outside."""
+"""Smallest and largest values: xxlarge is far inside, a hostile file that requests terabytes is far outside."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AlbertConfig:
     Raises
     ------
     ConfigError
-        When values are out of bounds or contradict each other; every problem is listed.
+        If values are out of bounds or contradict each other; every problem is listed.
 
     Examples
     --------
@@ -115,21 +115,19 @@ class AlbertConfig:
         Parameters
         ----------
         values
-            The parsed file; unknown keys are ignored, missing ones take Hugging Face's defaults.
+            The parsed file; unknown keys are ignored, missing keys take Hugging Face's defaults.
         source
             Name used in messages.
 
         Raises
         ------
         ConfigError
-            When ``model_type`` is not ``albert``, or a value has the wrong type or cannot work.
+            If ``model_type`` is not ``albert``, or a value has the wrong type or is out of bounds.
         """
         model_type = values.get("model_type", "albert")
         problems = [] if model_type == "albert" else [f"model_type is {model_type!r}, expected 'albert'"]
         if values.get("position_embedding_type", "absolute") != "absolute":
-            problems.append(
-                f"position_embedding_type is {values['position_embedding_type']!r}, expected 'absolute'"
-            )
+            problems.append(f"position_embedding_type is {values['position_embedding_type']!r}, expected 'absolute'")
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         problems += _type_problems(known)
         if not problems:
@@ -146,14 +144,14 @@ class AlbertConfig:
         Raises
         ------
         ConfigError
-            When the file is missing, is not a JSON object, or describes no ALBERT.
+            If the file is missing, is not a JSON object, or does not describe an ALBERT.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror}); a checkpoint or bundle needs its config.json."
+            msg = f"{path} cannot be read ({error.strerror}); a checkpoint or bundle requires its config.json."
             raise ConfigError(msg) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = f"{path} is not valid JSON: {error}"
             raise ConfigError(msg) from error
         if not isinstance(values, dict):
@@ -185,7 +183,7 @@ def _range_problems(config: AlbertConfig) -> list[str]:
     if not 0 < config.layer_norm_eps < 1:
         problems.append(f"layer_norm_eps is {config.layer_norm_eps}, expected a number between 0 and 1")
     if config.hidden_act not in ACTIVATIONS:
-        problems.append(f"hidden_act is {config.hidden_act!r}, known are {', '.join(ACTIVATIONS)}")
+        problems.append(f"hidden_act is {config.hidden_act!r}, expected one of {', '.join(ACTIVATIONS)}")
     return problems
 
 
@@ -193,12 +191,10 @@ def _shape_problems(config: AlbertConfig) -> list[str]:
     problems = []
     if config.num_attention_heads > 0 and config.hidden_size % config.num_attention_heads:
         problems.append(
-            f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
-            f"{config.num_attention_heads}"
+            f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads {config.num_attention_heads}"
         )
     if config.num_hidden_groups > config.num_hidden_layers:
         problems.append(
-            f"num_hidden_groups {config.num_hidden_groups} exceeds "
-            f"num_hidden_layers {config.num_hidden_layers}"
+            f"num_hidden_groups {config.num_hidden_groups} exceeds num_hidden_layers {config.num_hidden_layers}"
         )
     return problems

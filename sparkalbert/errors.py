@@ -1,25 +1,25 @@
-"""The errors of sparkalbert: one tree, and each one is also the builtin a caller would expect.
+"""The errors of sparkalbert: one tree, and each one is also the builtin that a caller would expect.
 
 ::
 
     SparkAlbertError
-    ├── ConfigError (ValueError)             config.json or tokenizer_config.json says what no ALBERT can be
+    ├── ConfigError (ValueError)             config.json or tokenizer_config.json does not describe an ALBERT
     ├── CheckpointError (ValueError)         a checkpoint folder cannot be converted
     ├── BundleError (ValueError)             a bundle folder is damaged, incomplete or too new
-    ├── VerificationError (ValueError)       a bundle computes other numbers than its weights say
-    ├── ModelNotFoundError (LookupError)     a name or path leads to no model
-    ├── DownloadError (OSError)              a model could not be fetched
-    ├── InputError (OSError)                 texts cannot be read from where they were said to be
-    ├── OutputError (OSError)                a result cannot be written where it was asked for
+    ├── VerificationError (ValueError)       a bundle computes other numbers than its weights require
+    ├── ModelNotFoundError (LookupError)     there is no model of that name or path
+    ├── DownloadError (OSError)              a model cannot be downloaded
+    ├── InputError (OSError)                 texts cannot be read
+    ├── OutputError (OSError)                a result cannot be written
     ├── TextError (ValueError)               a text is not valid Unicode
-    ├── ParamError (ValueError)              a Param or option has a value that cannot work
+    ├── ParamError (ValueError)              a Param or option has an invalid value
     ├── ParamTypeError (TypeError)           a Param or option has a value of the wrong type
     ├── ColumnError (ValueError)             a DataFrame column is missing or of the wrong type
     ├── InferenceError (RuntimeError)        the engine failed while computing
     └── MissingDependencyError (ImportError) an optional package is not installed
 
-A message says what was expected, what was found and what to do about it. No message ever holds the
-user's text: a position stands in its place.
+A message says what was expected, what was found and what to do about it. It never contains the user's text; it gives
+a position instead.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SparkAlbertError(Exception):
 
 
 class ConfigError(SparkAlbertError, ValueError):
-    """A configuration file says what no ALBERT can be; the message lists every problem."""
+    """A configuration file does not describe an ALBERT; the message lists every problem."""
 
 
 class CheckpointError(SparkAlbertError, ValueError):
@@ -66,27 +66,27 @@ class VerificationError(SparkAlbertError, ValueError):
 
 
 class ModelNotFoundError(SparkAlbertError, LookupError):
-    """A model name or path leads to no model; the message lists the known names."""
+    """There is no model of that name or path; the message lists the known names."""
 
 
 class DownloadError(SparkAlbertError, OSError):
-    """A model could not be fetched: no network, offline mode, or the hub refused."""
+    """A model cannot be downloaded: no network, offline mode, a refusal of the Hub, or a damaged file."""
 
 
 class InputError(SparkAlbertError, OSError):
-    """Texts cannot be read: the path, its format or a column is not what was said."""
+    """Texts cannot be read: the path does not exist, or its format or a column is not the one that was named."""
 
 
 class OutputError(SparkAlbertError, OSError):
-    """A result cannot be written where it was asked for; nothing was overwritten."""
+    """A result cannot be written; nothing was overwritten."""
 
 
 class TextError(SparkAlbertError, ValueError):
-    """A text is not valid Unicode, for instance because it holds a lone surrogate."""
+    """A text is not valid Unicode, for instance because it contains a lone surrogate."""
 
 
 class ParamError(SparkAlbertError, ValueError):
-    """A Param or option has a value that cannot work; the message names it and the valid ones."""
+    """A Param or option has an invalid value; the message names it and the valid values."""
 
 
 class ParamTypeError(SparkAlbertError, TypeError):

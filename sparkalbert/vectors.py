@@ -1,46 +1,85 @@
-"""Vectors that were stored as bytes, back in NumPy; for programs that read Parquet without Spark.
+"""Vectors as NumPy arrays: read back from bytes, and compared by cosine.
 
-A vector's bytes are its numbers as little-endian float32, one after the other and nothing else. Spark has
-:func:`sparkalbert.ml.binary_to_array` for the same.
+The bytes of a vector are its numbers as little-endian float32, one after the other and nothing else. The Spark
+function for the same is :func:`sparkalbert.binary_to_array`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.arrays import Float32Array
 from sparkalbert.errors import ParamError
 
-__all__ = ["binary_to_numpy"]
+__all__ = ["binary_to_numpy", "cosine_similarity", "unit_vectors"]
+
+Floats = TypeVar("Floats", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
-def binary_to_numpy(vectors: Iterable[bytes]) -> npt.NDArray[np.float32]:
+def unit_vectors(vectors: Floats) -> Floats:
+    """Return vectors scaled to length 1; zero vectors stay zero.
+
+    Parameters
+    ----------
+    vectors
+        ``[n, dimension]``.
+    """
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit
+
+
+def cosine_similarity(first: Floats, second: Floats) -> Floats:
+    """Return the cosine of each pair of vectors; 0 for a zero vector.
+
+    Parameters
+    ----------
+    first, second
+        ``[n, dimension]`` and ``[m, dimension]``.
+
+    Returns
+    -------
+    ndarray
+        ``[n, m]``.
+
+    Examples
+    --------
+    >>> cosine_similarity(np.array([[1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 1.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+    cosines: Floats = unit_vectors(first) @ unit_vectors(second).T
+    return cosines
+
+
+def binary_to_numpy(vectors: Iterable[bytes]) -> Float32Array:
     """Return vectors as an array.
 
     Parameters
     ----------
     vectors
-        The bytes of each: one cell of a column written with ``vectorFormat`` ``binary``, as pandas, pyarrow
-        (``to_pylist``) and Spark's rows give it. All vectors have one length.
+        The bytes of each vector: one cell of a column written with ``vectorFormat`` ``binary``, as pandas, pyarrow
+        (``to_pylist``) and Spark's rows return it. All vectors have the same length.
 
     Returns
     -------
     ndarray
-        float32 ``[vectors, dimension]``, writable; ``[0, 0]`` for none.
+        float32 ``[vectors, dimension]``, writable; ``[0, 0]`` without vectors.
 
     Raises
     ------
     ParamError
-        When the lengths differ or are not those of float32 numbers.
+        If the lengths differ or are not multiples of 4.
 
     Examples
     --------
     >>> binary_to_numpy([bytes.fromhex("0000803f00000040")]).tolist()
     [[1.0, 2.0]]
 
-    A column of a pandas frame becomes one array for each row::
+    A column of a pandas frame becomes one array per row::
 
         frame["vectors"] = frame["vectors"].map(binary_to_numpy)
     """

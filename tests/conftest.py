@@ -6,8 +6,10 @@ its duration, and a Connect test sees nothing of the classic half.
 """
 
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from sparkalbert.inference.model import MODELS
+from sparkalbert.storage.homes import HOME_VARIABLE
 
 # A shared machine stalls now and then; how long an example took says nothing about its result.
 settings.register_profile("sparkalbert", deadline=None)
@@ -25,9 +30,19 @@ _CONNECT_PLUGIN = "org.apache.spark.sql.connect.SparkConnectPlugin"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "filterwarnings", "ignore:PySpark does not yet fully support pandas:FutureWarning"
-    )
+    # Models are cached in a folder of this run, by this process and by Spark's workers.
+    os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="sparkalbert-tests-")
+    config.addinivalue_line("filterwarnings", "ignore:PySpark does not yet fully support pandas:FutureWarning")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ[HOME_VARIABLE], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _empty_model_cache() -> None:
+    """Each test starts without models that another test left loaded in this process."""
+    MODELS.clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,15 @@
 """Every known text on which the annotators deliberately differ from Spark NLP 5.5.3.
 
-Of SentenceDetector and Tokenizer its result there is no stretch of the text: characters are lost or turned
-into others, half an emoji is a token, or the job fails. Here a result always is a stretch of the text.
-`real` was asked of the real one.
+On these texts the results of its SentenceDetector and Tokenizer are not parts of the text: characters are lost or
+replaced, half an emoji is a token, or the job fails. Here a result is always a part of the text. `real` was recorded
+from Spark NLP itself.
 """
 
 from typing import Any, NamedTuple
 
 
 class Difference(NamedTuple):
-    """`real` and `ours` are begin, end and result of each annotation, `real` the error where it fails."""
+    """A text and its annotations: begin, end and result of each. `real` is the error if Spark NLP fails."""
 
     text: str
     params: dict[str, Any]
@@ -23,13 +23,9 @@ SENTENCES = [
     Difference("'a'\\ b. c", {}, [(-1, 4, "'a' b."), (8, 8, "c")], [(0, 6, "'a'\\ b."), (8, 8, "c")]),
     # Its internal marks, box-drawing and private-use characters, become full stops or vanish.
     Difference("x\u2554y. z", {}, [(-1, 2, "x.y."), (5, 5, "z")], [(0, 3, "x\u2554y."), (5, 5, "z")]),
-    Difference(
-        "one\uf057. two.", {}, [(-1, 2, "one."), (6, 9, "two.")], [(0, 4, "one\uf057."), (6, 9, "two.")]
-    ),
+    Difference("one\uf057. two.", {}, [(-1, 2, "one."), (6, 9, "two.")], [(0, 4, "one\uf057."), (6, 9, "two.")]),
     # A custom bound behind a closing single quote is protected: it cuts nothing and is left out.
-    Difference(
-        "'Go.'\n(No. x)", {"customBounds": ["\n"]}, [(-1, 10, "'Go.'(No. x)")], [(0, 12, "'Go.'\n(No. x)")]
-    ),
+    Difference("'Go.'\n(No. x)", {"customBounds": ["\n"]}, [(-1, 10, "'Go.'(No. x)")], [(0, 12, "'Go.'\n(No. x)")]),
     Difference(
         "See 'Go.'-- and x. b",
         {"customBounds": ["--"]},

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from sparkalbert.inference import EmbedderOptions
-from sparkalbert.ml.worker.distribution import ModelHandle
-from sparkalbert.ml.worker.embedding_tasks import TokenListTask, WorkerModel
+from sparkalbert.ml.worker.embedding_tasks import TokenListTask
+from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
 from tests import tiny_bundle
 
 WHAT_IS_LOADED = """
@@ -55,14 +55,25 @@ def test_the_package_alone_loads_nothing_heavy(module):
     assert not loaded_by(module) & (HEAVY | OPTIONAL)
 
 
-def test_the_engine_needs_neither_spark_nor_the_converter():
-    loaded = loaded_by("sparkalbert.inference")
+def test_the_engine_loads_neither_spark_nor_the_converter():
+    loaded = loaded_by("sparkalbert.inference.embedder")
     assert not loaded & OPTIONAL
     assert "numpy" in loaded
 
 
+def test_an_embedder_without_spark_loads_no_spark():
+    loaded = loaded_by("sparkalbert.word_embedder")
+    assert not loaded & OPTIONAL
+    assert not loaded & {"pandas", "pyarrow"}
+
+
+@pytest.mark.parametrize("module", ["sparkalbert.bundle", "sparkalbert.storage.folders", "sparkalbert.bundle.packs"])
+def test_installing_a_model_takes_the_standard_library_only(module):
+    assert not loaded_by(module) & (HEAVY | OPTIONAL)
+
+
 @pytest.mark.parametrize("module", ["sparkalbert.ml", "sparkalbert.ml.worker.embedding_tasks"])
-def test_the_stages_need_no_converter_and_no_terminal(module):
+def test_the_stages_load_neither_the_converter_nor_the_terminal(module):
     assert not loaded_by(module) & (OPTIONAL - {"pyspark"})
 
 
@@ -70,9 +81,8 @@ def test_the_command_line_starts_without_spark_and_the_engine():
     assert not loaded_by("sparkalbert.cli") & (HEAVY | OPTIONAL - {"rich", "typer"})
 
 
-def test_a_worker_loads_what_it_runs_and_no_more(tmp_path):
-    bundle = tiny_bundle.bundle()
-    model = WorkerModel(ModelHandle("tiny", bundle.digest, str(bundle.path)), EmbedderOptions())
+def test_a_worker_loads_only_what_it_runs(tmp_path):
+    model = WorkerModel(ModelHandle.in_place(tiny_bundle.bundle()), EmbedderOptions())
     column = pa.array([["a", "river"]], pa.list_(pa.string()))
     (tmp_path / "task").write_bytes(pickle.dumps((TokenListTask(model), (column,))))
     command = [sys.executable, "-c", WHAT_A_TASK_LOADS, str(tmp_path / "task")]
@@ -81,6 +91,5 @@ def test_a_worker_loads_what_it_runs_and_no_more(tmp_path):
     ours = {name for name in loaded if name.startswith("sparkalbert.")}
     assert "sparkalbert.inference.engine" in ours
     assert not {name for name in ours if name.startswith(("sparkalbert.convert", "sparkalbert.ml.stages"))}
-    assert not ours & {f"sparkalbert.bundle.{name}" for name in ("conversion", "hub", "names", "resolve")}
-    assert not ours & {f"sparkalbert.text.{name}" for name in ("java_regex", "sentences", "tokens")}
+    assert not {name for name in ours if name.startswith(("sparkalbert.models", "sparkalbert.text.segmentation"))}
     assert not loaded & {"importlib.metadata", "email.message", "difflib", "sympy", *OPTIONAL}

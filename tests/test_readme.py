@@ -34,9 +34,7 @@ def test_the_python_examples_run_one_after_the_other(tmp_path):
 def test_every_make_target_it_names_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    named = set(
-        re.findall(r"\bmake ([a-z-]+)", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)]))
-    )
+    named = set(re.findall(r"\bmake ([a-z-]+)", " ".join([*blocks("sh"), *re.findall(r"`([^`\n]+)`", README)])))
     assert {"demo", "test", "help"} <= named <= targets
 
 

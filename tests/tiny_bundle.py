@@ -1,4 +1,4 @@
-"""Tiny bundles converted for real, once a process for each shape and precision."""
+"""Tiny real bundles, converted once per process for each shape and precision."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="tiny-bundles-")
 
 @cache
 def checkpoint(**config_overrides: Any) -> Path:
-    """The checkpoint behind :func:`bundle`."""
+    """Return the checkpoint that :func:`bundle` converts."""
     name = "-".join(f"{key}-{value}" for key, value in sorted(config_overrides.items())) or "plain"
     return tiny_checkpoint.write(Path(_FOLDER.name) / name, **config_overrides)
 
 
 def bundle(precision: Precision = "fp32", **config_overrides: Any) -> Bundle:
-    """A bundle of a seeded tiny checkpoint."""
+    """Return the bundle of a seeded tiny checkpoint."""
     return _converted(checkpoint(**config_overrides), precision)
 
 

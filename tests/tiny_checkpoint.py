@@ -1,7 +1,7 @@
 """Seeded random ALBERT checkpoints, small enough to convert in milliseconds.
 
-Every number comes from NumPy's PCG64, so the bytes are the same on every machine. Weights are large
-enough for attention and activations to leave their linear range.
+Every number comes from NumPy's PCG64, so the bytes are the same on every machine. The weights are so large that
+attention and activations leave their linear range.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def tiny_config(**overrides: Any) -> AlbertConfig:
 
 
 def random_tensors(config: AlbertConfig, *, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
-    """Tensors as Hugging Face's AlbertModel names them, pooler included.
+    """Return tensors under the names of Hugging Face's AlbertModel, pooler included.
 
-    Names and shapes are written out here on their own, so that a wrong table in the converter shows.
+    Names and shapes are written out here independently, so that an error in the converter's table is found.
     """
     hidden, narrow, wide = config.hidden_size, config.embedding_size, config.intermediate_size
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -85,7 +85,7 @@ def random_tensors(config: AlbertConfig, *, seed: int = 0) -> dict[str, npt.NDAr
 
 
 def checksum(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
-    """sha256 over names and bytes, for golden files to name the weights they belong to."""
+    """Return the sha256 of names and bytes, by which golden files identify their weights."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())

@@ -1,7 +1,7 @@
-"""A small vocabulary of ALBERT's kind, trained from the text below in a fraction of a second.
+"""A small vocabulary like ALBERT's, trained on the text below in a fraction of a second.
 
-Special pieces have ALBERT's ids, and so do the symbols ALBERT's authors put in by hand. Training is
-deterministic; every test run trains once per process.
+Special pieces have ALBERT's ids, and so do the symbols that ALBERT's authors added by hand. Training is deterministic
+and happens once per process.
 """
 
 import io
@@ -12,7 +12,7 @@ import sentencepiece
 
 VOCABULARY_SIZE = 300
 
-# A vocabulary needs some hundreds of words that repeat; numbers before commas make pieces like `9,`.
+# Training requires some hundreds of words that repeat; numbers before commas become pieces such as `9,`.
 TEXT = """
 The river was high in the spring of 1999, and the people of the town could not cross it.
 In 1999, 2000, 2001, 2009, and 2019, the bridge was closed for the whole of the winter.
@@ -55,10 +55,10 @@ After the storm the whole village helped to repair the roof of the church and th
 
 @cache
 def model_bytes() -> bytes:
-    """The vocabulary as the bytes of a ``spiece.model``."""
+    """Return the vocabulary as the bytes of a ``spiece.model``."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        # Only what occurs twice can become a piece.
+        # Only character sequences that occur twice can become pieces.
         sentence_iterator=iter(2 * TEXT.lower().strip().splitlines()),
         model_writer=model,
         model_type="unigram",
@@ -79,7 +79,7 @@ def model_bytes() -> bytes:
 
 
 def write(folder: str | Path) -> Path:
-    """Write the vocabulary to ``folder/spiece.model`` and return that path; the folder is made."""
+    """Write the vocabulary to ``folder/spiece.model`` and return that path; the folder is created."""
     path = Path(folder) / "spiece.model"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model_bytes())

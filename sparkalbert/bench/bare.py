@@ -1,8 +1,8 @@
-"""The limit: ONNX Runtime and nothing else, fed the same pieces in calls as full as serves it best.
+"""The limit: ONNX Runtime alone, given the same pieces in batches of the size that is fastest for it.
 
-Sequences are encoded beforehand, sorted by length and cut into calls; nothing is pooled or kept. What the
-machine likes best is measured, not assumed: one process with a thread for each core against one process
-for each core, and the number of pieces in a call.
+Sequences are encoded beforehand, sorted by length and cut into batches; nothing is pooled or kept. What is fastest on
+this machine is measured: one process with a thread per core or one process per core, and the number of pieces per
+batch.
 """
 
 from __future__ import annotations
@@ -16,47 +16,50 @@ from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from sparkalbert.bench.sequences import encode_texts
+from sparkalbert.arrays import Int64Array
 from sparkalbert.bundle import Bundle
 from sparkalbert.inference import BatchingOptions, EncoderSession, SessionOptions
-from sparkalbert.inference.batching import pad, plan_calls
-from sparkalbert.inference.layers import layer_weights
+from sparkalbert.inference.batching import pad, plan_batches
+from sparkalbert.inference.pooling import layer_weights
+from sparkalbert.inference.sequences import encode_texts
 from sparkalbert.text import PieceTokenizer
 
-__all__ = ["BareContender", "Split"]
+__all__ = ["BareSystem", "Split"]
 
-Int64Array = npt.NDArray[np.int64]
-
-_FIRST_CALL_PIECES: Final = 512
-_OTHER_CALL_PIECES: Final = (256, 1024)
-_TRIAL_PIECES: Final = 1024
-"""Pieces of a trial, for each core."""
+_FIRST_PIECES_PER_BATCH: Final = 512
+_OTHER_PIECES_PER_BATCH: Final = (256, 1024)
+_TRIAL_PIECES_PER_CORE: Final = 1024
 
 
 @dataclass(frozen=True)
 class Split:
-    """How the cores are used.
+    """How the cores are divided.
 
     Attributes
     ----------
     processes, threads
-        Processes, and threads in each.
-    call_pieces
-        Most pieces in a call, padding included.
+        Number of processes, and of threads in each.
+    pieces_per_batch
+        Largest number of pieces in a batch, padding included.
+
+    Examples
+    --------
+    >>> str(Split(2, 1, 512))
+    'processes: 2, threads in each: 1, pieces per batch: 512'
     """
 
     processes: int
     threads: int
-    call_pieces: int
+    pieces_per_batch: int
 
     def __str__(self) -> str:
-        """Return it in words."""
-        return f"{self.processes} processes x {self.threads} threads, {self.call_pieces} pieces a call"
+        return (
+            f"processes: {self.processes}, threads in each: {self.threads}, pieces per batch: {self.pieces_per_batch}"
+        )
 
 
-class BareContender:
+class BareSystem:
     """ONNX Runtime at its best.
 
     Parameters
@@ -64,11 +67,11 @@ class BareContender:
     bundle
         Folder of the model.
     texts, warm_up_texts
-        What is embedded, and a little of it.
+        The texts to embed, and a small part of them.
     cores
-        Cores to use.
+        Number of cores to use.
     split
-        ``[processes, threads, call_pieces]``; None to try out which is fastest.
+        ``[processes, threads, pieces_per_batch]``; None to search the fastest.
     """
 
     def __init__(
@@ -81,86 +84,82 @@ class BareContender:
     ) -> None:
         self._bundle = bundle
         opened = Bundle.open(bundle)
-        self._sequences, self._warm_up = (
-            encode_texts(opened, some).sequences for some in (texts, warm_up_texts)
-        )
+        self._sequences, self._warm_up = (encode_texts(opened, some).sequences for some in (texts, warm_up_texts))
         self._cores = cores
         self._split = None if split is None else Split(*split)
-        self._facts: dict[str, Any] = {}
+        self._measurements: dict[str, Any] = {}
 
     def load(self) -> dict[str, Any]:
-        """Find the best split and open its sessions."""
-        split = self._split or self._best_split()
-        self._runner = _Runner(self._bundle, split)
-        load_s = self._runner.load()
+        """Find the fastest split and open its sessions."""
+        split = self._split or self._fastest_split()
+        self._pool = _SessionPool(self._bundle, split)
+        load_s = self._pool.load()
         return {"settings": str(split), "load_s": load_s}
 
     def warm_up(self) -> None:
         """Run a few sequences on every process; there are no words to count."""
-        for _ in range(self._runner.split.processes):
-            self._runner.run(self._warm_up)
+        for _ in range(self._pool.split.processes):
+            self._pool.run(self._warm_up)
 
     def embed(self) -> None:
         """Run every sequence."""
-        self._facts = self._runner.run(self._sequences)
+        self._measurements = self._pool.run(self._sequences)
 
-    def facts(self) -> dict[str, Any]:
-        """Return calls, and pieces with and without padding."""
-        return self._facts
+    def measurements(self) -> dict[str, Any]:
+        """Return the number of batches, and of pieces with and without padding."""
+        return self._measurements
 
-    def _best_split(self) -> Split:
-        """Try ways to use the cores, then sizes of calls; each on the same part of the text."""
+    def _fastest_split(self) -> Split:
+        """Try divisions of the cores, then batch sizes; each on the same part of the text."""
         splits = dict.fromkeys(
-            (Split(self._cores, 1, _FIRST_CALL_PIECES), Split(1, self._cores, _FIRST_CALL_PIECES))
+            (Split(self._cores, 1, _FIRST_PIECES_PER_BATCH), Split(1, self._cores, _FIRST_PIECES_PER_BATCH))
         )
         seconds = {split: self._trial_s(split) for split in splits}
         best = min(seconds, key=seconds.__getitem__)
-        for call_pieces in _OTHER_CALL_PIECES:
-            split = Split(best.processes, best.threads, call_pieces)
+        for pieces_per_batch in _OTHER_PIECES_PER_BATCH:
+            split = Split(best.processes, best.threads, pieces_per_batch)
             seconds[split] = self._trial_s(split)
         return min(seconds, key=seconds.__getitem__)
 
     def _trial_s(self, split: Split) -> float:
-        runner = _Runner(self._bundle, split)
+        pool = _SessionPool(self._bundle, split)
         try:
-            runner.load()
+            pool.load()
             lengths = np.cumsum([len(sequence) for sequence in self._sequences])
-            some = self._sequences[: int(np.searchsorted(lengths, _TRIAL_PIECES * self._cores)) + 1]
+            count = int(np.searchsorted(lengths, _TRIAL_PIECES_PER_CORE * self._cores)) + 1
             started_s = time.perf_counter()
-            runner.run(some)
+            pool.run(self._sequences[:count])
             return time.perf_counter() - started_s
         finally:
-            runner.close()
+            pool.close()
 
 
-class _Runner:
-    """Processes with a session each; calls go to whichever is free, the longest first."""
+class _SessionPool:
+    """Processes with one session each. A batch goes to any process that is free, long sequences first."""
 
     def __init__(self, bundle: str, split: Split) -> None:
         self.split = split
         self._pad_id = PieceTokenizer.load(Bundle.open(bundle).path).pad_id
-        self._pool = ProcessPoolExecutor(
-            split.processes, get_context("spawn"), _open_session, (bundle, split.threads)
-        )
+        self._pool = ProcessPoolExecutor(split.processes, get_context("spawn"), _open_session, (bundle, split.threads))
 
     def load(self) -> float:
-        """Wait until every session is open and return the seconds that the slowest took."""
+        """Wait until every session is open and return the seconds that the slowest one took."""
         return max(self._pool.map(_load_s, range(self.split.processes)))
 
     def run(self, sequences: Sequence[Int64Array]) -> dict[str, Any]:
         """Run sequences and return what was counted."""
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-        planned = list(plan_calls(lengths, BatchingOptions(self._call_pieces(lengths))))
-        calls = [pad([sequences[index] for index in call], self._pad_id) for call in reversed(planned)]
-        list(self._pool.map(_run, calls))
-        slots = sum(ids.size for ids, _ in calls)
-        return {"calls": len(calls), "pieces": int(lengths.sum()), "slots": slots}
+        planned = list(plan_batches(lengths, BatchingOptions(self._pieces_per_batch(lengths))))
+        batches = [pad([sequences[index] for index in batch], self._pad_id) for batch in reversed(planned)]
+        list(self._pool.map(_run, batches))
+        slots = sum(ids.size for ids, _ in batches)
+        return {"batches": len(batches), "pieces": int(lengths.sum()), "slots": slots}
 
-    def _call_pieces(self, lengths: Int64Array) -> int:
-        """Return a size of calls that gives every process as many of them: a short text has few."""
-        total, most = int(lengths.sum()), self.split.call_pieces
-        calls = self.split.processes * math.ceil(total / (self.split.processes * most))
-        return min(most, math.ceil(total / calls) + int(lengths.max()))
+    def _pieces_per_batch(self, lengths: Int64Array) -> int:
+        """Return a batch size that gives every process equally many batches, because a short text has few."""
+        total, limit = int(lengths.sum()), self.split.pieces_per_batch
+        batches = self.split.processes * math.ceil(total / (self.split.processes * limit))
+        return min(limit, math.ceil(total / batches) + int(lengths.max()))
 
     def close(self) -> None:
         """End the processes."""
@@ -180,9 +179,9 @@ def _open_session(bundle: str, threads: int) -> None:
 
 
 def _load_s(_: int) -> float:
-    time.sleep(0.2)  # so that the other processes get one each
+    time.sleep(0.2)  # so that each of the other processes gets a task too
     return float(_process["load_s"])
 
 
-def _run(call: tuple[Int64Array, Int64Array]) -> None:
-    _process["session"].run(*call, _process["weights"])
+def _run(batch: tuple[Int64Array, Int64Array]) -> None:
+    _process["session"].run(*batch, _process["weights"])

@@ -1,7 +1,4 @@
-"""A whole run: text and models, contenders, rounds, and the record of all of it.
-
-It puts the parts together and decides which contenders take part.
-"""
+"""A whole run: it prepares the text and the models, runs the systems in rounds and returns the record."""
 
 from __future__ import annotations
 
@@ -11,21 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sparkalbert.bench.contender import Entry
-from sparkalbert.bench.machine import available_cores, machine_facts
 from sparkalbert.bench.materials import Materials, prepare_materials
 from sparkalbert.bench.news_text import news_paragraphs
-from sparkalbert.bench.record import REFERENCE, text_facts, whole_record
-from sparkalbert.bench.rounds import Tell, run_rounds
-from sparkalbert.bench.sequences import encode_texts
+from sparkalbert.bench.record import SPARK_NLP_DEFAULTS, text_facts, whole_record
+from sparkalbert.bench.rounds import Notify, run_rounds
+from sparkalbert.bench.system import Spec
 from sparkalbert.bundle import Precision
 from sparkalbert.convert.spark_nlp_export import export_spark_nlp
 from sparkalbert.errors import ParamError
+from sparkalbert.inference.sequences import encode_texts
+from sparkalbert.machine import available_cores, machine_facts
 
 __all__ = ["KINDS", "BenchOptions", "run_benchmark"]
 
 KINDS: Final = ("bare", "embedder", "pipeline", "naive_udf", "spark_nlp")
-_WARM_UP_ROWS_A_CORE: Final = 2
+_WARM_UP_ROWS_PER_CORE: Final = 2
 
 
 @dataclass(frozen=True)
@@ -35,25 +32,30 @@ class BenchOptions:
     Attributes
     ----------
     model
-        As :func:`~sparkalbert.bench.materials.prepare_materials` takes it.
+        The model, see :func:`~sparkalbert.bench.materials.prepare_materials`.
     precisions
-        ``fp32``, ``int8`` or both. The naive UDF runs in fp32 only, Spark NLP in fp32 at least.
+        ``fp32``, ``int8`` or both. The naive UDF runs in fp32 only.
     words
-        How much of the built-in text.
+        Length of the built-in text.
     texts
-        Texts to use in its place.
+        Texts to use instead of the built-in text.
     rounds
-        How often each contender runs; the median counts.
+        How often each system runs; the median counts.
     cores
-        Cores to use; 0 for all of this process.
+        Number of cores to use; 0 for all cores that this process may use.
     kinds
-        The contenders, of :data:`KINDS`.
+        The systems, of :data:`KINDS`.
     bare_split
-        ``(processes, threads, pieces a call)`` of the bare ONNX Runtime; None to find the best one.
+        ``(processes, threads, pieces per batch)`` of bare ONNX Runtime; None to search the fastest.
     spark_nlp_python, spark_nlp_jars
-        Spark NLP's interpreter, and a folder of its jars (empty: from Maven).
+        Interpreter of an environment with Spark NLP, and a folder with its jars (empty: from Maven).
     spark_nlp_settings
-        Pairs of batch size and ONNX threads to try beside its defaults.
+        Pairs of batch size and ONNX threads to try in addition to Spark NLP's defaults.
+
+    Raises
+    ------
+    ParamError
+        If an option is invalid.
     """
 
     model: str
@@ -71,65 +73,65 @@ class BenchOptions:
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
-            msg = f"contenders are {', '.join(self.kinds) or 'none'}, expected some of {', '.join(KINDS)}."
+            msg = f"systems is {', '.join(self.kinds) or 'empty'}, expected some of {', '.join(KINDS)}."
             raise ParamError(msg)
-        for name in ("rounds", "words"):
-            if getattr(self, name) < 1:
-                msg = f"{name} is {getattr(self, name)}, expected at least 1."
+        for name, minimum in (("rounds", 1), ("words", 1), ("cores", 0)):
+            if getattr(self, name) < minimum:
+                msg = f"{name} is {getattr(self, name)}, expected at least {minimum}."
                 raise ParamError(msg)
 
 
-def run_benchmark(options: BenchOptions, tell: Tell) -> dict[str, Any]:
+def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     """Run a comparison and return its record, see :func:`~sparkalbert.bench.record.whole_record`.
 
     Parameters
     ----------
     options
         What to compare.
-    tell
-        Told what is going on, for a person who waits.
+    notify
+        Called with what runs now.
 
     Raises
     ------
     InferenceError
-        When a contender fails.
+        If a system fails.
     ModelNotFoundError
-        When the model's name leads nowhere.
+        If there is no such model.
+    ParamError
+        If the model is an imported graph.
     """
-    with tempfile.TemporaryDirectory(prefix="sparkalbert-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="sparkalbert-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        tell(f"preparing {options.model}")
+        notify(f"preparing {options.model}")
         materials = prepare_materials(options.model, options.precisions, folder)
         texts = list(options.texts) or news_paragraphs(options.words)
-        entries = list(_entries(options, materials, texts, folder))
+        specs = list(_specs(options, materials, texts, folder))
         encoded = encode_texts(materials.bundles[options.precisions[0]], texts)
-        outcomes = run_rounds(entries, options.rounds, tell)
-        return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), outcomes)
+        results = run_rounds(specs, options.rounds, notify)
+        return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), results)
 
 
-def _entries(
-    options: BenchOptions, materials: Materials, texts: Sequence[str], folder: Path
-) -> Iterator[Entry]:
+def _specs(options: BenchOptions, materials: Materials, texts: Sequence[str], folder: Path) -> Iterator[Spec]:
     cores = options.cores or available_cores()
-    warm_up = sorted(texts, key=len)[len(texts) // 2 :][: _WARM_UP_ROWS_A_CORE * cores]
+    warm_up = sorted(texts, key=len)[len(texts) // 2 :][: _WARM_UP_ROWS_PER_CORE * cores]
     work = {"texts": list(texts), "warm_up_texts": warm_up, "cores": cores}
     for precision in options.precisions:
         looped = {**work, "bundle": str(materials.bundles[precision].path)}
         if "bare" in options.kinds:
             unrolled = {**work, "bundle": str(materials.unrolled[precision].path)}
-            for form, arguments in (("loop", looped), ("unrolled", unrolled)):
-                yield Entry(
-                    f"bare-{form}-{precision}",
+            for graph, arguments in (("loop", looped), ("unrolled", unrolled)):
+                yield Spec(
+                    f"bare-{graph}-{precision}",
                     "bare",
                     precision,
-                    f"bare ONNX Runtime, {form}",
+                    f"bare ONNX Runtime, {graph}",
                     {**arguments, "split": options.bare_split},
                 )
         if "embedder" in options.kinds:
-            yield Entry(f"embedder-{precision}", "embedder", precision, "WordEmbedder", looped)
+            yield Spec(f"embedder-{precision}", "embedder", precision, "WordEmbedder", looped)
         if "pipeline" in options.kinds:
             for sink in ("noop", "parquet"):
-                yield Entry(
+                yield Spec(
                     f"pipeline-{sink}-{precision}",
                     "pipeline",
                     precision,
@@ -137,47 +139,38 @@ def _entries(
                     {**looped, "sink": sink, "folder": str(folder / f"vectors-{precision}")},
                     process=f"pipeline-{precision}",
                 )
-    yield from _others(options, materials, work, folder)
-
-
-def _others(
-    options: BenchOptions, materials: Materials, work: dict[str, Any], folder: Path
-) -> Iterator[Entry]:
     if "naive_udf" in options.kinds:
         arguments = {**work, "checkpoint": str(materials.checkpoint)}
-        yield Entry("naive_udf", "naive_udf", "fp32", "pandas UDF around torch", arguments)
+        yield Spec("naive_udf", "naive_udf", "fp32", "pandas UDF around torch", arguments)
     if "spark_nlp" in options.kinds:
-        yield from _spark_nlp(options, materials, work, folder)
+        for precision in options.precisions:
+            yield from _spark_nlp(options, materials, precision, work, folder)
 
 
 def _spark_nlp(
-    options: BenchOptions, materials: Materials, work: dict[str, Any], folder: Path
-) -> Iterator[Entry]:
-    """Yield it in fp32, which is the measure of all others, and in the precisions that are compared."""
+    options: BenchOptions, materials: Materials, precision: Precision, work: dict[str, Any], folder: Path
+) -> Iterator[Spec]:
+    """Yield Spark NLP with its defaults and with every other setting."""
+    name = f"{SPARK_NLP_DEFAULTS}-{precision}"
     if not options.spark_nlp_python:
-        missing = "no Python with spark-nlp was named (--spark-nlp)"
-        yield Entry(REFERENCE, "spark_nlp", "fp32", "Spark NLP, defaults", {}, missing=missing)
+        missing = "no Python with spark-nlp was given (--spark-nlp)"
+        yield Spec(name, "spark_nlp", precision, "Spark NLP, defaults", {}, missing=missing)
         return
-    dials: list[tuple[int | None, int | None]] = [(None, None), *options.spark_nlp_settings]
-    precisions: list[Precision] = ["fp32", *(one for one in options.precisions if one != "fp32")]
-    for precision in precisions:
-        exported = export_spark_nlp(
-            materials.checkpoint, folder / f"spark-nlp-{precision}", precision=precision
+    exported = export_spark_nlp(materials.checkpoint, folder / f"spark-nlp-{precision}", precision=precision)
+    arguments = {
+        **work,
+        "model": str(exported),
+        "dimension": materials.dimension,
+        "jars": options.spark_nlp_jars,
+    }
+    python = options.spark_nlp_python
+    yield Spec(name, "spark_nlp", precision, "Spark NLP, defaults", arguments, python=python)
+    for batch_size, threads in options.spark_nlp_settings:
+        yield Spec(
+            f"spark_nlp-{batch_size}x{threads}-{precision}",
+            "spark_nlp",
+            precision,
+            f"Spark NLP, batch {batch_size}, threads {threads}",
+            {**arguments, "batch_size": batch_size, "onnx_threads": threads},
+            python=python,
         )
-        arguments = {
-            **work,
-            "model": str(exported),
-            "dimension": materials.dimension,
-            "jars": options.spark_nlp_jars,
-        }
-        for batch_size, threads in dials:
-            dial = "default" if batch_size is None else f"{batch_size}x{threads}"
-            settings = "defaults" if batch_size is None else f"batch {batch_size}, threads {threads}"
-            yield Entry(
-                f"spark_nlp-{dial}-{precision}",
-                "spark_nlp",
-                precision,
-                f"Spark NLP, {settings}",
-                {**arguments, "batch_size": batch_size, "onnx_threads": threads},
-                python=options.spark_nlp_python,
-            )

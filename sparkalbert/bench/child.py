@@ -1,7 +1,7 @@
-"""The process a contender lives in: it is told what to do in lines of JSON, and answers in lines of JSON.
+"""The process that a system runs in. It reads requests and writes answers as lines of JSON.
 
-Nothing is imported but what the contender needs, so that Spark NLP's environment need not have ours. The
-clock is read here, around :meth:`embed` alone, the same for every contender.
+It imports only what the system needs, because the environment of Spark NLP does not have our dependencies. The time
+is measured here, around :meth:`.System.embed` alone and the same way for every system.
 """
 
 from __future__ import annotations
@@ -13,55 +13,55 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
-from sparkalbert.bench.contender import Contender
-from sparkalbert.bench.machine import memory_peaks
+from sparkalbert.bench.system import System
 from sparkalbert.errors import MissingDependencyError
+from sparkalbert.machine import memory_peaks
 
 __all__ = ["make", "serve"]
 
 
-def make(kind: str, arguments: Mapping[str, Any]) -> Contender:
-    """Return a contender by its kind.
+def make(kind: str, arguments: Mapping[str, Any]) -> System:
+    """Return a system by its kind.
 
     Raises
     ------
     MissingDependencyError
-        When this environment lacks what it needs.
+        If this environment lacks a package that the system needs.
     """
     return _KINDS[kind](**arguments)
 
 
-def _bare(**arguments: Any) -> Contender:
-    from sparkalbert.bench.bare import BareContender
+def _bare(**arguments: Any) -> System:
+    from sparkalbert.bench.bare import BareSystem
 
-    return BareContender(**arguments)
-
-
-def _embedder(**arguments: Any) -> Contender:
-    from sparkalbert.bench.embedder import EmbedderContender
-
-    return EmbedderContender(**arguments)
+    return BareSystem(**arguments)
 
 
-def _pipeline(**arguments: Any) -> Contender:
-    from sparkalbert.ml.bench.pipeline import PipelineContender
+def _embedder(**arguments: Any) -> System:
+    from sparkalbert.bench.embedder import EmbedderSystem
 
-    return PipelineContender(**arguments)
-
-
-def _naive_udf(**arguments: Any) -> Contender:
-    from sparkalbert.ml.bench.naive_udf import NaiveUdfContender
-
-    return NaiveUdfContender(**arguments)
+    return EmbedderSystem(**arguments)
 
 
-def _spark_nlp(**arguments: Any) -> Contender:
-    from sparkalbert.ml.bench.spark_nlp import SparkNlpContender
+def _pipeline(**arguments: Any) -> System:
+    from sparkalbert.ml.bench.pipeline import PipelineSystem
 
-    return SparkNlpContender(**arguments)
+    return PipelineSystem(**arguments)
 
 
-_KINDS: Final[Mapping[str, Callable[..., Contender]]] = {
+def _naive_udf(**arguments: Any) -> System:
+    from sparkalbert.ml.bench.naive_udf import NaiveUdfSystem
+
+    return NaiveUdfSystem(**arguments)
+
+
+def _spark_nlp(**arguments: Any) -> System:
+    from sparkalbert.ml.bench.spark_nlp import SparkNlpSystem
+
+    return SparkNlpSystem(**arguments)
+
+
+_KINDS: Final[Mapping[str, Callable[..., System]]] = {
     "bare": _bare,
     "embedder": _embedder,
     "naive_udf": _naive_udf,
@@ -71,43 +71,50 @@ _KINDS: Final[Mapping[str, Callable[..., Contender]]] = {
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Answer requests until there are no more.
+    """Answer requests until the input ends.
 
     Parameters
     ----------
     requests
         Lines ``{"do": "prepare", "name", "kind", "arguments"}`` and ``{"do": "run", "name"}``.
     answers
-        Takes a line for each.
+        Receives one line per request.
     """
-    contenders: dict[str, Contender] = {}
+    systems: dict[str, System] = {}
     for line in requests:
         request = json.loads(line)
         try:
-            answer = _answer(request, contenders)
+            answer = _answer(request, systems)
         except MissingDependencyError as error:
             answer = {"skipped": str(error)}
-        except Exception as error:  # noqa: BLE001 - the parent tells a person
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+        except Exception as error:  # noqa: BLE001 - the parent process reports it
+            answer = {"failed": _reason(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def _answer(request: Mapping[str, Any], contenders: dict[str, Contender]) -> dict[str, Any]:
+def _reason(error: Exception) -> str:
+    """Return the reason of a failure, without the stack traces that Spark puts into messages."""
+    from sparkalbert.ml.failures import is_spark_failure, job_error
+
+    return str(job_error(error)) if is_spark_failure(error) else f"{type(error).__name__}: {error}"
+
+
+def _answer(request: Mapping[str, Any], systems: dict[str, System]) -> dict[str, Any]:
     name = request["name"]
     if request["do"] == "prepare":
-        contender = contenders[name] = make(request["kind"], request["arguments"])
-        return {**contender.load(), "warm_up_vectors": contender.warm_up()}
-    contender = contenders[name]
-    contender.warm_up()
+        system = systems[name] = make(request["kind"], request["arguments"])
+        return {**system.load(), "warm_up_vectors": system.warm_up()}
+    system = systems[name]
+    system.warm_up()
     started_s = time.perf_counter()
-    contender.embed()
+    system.embed()
     seconds = time.perf_counter() - started_s
-    return {"seconds": seconds, "memory": memory_peaks(), "facts": dict(contender.facts())}
+    return {"seconds": seconds, "memory_mib": memory_peaks(), "measurements": dict(system.measurements())}
 
 
 def _main() -> None:
-    """Keep the real standard output for answers: Spark and its children print where they like."""
+    """Serve on the real standard output; what Spark and its children print there goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

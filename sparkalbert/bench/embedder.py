@@ -1,4 +1,4 @@
-"""The contender without Spark: WordEmbedder in one process, with a thread for each core."""
+"""The system without Spark: WordEmbedder in one process, with one thread per core."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sparkalbert.inference import WordEmbedder
-from sparkalbert.stage_times import STAGE_TIMES, StageTimes
+from sparkalbert.timings import TIMINGS, Timings
+from sparkalbert.word_embedder import WordEmbedder
 
-__all__ = ["EmbedderContender"]
+__all__ = ["EmbedderSystem"]
 
 
-class EmbedderContender:
+class EmbedderSystem:
     """``WordEmbedder.embed`` on all texts at once.
 
     Parameters
@@ -21,43 +21,43 @@ class EmbedderContender:
     bundle
         Folder of the model.
     texts, warm_up_texts
-        What is embedded, and a little of it.
+        The texts to embed, and a small part of them.
     cores
-        Threads of a call.
+        Number of threads of a forward pass.
     """
 
     def __init__(self, bundle: str, texts: Sequence[str], warm_up_texts: Sequence[str], cores: int) -> None:
         self._bundle = bundle
         self._texts, self._warm_up_texts = texts, warm_up_texts
         self._cores = cores
-        self._before = StageTimes()
+        self._before = Timings()
 
     def load(self) -> dict[str, Any]:
         """Load the model."""
         started_s = time.perf_counter()
         self._embedder = WordEmbedder.load(self._bundle, threads=self._cores)
         return {
-            "settings": f"1 process, {self._cores} threads, defaults",
+            "settings": f"processes: 1, threads: {self._cores}, defaults",
             "load_s": time.perf_counter() - started_s,
         }
 
     def warm_up(self) -> int:
-        """Embed a few texts."""
-        words = self._embedder.embed(self._warm_up_texts)
-        self._before = StageTimes(**asdict(STAGE_TIMES))
-        return sum(len(text.tokens) for text in words)
+        """Embed a few texts and return the number of vectors."""
+        embedded = self._embedder.embed(self._warm_up_texts)
+        self._before = Timings(**asdict(TIMINGS))
+        return sum(map(len, embedded))
 
     def embed(self) -> None:
         """Embed all texts."""
         self._embedder.embed(self._texts)
 
-    def facts(self) -> dict[str, Any]:
+    def measurements(self) -> dict[str, Any]:
         """Return what was counted since the warm-up."""
-        before, after = self._before, STAGE_TIMES
+        before, after = self._before, TIMINGS
         return {
-            "seconds": {stage: after.seconds[stage] - before.seconds[stage] for stage in after.seconds},
-            "calls": after.calls - before.calls,
+            "seconds": {phase: after.seconds[phase] - before.seconds[phase] for phase in after.seconds},
+            "batches": after.batches - before.batches,
             "pieces": after.pieces - before.pieces,
             "slots": after.slots - before.slots,
-            "stage_cores": 1,
+            "phase_cores": 1,
         }

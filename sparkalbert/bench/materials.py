@@ -1,7 +1,6 @@
-"""The models of a run: one set of weights in every form that a contender needs.
+"""The models of a run: the same weights in every form that a system needs.
 
-The weights are a checkpoint's, a bundle's, or random ones in a published shape. It converts and copies; it
-measures nothing.
+The weights are those of a checkpoint or of a bundle, or random weights in a published shape.
 """
 
 from __future__ import annotations
@@ -12,21 +11,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from sparkalbert.bundle import Bundle, Precision, find_model
+from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert import convert_checkpoint
-from sparkalbert.convert.bundle_weights import bundle_tensors
-from sparkalbert.convert.checkpoint import Checkpoint
-from sparkalbert.convert.random_checkpoint import checkpoint_folder, write_random_checkpoint
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.checkpoint.random import write_checkpoint, write_random_checkpoint
 from sparkalbert.convert.unrolled import convert_unrolled
-from sparkalbert.convert.weight_names import checkpoint_shapes
+from sparkalbert.convert.verify.bundle_weights import bundle_tensors
+from sparkalbert.convert.weights.names import checkpoint_shapes
 from sparkalbert.errors import ParamError
+from sparkalbert.models import find_model
 from sparkalbert.text import PieceTokenizer
 
 __all__ = ["SHAPES", "Materials", "prepare_materials"]
 
-_TOKENIZER_OF: Final = "albert_mini_en"
+_TOKENIZER_MODEL: Final = "albert_mini_en"
 _VOCAB_SIZE: Final = 30_000
 
 
@@ -49,7 +49,7 @@ SHAPES: Final[Mapping[str, AlbertConfig]] = MappingProxyType(
         "xxlarge": _shape(4096, 12, 64),
     }
 )
-"""The published shapes (version 2), and that of the embedded model."""
+"""The published shapes (version 2), and a small one."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Materials:
     Attributes
     ----------
     name
-        For a person.
+        Description for people.
     dimension
         Width of a vector.
     checkpoint
-        Hugging Face's form.
+        The weights as a Hugging Face checkpoint.
     bundles, unrolled
-        Ours and the plain one, by precision.
+        The weights as our bundle, and as a bundle with an unrolled graph, by precision.
     """
 
     name: str
@@ -81,8 +81,8 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
     Parameters
     ----------
     model
-        A name of :data:`SHAPES` for random weights, a checkpoint folder, or a bundle by folder or name. A
-        bundle serves its own precision as it is.
+        A name of :data:`SHAPES` for random weights, a checkpoint folder, or a bundle by folder or name. A bundle is
+        used unchanged in its own precision.
     precisions
         The precisions to prepare.
     folder
@@ -91,13 +91,13 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
     Raises
     ------
     ModelNotFoundError
-        When the name leads nowhere.
+        If there is no such model.
     ParamError
-        When a bundle holds no ALBERT of ours, or an fp16 one.
+        If the model is an imported graph.
     """
     bundles: dict[str, Bundle] = {}
     if model in SHAPES:
-        tokenizer = find_model(_TOKENIZER_OF).path
+        tokenizer = find_model(_TOKENIZER_MODEL).path
         pieces = PieceTokenizer.load(tokenizer).vocabulary_size
         config = replace(SHAPES[model], vocab_size=max(_VOCAB_SIZE, pieces))
         checkpoint = write_random_checkpoint(folder / "checkpoint", config, tokenizer)
@@ -114,8 +114,7 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
         if precision not in bundles:
             bundles[precision] = convert_checkpoint(checkpoint, folder / precision, precision=precision)
     unrolled: dict[str, Bundle] = {
-        precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision)
-        for precision in precisions
+        precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision) for precision in precisions
     }
     dimension = AlbertConfig.from_file(checkpoint / CONFIG_FILE).hidden_size
     return Materials(name, dimension, checkpoint, bundles, unrolled)
@@ -125,11 +124,12 @@ def _checkpoint_of(bundle: Bundle, folder: Path) -> Path:
     """Write a bundle's weights as a checkpoint."""
     if bundle.manifest.num_layers == 0:
         msg = (
-            f"The bundle {bundle.manifest.name!r} is an imported graph: there are no weights to compare with."
+            f"The model {bundle.manifest.name!r} is an imported graph, whose weights the other systems cannot "
+            "use. Benchmark the checkpoint that it was exported from."
         )
         raise ParamError(msg)
     tensor = bundle_tensors(bundle)
     shapes = checkpoint_shapes(bundle.config)
     tensors = {name: tensor(name) for name in shapes}
-    config = replace(bundle.config, type_vocab_size=1)  # the bundle has added the one type it uses
-    return checkpoint_folder(folder, config, bundle.path, tensors)
+    config = replace(bundle.config, type_vocab_size=1)  # the bundle has added the one type that it uses
+    return write_checkpoint(folder, config, bundle.path, tensors)

@@ -1,10 +1,9 @@
-"""Made-up news: paragraphs of sentences as long as news sentences are, from a list of common words.
+"""Generates made-up news: paragraphs of sentences with the lengths of news sentences, from a list of common words.
 
-The text means little, but a tokenizer and a model meet what they meet in a newspaper: names, numbers,
-quotations, commas, and lengths that spread as they do there. Sentence lengths are drawn from a log-normal
-distribution with a mean of about 24 tokens, that of the Wall Street Journal in the Penn Treebank. No
-sentence occurs twice, so nothing can be saved by computing equal ones once. The same seed gives the same
-text; every word of it was written for this project.
+The text means little, but it has what a tokenizer and a model meet in a newspaper: names, numbers, quotations, commas,
+and the same spread of lengths. Sentence lengths are drawn from a log-normal distribution with a mean of about 24
+tokens, that of the Wall Street Journal in the Penn Treebank. No sentence occurs twice, so computing equal sentences
+once saves nothing. The same seed gives the same text. Every word of it was written for this project.
 """
 
 from __future__ import annotations
@@ -84,9 +83,9 @@ def news_paragraphs(num_words: int, *, seed: int = 0) -> list[str]:
     Parameters
     ----------
     num_words
-        How much text.
+        Length of the text.
     seed
-        Of Python's random generator.
+        Seed of Python's random generator.
 
     Examples
     --------
@@ -94,7 +93,7 @@ def news_paragraphs(num_words: int, *, seed: int = 0) -> list[str]:
     >>> paragraphs == news_paragraphs(100), paragraphs == news_paragraphs(100, seed=1)
     (True, False)
     """
-    rng = random.Random(seed)  # noqa: S311 - a text, not a secret
+    rng = random.Random(seed)  # noqa: S311 - makes a text, not a secret
     sentences = _distinct_sentences(rng)
     paragraphs = []
     counted = 0
@@ -124,7 +123,7 @@ def _sentence(rng: random.Random, length: int) -> str:
         if missing > 8 and roll < 0.35:  # noqa: PLR2004 - a clause has about eight tokens
             clause = (rng.choice(_LINKS), _subject(rng), rng.choice(_VERBS), _thing(rng))
             parts += [", " + " ".join(clause)]
-        elif missing > 5 and roll < 0.45:  # noqa: PLR2004 - and so has who said it
+        elif missing > 5 and roll < 0.45:  # noqa: PLR2004 - so have a name and a verb of saying, with commas
             parts += [f", {rng.choice(_NAMES)} {rng.choice(_SAYING)},"]
         elif roll < 0.8:  # noqa: PLR2004
             parts += [f"{rng.choice(_PREPOSITIONS)} {_thing(rng)}"]
@@ -175,5 +174,5 @@ def _number(rng: random.Random) -> str:
 
 
 def _length(text: str) -> int:
-    """Tokens of a text: words, and a mark for each comma, full stop and quotation mark."""
+    """Return the number of tokens of a text: its words, commas, full stops and quotation marks."""
     return len(text.split()) + sum(text.count(mark) for mark in ',."')

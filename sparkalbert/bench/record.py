@@ -1,25 +1,22 @@
-"""The record of a run as plain data: what JSON holds, tables show and pictures draw.
-
-Ratios come from medians of one run. It computes from what contenders told and measures nothing.
-"""
+"""The record of a run as plain data, for JSON, tables and pictures. Ratios come from the medians of one run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sparkalbert.bench.contender import Outcome
-from sparkalbert.bench.sequences import EncodedTexts
-from sparkalbert.stage_times import STAGES
+from sparkalbert.bench.system import Result
+from sparkalbert.inference.sequences import EncodedTexts
+from sparkalbert.timings import PHASES
 
-__all__ = ["REFERENCE", "text_facts", "whole_record"]
+__all__ = ["SPARK_NLP_DEFAULTS", "text_facts", "whole_record"]
 
-REFERENCE: Final = "spark_nlp-default-fp32"
-"""The contender whose words a second are the measure of all others'."""
+SPARK_NLP_DEFAULTS: Final = "spark_nlp-default"
+"""Name of Spark NLP with its default settings, before the precision."""
 
 
 def text_facts(texts: Sequence[str], encoded: EncodedTexts) -> dict[str, Any]:
-    """Return the amounts of a text; words and pieces are ours, whoever embeds it."""
+    """Return the size of a text; words and pieces are counted as sparkalbert does, for every system."""
     return {
         "rows": len(texts),
         "characters": sum(map(len, texts)),
@@ -32,68 +29,81 @@ def text_facts(texts: Sequence[str], encoded: EncodedTexts) -> dict[str, Any]:
 
 
 def whole_record(
-    machine: Mapping[str, Any], model: str, text: Mapping[str, Any], outcomes: Sequence[Outcome]
+    machine: Mapping[str, Any], model: str, text: Mapping[str, Any], results: Sequence[Result]
 ) -> dict[str, Any]:
     """Return everything about a run.
+
+    Parameters
+    ----------
+    machine
+        See :func:`~sparkalbert.machine.machine_facts`.
+    model
+        Description of the model.
+    text
+        See :func:`text_facts`.
+    results
+        What was measured.
 
     Returns
     -------
     dict
-        ``machine``, ``model``, ``text``, and ``contenders``: one object each with ``name``, ``title``,
-        ``precision``, ``settings``, ``skipped``, ``seconds`` (of every round), ``median_s``,
-        ``words_per_s``, ``pieces_per_s``, ``of_limit`` (throughput over that of the faster bare ONNX
-        Runtime of the same precision), ``of_spark_nlp`` (over that of Spark NLP's defaults in fp32),
-        ``padding_share``, ``memory_mb``, ``load_s`` and ``stage_shares``; null where it is not known.
+        ``machine``, ``model``, ``text``, and ``systems``: one object per system with ``name``, ``title``,
+        ``precision``, ``settings``, ``skipped``, ``seconds`` (of every round), ``median_s``, ``words_per_s``,
+        ``pieces_per_s``, ``padding_share``, ``batches``, ``memory_mb``, ``load_s``, ``warm_up_vectors``,
+        ``phase_shares``, and ratios of throughput to other systems of the same precision: ``of_limit`` to the faster
+        bare ONNX Runtime, ``of_spark_nlp`` to Spark NLP's defaults, ``of_best_spark_nlp`` to the fastest of Spark
+        NLP's settings. A value that is not known is null.
     """
-    ran = [outcome for outcome in outcomes if outcome.seconds]
-    limits: dict[str, float] = {}
-    for outcome in ran:
-        if outcome.entry.kind == "bare":
-            known = limits.get(outcome.entry.precision, outcome.median_s)
-            limits[outcome.entry.precision] = min(known, outcome.median_s)
-    reference = next((one.median_s for one in ran if one.entry.name == REFERENCE), None)
-    contenders = [
-        _contender(outcome, text, limits.get(outcome.entry.precision), reference) for outcome in outcomes
-    ]
-    return {"machine": dict(machine), "model": model, "text": dict(text), "contenders": contenders}
-
-
-def _contender(
-    outcome: Outcome, text: Mapping[str, Any], limit_s: float | None, reference_s: float | None
-) -> dict[str, Any]:
-    entry, facts = outcome.entry, outcome.facts
-    median_s = outcome.median_s if outcome.seconds else None
-    slots = facts.get("slots")
     return {
-        "name": entry.name,
-        "title": entry.title,
-        "precision": entry.precision,
-        "settings": outcome.settings,
-        "skipped": outcome.skipped,
-        "seconds": outcome.seconds,
-        "median_s": median_s,
-        "words_per_s": _ratio(text["words"], median_s),
-        "pieces_per_s": _ratio(text["pieces"], median_s),
-        "of_limit": _ratio(limit_s, median_s),
-        "of_spark_nlp": _ratio(reference_s, median_s),
-        "padding_share": 1 - facts["pieces"] / slots if slots else None,
-        "calls": facts.get("calls"),
-        "memory_mb": outcome.memory_mb,
-        "load_s": outcome.load_s,
-        "warm_up_vectors": outcome.warm_up_vectors,
-        "stage_shares": _stage_shares(outcome),
+        "machine": dict(machine),
+        "model": model,
+        "text": dict(text),
+        "systems": [_system(result, text, results) for result in results],
     }
 
 
-def _ratio(over: float | None, under: float | None) -> float | None:
-    return over / under if over is not None and under else None
+def _system(result: Result, text: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
+    spec, measurements = result.spec, result.measurements
+    median_s = result.median_s if result.seconds else None
+    slots = measurements.get("slots")
+    comparable = [other for other in results if other.seconds and other.spec.precision == spec.precision]
+    spark_nlp = [other for other in comparable if other.spec.kind == "spark_nlp"]
+    defaults = [other for other in spark_nlp if other.spec.name.startswith(SPARK_NLP_DEFAULTS)]
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "precision": spec.precision,
+        "settings": result.settings,
+        "skipped": result.skipped,
+        "seconds": result.seconds,
+        "median_s": median_s,
+        "words_per_s": _ratio(text["words"], median_s),
+        "pieces_per_s": _ratio(text["pieces"], median_s),
+        "of_limit": _ratio(_fastest_s(other for other in comparable if other.spec.kind == "bare"), median_s),
+        "of_spark_nlp": _ratio(_fastest_s(defaults), median_s),
+        "of_best_spark_nlp": _ratio(_fastest_s(spark_nlp), median_s),
+        "padding_share": 1 - measurements["pieces"] / slots if slots else None,
+        "batches": measurements.get("batches"),
+        "memory_mb": result.memory_mb,
+        "load_s": result.load_s,
+        "warm_up_vectors": result.warm_up_vectors,
+        "phase_shares": _phase_shares(result),
+    }
 
 
-def _stage_shares(outcome: Outcome) -> dict[str, float] | None:
-    """Return each stage's share of the last round, over all cores; ``rest`` is Spark and waiting."""
-    seconds = outcome.facts.get("seconds")
+def _fastest_s(results: Iterable[Result]) -> float | None:
+    return min((result.median_s for result in results), default=None)
+
+
+def _ratio(numerator: float | None, denominator: float | None) -> float | None:
+    return numerator / denominator if numerator is not None and denominator else None
+
+
+def _phase_shares(result: Result) -> dict[str, float] | None:
+    """Return each phase's share of the last round, over all cores; ``rest`` is Spark and waiting."""
+    seconds = result.measurements.get("seconds")
     if not seconds:
         return None
-    whole_s = outcome.seconds[-1] * outcome.facts["stage_cores"]
-    shares = {stage: seconds[stage] / whole_s for stage in STAGES}
+    whole_s = result.seconds[-1] * result.measurements["phase_cores"]
+    shares = {phase: seconds[phase] / whole_s for phase in PHASES}
     return {**shares, "rest": 1 - sum(shares.values())}

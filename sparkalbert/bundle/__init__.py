@@ -1,70 +1,41 @@
-"""The model folder that sparkalbert runs: layout, manifest, checksums, finding and moving it.
+"""The bundle: the model folder that sparkalbert runs. Its layout, checksums, and its way to other machines.
 
-Names are imported when first used: a Spark worker opens bundles and never looks for them.
+A bundle holds an ONNX graph (``model.onnx``), its weights (``model.onnx.data``), the vocabulary
+(``spiece.model``), the configuration (``config.json``) and a manifest with the checksum of every file.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from sparkalbert.bundle.cache import cache_home, node_home
-    from sparkalbert.bundle.conversion import cached_bundles
     from sparkalbert.bundle.folder import Bundle, write_bundle
-    from sparkalbert.bundle.installation import installed
     from sparkalbert.bundle.manifest import FileRecord, Manifest, Precision
-    from sparkalbert.bundle.names import KNOWN_MODELS
-    from sparkalbert.bundle.resolve import embedded_models, find_model
-    from sparkalbert.bundle.transport import PackedBundle, install, install_pack, pack
+    from sparkalbert.bundle.packs import install_pack, installed, pack
 
 __all__ = [
-    "KNOWN_MODELS",
     "Bundle",
     "FileRecord",
     "Manifest",
-    "PackedBundle",
     "Precision",
-    "cache_home",
-    "cached_bundles",
-    "embedded_models",
-    "find_model",
-    "install",
     "install_pack",
     "installed",
-    "node_home",
     "pack",
     "write_bundle",
 ]
 
-_HOMES: Final = {
-    "KNOWN_MODELS": "names",
-    "Bundle": "folder",
-    "FileRecord": "manifest",
-    "Manifest": "manifest",
-    "PackedBundle": "transport",
-    "Precision": "manifest",
-    "cache_home": "cache",
-    "cached_bundles": "conversion",
-    "embedded_models": "resolve",
-    "find_model": "resolve",
-    "install": "transport",
-    "install_pack": "transport",
-    "installed": "installation",
-    "node_home": "cache",
-    "pack": "transport",
-    "write_bundle": "folder",
-}
-
-
-def __getattr__(name: str) -> Any:  # PEP 562
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "Bundle": "sparkalbert.bundle.folder",
+        "FileRecord": "sparkalbert.bundle.manifest",
+        "Manifest": "sparkalbert.bundle.manifest",
+        "Precision": "sparkalbert.bundle.manifest",
+        "install_pack": "sparkalbert.bundle.packs",
+        "installed": "sparkalbert.bundle.packs",
+        "pack": "sparkalbert.bundle.packs",
+        "write_bundle": "sparkalbert.bundle.folder",
+    },
+)

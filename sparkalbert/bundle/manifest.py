@@ -1,7 +1,4 @@
-"""The manifest of a bundle: what the folder holds, where it came from, and how to tell it is whole.
-
-It knows the manifest's fields and nothing of the files' contents.
-"""
+"""The manifest of a bundle: its files with their checksums, and where the model came from."""
 
 from __future__ import annotations
 
@@ -12,24 +9,33 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, get_args
 
-from sparkalbert.errors import BundleError, problem_list
+from sparkalbert.errors import BundleError, ParamError, problem_list
 
-__all__ = ["FORMAT_VERSION", "MANIFEST_FILE", "FileRecord", "Manifest", "Precision", "sha256_of"]
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST_FILE",
+    "PRECISIONS",
+    "FileRecord",
+    "Manifest",
+    "Precision",
+    "check_precision",
+]
 
 MANIFEST_FILE: Final = "manifest.json"
 
 FORMAT_VERSION: Final = 1
-"""Version of the bundle layout, counted apart from the package's version."""
+"""Version of the bundle layout, independent of the package's version."""
 
 Precision = Literal["fp32", "fp16", "int8"]
 """Number format of the weight matrices."""
 
-_CHUNK_BYTES: Final = 1 << 20
+PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
 _TEXTS: Final = ("name", "source", "note")
 _COUNTS: Final = {"dimension": 1, "max_pieces": 3, "num_layers": 0}
-"""Integer fields and the least that makes sense; no input is shorter than [CLS], a piece and [SEP]."""
+"""Integer fields and their minima; the shortest input is [CLS], a piece and [SEP]."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``manifest.json`` says.
+    """The contents of ``manifest.json``.
 
     Attributes
     ----------
@@ -51,22 +57,22 @@ class Manifest:
     source
         Where the weights came from: a repository or a folder's name.
     revision
-        Revision of the source, or None where it has none.
+        Revision of the source, or None if it has none.
     precision
         ``fp32``, ``fp16`` or ``int8``.
     dimension
         Width of a vector (``hidden_size``).
     max_pieces
-        Most pieces in one call, special tokens included (``max_position_embeddings``).
+        Largest number of pieces in one sequence, special pieces included (``max_position_embeddings``).
     num_layers
-        Layers that ``layer_weights`` can mix (``num_hidden_layers``); 0 for a foreign graph, which
-        offers its last layer only.
+        Layers that ``layer_weights`` can mix (``num_hidden_layers``); 0 for an imported graph, which
+        returns its last layer only.
     files
-        Record of every file but the manifest itself, by name.
+        Record of every file except the manifest itself, by name.
     versions
         Versions of the libraries that wrote the bundle.
     note
-        What a user must know, for instance what the model must not be used for; empty otherwise.
+        A warning to users, for instance what the model must not be used for; empty by default.
     format_version
         Version of the layout.
     """
@@ -105,27 +111,40 @@ class Manifest:
         Raises
         ------
         BundleError
-            When the file is missing, malformed, or of a format this sparkalbert does not know.
+            If the file is missing, malformed, or of a format that this sparkalbert does not read.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_bytes()
         except OSError as error:
             msg = (
                 f"{path.parent} is not a sparkalbert bundle: {path.name} cannot be read ({error.strerror}). "
-                "A checkpoint becomes a bundle with `sparkalbert convert CHECKPOINT BUNDLE`."
+                "`sparkalbert convert CHECKPOINT BUNDLE` makes a bundle from a checkpoint."
             )
             raise BundleError(msg) from error
-        except ValueError as error:
-            msg = f"{path} is not valid JSON: {error}. Convert the checkpoint again."
-            raise BundleError(msg) from error
-        return cls._from_values(values, path)
+        return cls.from_json(text, source=str(path))
 
     @classmethod
-    def _from_values(cls, values: Any, path: Path) -> Manifest:
+    def from_json(cls, text: str | bytes, *, source: str = MANIFEST_FILE) -> Manifest:
+        """Parse the text of a ``manifest.json``; `source` is its name in messages.
+
+        Raises
+        ------
+        BundleError
+            If the text is malformed, or of a format that this sparkalbert does not read.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            msg = f"{source} is not valid JSON: {error}. Convert the checkpoint again."
+            raise BundleError(msg) from error
+        return cls._from_values(values, source)
+
+    @classmethod
+    def _from_values(cls, values: Any, source: str) -> Manifest:
         version = values.get("format_version") if isinstance(values, dict) else None
         if version != FORMAT_VERSION:
             msg = (
-                f"{path} has format_version {version!r}, this sparkalbert reads {FORMAT_VERSION}. "
+                f"{source} has format_version {version!r}, expected {FORMAT_VERSION}. "
                 "Upgrade sparkalbert, or convert the checkpoint again."
             )
             raise BundleError(msg)
@@ -133,39 +152,50 @@ class Manifest:
             records = {name: FileRecord(**record) for name, record in values["files"].items()}
             manifest = cls(**{**values, "files": records})
         except (KeyError, TypeError, AttributeError) as error:
-            msg = f"{path} is malformed ({type(error).__name__}: {error}). Convert the checkpoint again."
+            msg = f"{source} is malformed ({type(error).__name__}: {error}). Convert the checkpoint again."
             raise BundleError(msg) from error
         problems = [*_field_problems(manifest), *_record_problems(records)]
         if problems:
-            raise BundleError(problem_list(str(path), problems))
+            raise BundleError(problem_list(source, problems))
         return manifest
+
+
+def check_precision(precision: str) -> None:
+    """Raise ParamError unless `precision` is a known number format."""
+    if precision not in PRECISIONS:
+        msg = f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}."
+        raise ParamError(msg)
 
 
 def _field_problems(manifest: Manifest) -> list[str]:
     problems = []
-    values: Mapping[str, Any] = vars(manifest)  # read from a file: nothing is sure about their types
+    values: Mapping[str, Any] = vars(manifest)  # read from a file, so their types are unknown
     for name in _TEXTS:
         value = values[name]
         if not isinstance(value, str):
             problems.append(f"{name} is {value!r}, expected a string")
-    for name, least in _COUNTS.items():
+    for name, minimum in _COUNTS.items():
         value = values[name]
-        if not _is_count(value, least):
-            problems.append(f"{name} is {value!r}, expected an integer of at least {least}")
+        if not _is_count(value, minimum):
+            problems.append(f"{name} is {value!r}, expected an integer of at least {minimum}")
     if not isinstance(values["revision"], (str, type(None))):
         problems.append(f"revision is {values['revision']!r}, expected a string or null")
-    if values["precision"] not in get_args(Precision):
-        known = ", ".join(get_args(Precision))
-        problems.append(f"precision is {values['precision']!r}, expected one of {known}")
+    versions = values["versions"]
+    if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
+        problems.append(f"versions is {versions!r}, expected an object of strings")
+    if values["precision"] not in PRECISIONS:
+        problems.append(f"precision is {values['precision']!r}, expected one of {', '.join(PRECISIONS)}")
     return problems
 
 
 def _record_problems(records: Mapping[str, FileRecord]) -> list[str]:
-    """A manifest from elsewhere must not reach outside its folder, nor name itself."""
+    """Check that a manifest from elsewhere names files of its own folder only, and not itself."""
     problems = []
     for name, record in records.items():
-        if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name or "\0" in name:
-            problems.append(f"file name {name!r} leads outside the bundle")
+        if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name:
+            problems.append(f"file name {name!r} points outside the bundle")
+        elif not name.isprintable():
+            problems.append(f"file name {name!r} is not printable")
         elif name == MANIFEST_FILE:
             problems.append(f"{name} lists itself")
         if not _is_count(record.size_bytes, 0):
@@ -175,18 +205,9 @@ def _record_problems(records: Mapping[str, FileRecord]) -> list[str]:
     return problems
 
 
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _is_count(value: object, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
 
 
 def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and len(value) == _SHA256_DIGITS and _HEX_DIGITS.issuperset(value)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file as lower-case hex, reading it in pieces of 1 MiB."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,7 +1,4 @@
-"""The ``sparkalbert`` command: words of a shell in, calls of the layers below, tables out.
-
-Commands check nothing and compute nothing themselves; they know how to ask and how to show.
-"""
+"""The ``sparkalbert`` command: it parses arguments, calls the layers below, and shows results as tables."""
 
 from sparkalbert.cli.app import run
 

@@ -1,4 +1,4 @@
-"""The commands put together, and what becomes of their errors."""
+"""The commands put together, and how one of them is run."""
 
 from __future__ import annotations
 
@@ -8,21 +8,14 @@ from typing import Annotated, Final
 import typer
 
 import sparkalbert
-from sparkalbert.cli import bench, bundles, demo, distill, embed, plan
-from sparkalbert.cli.screen import ERRORS, OUTPUT
-from sparkalbert.errors import SparkAlbertError
+from sparkalbert.cli import bench, demo, distill, embed, models, plan
+from sparkalbert.cli.failures import TERMINATED, failure_message, unwinding_on_sigterm
+from sparkalbert.cli.screen import ERRORS, print_line
+from sparkalbert.cli.session import DEBUG
 
 __all__ = ["app", "run"]
 
 _DEBUG: Final = "--debug"
-_EXTRAS: Final = {
-    "huggingface_hub": "hub",
-    "onnx": "convert",
-    "pyspark": "spark",
-    "safetensors": "convert",
-    "torch": "distill",
-    "transformers": "distill",
-}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,18 +26,18 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("embed")(embed.embed)
-app.command("models")(bundles.models)
-app.command("convert")(bundles.convert)
-app.command("inspect")(bundles.inspect)
-app.command("verify")(bundles.verify)
+app.command("plan")(plan.plan)
+app.command("models")(models.models)
+app.command("convert")(models.convert)
+app.command("inspect")(models.inspect)
+app.command("verify")(models.verify)
 app.command("distill")(distill.distill)
 app.command("bench")(bench.bench)
-app.command("plan")(plan.plan)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        OUTPUT.print(f"sparkalbert {sparkalbert.__version__}", highlight=False)
+def _show_version(requested: bool) -> None:
+    if requested:
+        print_line(f"sparkalbert {sparkalbert.__version__}")
         raise typer.Exit
 
 
@@ -53,7 +46,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error, and Spark's log.")] = False,
 ) -> None:
     """ALBERT token embeddings on Apache Spark: one token in, one vector out, always the same vector."""
     del version, debug
@@ -62,34 +55,36 @@ def _options(
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
-    An error that sparkalbert raises on purpose becomes one red message and exit code 1. With
-    ``--debug``, which may stand anywhere, its traceback is shown too.
+    An expected error becomes one message on standard error and exit code 1. With ``--debug``, at any position, its
+    traceback and Spark's log are shown too. After SIGTERM everything is cleaned up as after Ctrl-C.
 
     Parameters
     ----------
     arguments
         The words after ``sparkalbert``.
+
+    Returns
+    -------
+    int
+        0, 1 after an error, 2 after wrong usage, 143 after SIGTERM.
     """
     words = [word for word in arguments if word != _DEBUG]
+    debug = DEBUG.set(len(words) < len(arguments))
     try:
-        app(words, prog_name="sparkalbert")
+        with unwinding_on_sigterm():
+            app(words, prog_name="sparkalbert")
     except SystemExit as ended:
+        if ended.code == TERMINATED:
+            print_line("Terminated.", to=ERRORS)
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except (SparkAlbertError, ModuleNotFoundError) as error:
-        message = _message(error)
+    except Exception as error:
+        message = failure_message(error)
         if message is None:
             raise
-        if len(words) < len(arguments):
+        if DEBUG.get():
             ERRORS.print_exception()
-        ERRORS.print(f"Error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"Error: {message}", to=ERRORS, style="red")
         return 1
+    finally:
+        DEBUG.reset(debug)
     return 0
-
-
-def _message(error: SparkAlbertError | ModuleNotFoundError) -> str | None:
-    """Return what to tell the user, None for a module that is no optional one."""
-    if isinstance(error, SparkAlbertError):
-        return str(error)
-    package = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(package)
-    return extra and f"This command needs {package}: pip install 'sparkalbert[{extra}]'"

@@ -1,40 +1,47 @@
-"""The command ``bench``: measure on this machine, show a table, write JSON and a picture."""
+"""The command ``bench``: measures on this machine, shows tables, writes JSON and a picture."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
-from sparkalbert.cli.screen import ERRORS, OUTPUT, print_wide
-from sparkalbert.errors import InputError, MissingDependencyError, ParamError
+from sparkalbert.cli.files import check_target, read_lines
+from sparkalbert.cli.screen import ERRORS, print_line, print_wide
+from sparkalbert.errors import InputError, ParamError
 
 if TYPE_CHECKING:
     from sparkalbert.bench.benchmark import BenchOptions
+    from sparkalbert.bench.rounds import Notify
+    from sparkalbert.bundle import Precision
 
-__all__ = ["EMISSION_COLUMNS", "SPEED_COLUMNS", "bench"]
+__all__ = ["SPEED_COLUMNS", "THROUGHPUT_COLUMNS", "bench"]
 
-_WHAT, _OTHERS, _OUTPUT = "What is measured", "Spark NLP", "Output"
+_WHAT, _SPARK_NLP, _OUTPUT = "What is measured", "Spark NLP", "Output"
 SPEED_COLUMNS: Final = (
-    "contender",
+    "system",
     "precision",
     "CPU",
     "words/s",
     "pieces/s",
     "of limit",
     "of Spark NLP",
+    "of its best",
     "padding",
     "worker MB",
     "load s",
 )
-EMISSION_COLUMNS: Final = ("form", "CPU", "", "MB", "seconds", "MB/s a core")
-_EMITTED_DIMENSION: Final = 2048
-_EMITTED_MB: Final = 400
+THROUGHPUT_COLUMNS: Final = ("vectors", "CPU", "", "MB", "seconds", "MB/s per core")
+_OUTPUT_DIMENSION: Final = 2048
+_OUTPUT_MB: Final = 400
+_LEFT_COLUMNS: Final = 3
 
 
 def bench(
@@ -46,151 +53,176 @@ def bench(
     ] = None,
     shape: Annotated[
         Literal["mini", "base", "large", "xlarge", "xxlarge"] | None,
-        typer.Option(help="Random weights in a published shape. The default is mini.", rich_help_panel=_WHAT),
+        typer.Option(help="Random weights in a published shape. By default mini.", rich_help_panel=_WHAT),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="fp32, int8 or both, comma separated.", rich_help_panel=_WHAT)
+        str, typer.Option(help="fp32, int8 or both, separated by a comma.", rich_help_panel=_WHAT)
     ] = "fp32,int8",
     text: Annotated[
-        Path | None, typer.Option(help="Texts, a line each; by default made-up news.", rich_help_panel=_WHAT)
+        Path | None,
+        typer.Option(help="A UTF-8 file, one text per line. By default made-up news is used.", rich_help_panel=_WHAT),
     ] = None,
-    words: Annotated[int, typer.Option(help="How much made-up news.", rich_help_panel=_WHAT)] = 4000,
+    words: Annotated[int, typer.Option(help="Number of words of made-up news.", rich_help_panel=_WHAT)] = 4000,
     rounds: Annotated[
-        int, typer.Option(help="Rounds; the median of them counts.", rich_help_panel=_WHAT)
+        int, typer.Option(help="Number of rounds, of which the median counts.", rich_help_panel=_WHAT)
     ] = 3,
-    cores: Annotated[int, typer.Option(help="Cores to use; 0 for all.", rich_help_panel=_WHAT)] = 0,
-    contenders: Annotated[
+    cores: Annotated[int, typer.Option(min=0, help="Number of cores to use; 0 for all.", rich_help_panel=_WHAT)] = 0,
+    systems: Annotated[
         str | None,
-        typer.Option(help="Some of bare, embedder, pipeline, naive_udf, spark_nlp.", rich_help_panel=_WHAT),
+        typer.Option(
+            help="Some of bare, embedder, pipeline, naive_udf, spark_nlp, separated by commas. By default all.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             metavar="PxTxN",
-            help="Processes, threads and pieces a call of the bare ONNX Runtime, such as 2x1x512; by default "
-            "the best is searched.",
+            help="Processes, threads and pieces per batch of bare ONNX Runtime, such as 2x1x512. By default the "
+            "fastest split is searched.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     spark_nlp: Annotated[
         str,
         typer.Option(
-            metavar="PYTHON", help="Interpreter of an environment with spark-nlp.", rich_help_panel=_OTHERS
+            metavar="PYTHON", help="Interpreter of an environment with spark-nlp.", rich_help_panel=_SPARK_NLP
         ),
     ] = "",
     spark_nlp_jars: Annotated[
         str,
-        typer.Option(metavar="FOLDER", help="Its jars; by default Maven is asked.", rich_help_panel=_OTHERS),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder with Spark NLP's jars. By default Spark downloads them from Maven.",
+            rich_help_panel=_SPARK_NLP,
+        ),
     ] = "",
     spark_nlp_settings: Annotated[
         str,
         typer.Option(
             metavar="BxT,...",
-            help="Batch sizes and ONNX threads to try beside its defaults.",
-            rich_help_panel=_OTHERS,
+            help="Batch sizes and ONNX threads to try in addition to the defaults.",
+            rich_help_panel=_SPARK_NLP,
         ),
     ] = "32x1",
-    emission: Annotated[
+    output_throughput: Annotated[
         bool,
         typer.Option(
-            "--emission",
-            help="Measure only how fast vectors of 2048 numbers leave a worker, with a stub for a model.",
+            "--output-throughput",
+            help="Measure only how fast vectors of 2048 numbers leave a worker, with a model that computes nothing. "
+            "Uses --rounds, --cores and --json.",
             rich_help_panel=_WHAT,
         ),
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the record here.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option("--json", help="A file to write the record to.", rich_help_panel=_OUTPUT)
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw throughput against the limit, PNG.", rich_help_panel=_OUTPUT)
+        Path | None,
+        typer.Option(help="A PNG file for a chart of throughput against the limit.", rich_help_panel=_OUTPUT),
     ] = None,
 ) -> None:
-    """Compare the Spark pipeline with the limit of this machine and with what else does the same work.
+    """Compare the Spark pipeline with the limit of this machine and with other systems for the same work.
 
-    The limit is bare ONNX Runtime. How it measures is told in [bold]sparkalbert/bench/__init__.py[/].
+    The limit is bare ONNX Runtime. [bold]sparkalbert/bench/__init__.py[/] describes how it is measured.
     """
     from sparkalbert.bench.benchmark import KINDS, BenchOptions, run_benchmark
 
     if model is not None and shape is not None:
         msg = "--model and --shape are both given, expected one of them."
         raise ParamError(msg)
+    if output_throughput and any(option is not None for option in (model, shape, text, systems, split, picture)):
+        msg = "--output-throughput runs no model. Give it no other options than --rounds, --cores and --json."
+        raise ParamError(msg)
     options = BenchOptions(
         model=model or shape or "mini",
         precisions=_precisions(precision),
         words=words,
-        texts=() if text is None else _lines(text),
+        texts=() if text is None else read_lines(text),
         rounds=rounds,
         cores=cores,
-        kinds=KINDS if contenders is None else _names(contenders),
+        kinds=KINDS if systems is None else _names(systems),
         bare_split=None if split is None else _numbers(split, 3, "--split"),
-        spark_nlp_python=spark_nlp and str(Path(spark_nlp).absolute()),
-        spark_nlp_jars=spark_nlp_jars and str(Path(spark_nlp_jars).absolute()),
+        spark_nlp_python=spark_nlp and _program(spark_nlp),
+        spark_nlp_jars=spark_nlp_jars and _jar_folder(spark_nlp_jars),
         spark_nlp_settings=[
-            tuple(_numbers(pair, 2, "--spark-nlp-settings"))  # type: ignore[misc]
+            cast(tuple[int, int], tuple(_numbers(pair, 2, "--spark-nlp-settings")))
             for pair in _names(spark_nlp_settings)
         ],
     )
+    check_target(json_file, "--json")
+    if picture is not None:
+        import matplotlib.figure  # noqa: F401 - fails before the run instead of after it
+
+        check_target(picture, "--picture")
     with ERRORS.status("preparing") as status:
-        tell: Any = status.update if ERRORS.is_terminal else _say
-        record = _emission(options, tell) if emission else run_benchmark(options, tell)
-    _show_emission(record) if emission else _show(record)
+
+        def notify(line: str) -> None:
+            if ERRORS.is_terminal:
+                status.update(Text(line))
+            else:
+                print_line(line, to=ERRORS)
+
+        record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
+    _show_throughput(record) if output_throughput else _show(record)
     if json_file is not None:
         json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        _line(f"Record: {json_file}")
-    if picture is not None and not emission:
-        _draw(record, picture)
+        print_line(f"Record: {json_file}")
+    if picture is not None:
+        print_line(_draw(record, picture))
 
 
-def _emission(options: BenchOptions, tell: Any) -> dict[str, Any]:
-    from sparkalbert.bench.machine import available_cores, machine_facts
-    from sparkalbert.ml.bench.emission import emission_speeds
+def _measure_output(options: BenchOptions, notify: Notify) -> dict[str, Any]:
+    from sparkalbert.machine import available_cores, machine_facts
+    from sparkalbert.ml.bench.output_throughput import output_throughput
 
-    speeds = emission_speeds(
+    speeds = output_throughput(
         options.cores or available_cores(),
-        dimension=_EMITTED_DIMENSION,
-        megabytes=_EMITTED_MB,
+        dimension=_OUTPUT_DIMENSION,
+        megabytes=_OUTPUT_MB,
         rounds=options.rounds,
-        tell=tell,
+        notify=notify,
     )
-    return {"machine": machine_facts(), "dimension": _EMITTED_DIMENSION, "emission": speeds}
+    return {"machine": machine_facts(), "dimension": _OUTPUT_DIMENSION, "output_throughput": speeds}
 
 
-def _show_emission(record: Mapping[str, Any]) -> None:
-    table = _table(f"Vectors of {record['dimension']} numbers out of a worker, medians", *EMISSION_COLUMNS)
-    for one in record["emission"]:
-        numbers = (f"{one['megabytes']:,.0f}", f"{one['median_s']:.2f}", f"{one['mb_per_s_a_core']:,.0f}")
-        table.add_row(one["title"], _best_feature(record), "", *numbers)
-    print_wide(table)
-
-
-def _say(line: Any) -> None:
-    ERRORS.print(line, highlight=False, soft_wrap=True)
-
-
-def _draw(record: Mapping[str, Any], path: Path) -> None:
+def _draw(record: Mapping[str, Any], path: Path) -> str:
+    """Draw the picture and return a line about it."""
     from sparkalbert.bench.picture import draw
 
-    try:
-        draw(record, path)
-    except MissingDependencyError as error:
-        _line(f"No picture: {error}")
-    else:
-        _line(f"Picture: {path}")
+    if all(system["skipped"] for system in record["systems"]):
+        return "Picture: none, because every system was skipped"
+    draw(record, path)
+    return f"Picture: {path}"
+
+
+def _show_throughput(record: Mapping[str, Any]) -> None:
+    table = _table(f"Vectors of {record['dimension']} numbers that leave a worker, medians", THROUGHPUT_COLUMNS)
+    for output in record["output_throughput"]:
+        numbers = (
+            f"{output['megabytes']:,.0f}",
+            f"{output['median_s']:.2f}",
+            f"{output['mb_per_s_per_core']:,.0f}",
+        )
+        table.add_row(output["title"], _best_feature(record), "", *numbers)
+    print_wide(table)
 
 
 def _show(record: Mapping[str, Any]) -> None:
     machine, text = record["machine"], record["text"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     features = ", ".join(machine["cpu_features"]) or "no known features"
-    _line(f"{record['model']}; {text['rows']:,} rows, {text['words']:,} words, {text['pieces']:,} pieces")
-    _line(f"{machine['cores']} cores of {machine['cpu']} ({features}); {libraries}")
+    print_line(f"{record['model']}; {text['rows']:,} rows, {text['words']:,} words, {text['pieces']:,} pieces")
+    print_line(f"{machine['cores']} cores of {machine['cpu']} ({features}); {libraries}")
     if text["repeated_share"]:
-        _line(f"{text['repeated_share']:.1%} of the pieces are in sentences that occur again")
-    ran = [one for one in record["contenders"] if not one["skipped"]]
-    for table in (_speed_table(ran, _best_feature(record)), _stage_table(ran)):
-        print_wide(table)
-    for one in record["contenders"]:
-        _line(f"{one['title']} ({one['precision']}): {_skipped_or_settings(one)}")
+        print_line(f"{text['repeated_share']:.1%} of the pieces are in sentences that occur again")
+    ran = [system for system in record["systems"] if not system["skipped"]]
+    print_wide(_speed_table(ran, _best_feature(record)))
+    print_line('"of Spark NLP": throughput divided by that of Spark NLP with its defaults; "of its best": with the')
+    print_line("fastest of its settings. Every ratio compares systems of the same precision.\n")
+    print_wide(_phase_table(ran))
+    for system in record["systems"]:
+        print_line(f"{system['title']} ({system['precision']}): {_skipped_or_settings(system)}")
 
 
 def _best_feature(record: Mapping[str, Any]) -> str:
@@ -198,52 +230,50 @@ def _best_feature(record: Mapping[str, Any]) -> str:
     return features[-1] if features else "-"
 
 
-def _line(text: str) -> None:
-    OUTPUT.print(text, markup=False, highlight=False, soft_wrap=True)
+def _skipped_or_settings(system: Mapping[str, Any]) -> str:
+    return f"skipped, {system['skipped']}" if system["skipped"] else str(system["settings"])
 
 
-def _skipped_or_settings(contender: Mapping[str, Any]) -> str:
-    return f"skipped, {contender['skipped']}" if contender["skipped"] else str(contender["settings"])
-
-
-def _speed_table(contenders: Sequence[Mapping[str, Any]], feature: str) -> Table:
-    table = _table("Throughput: medians of one run", *SPEED_COLUMNS)
-    for one in contenders:
+def _speed_table(systems: Sequence[Mapping[str, Any]], feature: str) -> Table:
+    table = _table("Throughput: medians of one run", SPEED_COLUMNS)
+    for system in systems:
         table.add_row(
-            one["title"],
-            one["precision"],
+            system["title"],
+            system["precision"],
             feature,
-            _shown(one["words_per_s"], ",.1f"),
-            _shown(one["pieces_per_s"], ",.1f"),
-            _shown(one["of_limit"], ".3f"),
-            _shown(one["of_spark_nlp"], ".2f"),
-            _shown(one["padding_share"], ".1%"),
-            _shown(one["memory_mb"], ",d"),
-            _shown(one["load_s"], ".2f"),
+            _formatted(system["words_per_s"], ",.1f"),
+            _formatted(system["pieces_per_s"], ",.1f"),
+            _formatted(system["of_limit"], ".3f"),
+            _formatted(system["of_spark_nlp"], ".2f"),
+            _formatted(system["of_best_spark_nlp"], ".2f"),
+            _formatted(system["padding_share"], ".1%"),
+            _formatted(system["memory_mb"], ",d"),
+            _formatted(system["load_s"], ".2f"),
         )
     return table
 
 
-def _stage_table(contenders: Sequence[Mapping[str, Any]]) -> Table:
-    from sparkalbert.stage_times import STAGES
+def _phase_table(systems: Sequence[Mapping[str, Any]]) -> Table:
+    from sparkalbert.timings import PHASES
 
-    stages = (*STAGES, "rest")
-    table = _table("Where the cores' time went in the last round", "contender", "precision", *stages)
-    for one in contenders:
-        shares = one["stage_shares"]
+    phases = (*PHASES, "rest")
+    table = _table("Where the time of the cores went in the last round", ("system", "precision", *phases))
+    for system in systems:
+        shares = system["phase_shares"]
         if shares is not None:
-            table.add_row(one["title"], one["precision"], *(_shown(shares[stage], ".1%") for stage in stages))
+            values = (_formatted(shares[phase], ".1%") for phase in phases)
+            table.add_row(system["title"], system["precision"], *values)
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
-        table.add_column(name, no_wrap=True, justify="right" if number > 2 else "left")  # noqa: PLR2004
+        table.add_column(name, no_wrap=True, justify="left" if number < _LEFT_COLUMNS else "right")
     return table
 
 
-def _shown(value: float | None, form: str) -> str:
+def _formatted(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
@@ -251,30 +281,34 @@ def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def _precisions(listed: str) -> list[Any]:
-    names = _names(listed)
+def _precisions(listed: str) -> list[Precision]:
+    names = list(dict.fromkeys(_names(listed)))
     if not names or set(names) - {"fp32", "int8"}:
         msg = f"--precision is {listed!r}, expected fp32, int8 or fp32,int8."
         raise ParamError(msg)
-    return names
+    return cast("list[Precision]", names)
 
 
-def _numbers(words: str, count: int, option: str) -> list[int]:
-    parts = words.split("x")
+def _numbers(joined: str, count: int, option: str) -> list[int]:
+    parts = joined.split("x")
     if len(parts) != count or not all(part.isdecimal() and int(part) for part in parts):
-        msg = f"{option} has {words!r}, expected {count} whole numbers with x between."
+        msg = f"{option} is {joined!r}, expected {count} positive whole numbers joined by x."
         raise ParamError(msg)
     return [int(part) for part in parts]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read as lines of UTF-8: {error}"
-        raise InputError(msg) from error
-    texts = [line for line in lines if line.strip()]
-    if not texts:
-        msg = f"{path} holds no text."
+def _program(name: str) -> str:
+    """Return the absolute path of an interpreter, because systems run in another working directory."""
+    found = shutil.which(name)
+    if found is None:
+        msg = f"--spark-nlp is {name}, which is not a program. Expected the python of an environment with spark-nlp."
         raise InputError(msg)
-    return texts
+    return str(Path(found).absolute())
+
+
+def _jar_folder(name: str) -> str:
+    folder = Path(name).absolute()
+    if not any(folder.glob("*.jar")):
+        msg = f"--spark-nlp-jars is {name}, expected a folder with *.jar files, found none there."
+        raise InputError(msg)
+    return str(folder)

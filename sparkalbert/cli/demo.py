@@ -1,4 +1,4 @@
-"""The command ``demo``: the model card's pipeline on a sample text, what came out of it, and a picture."""
+"""The command ``demo``: embeds a sample text with Spark, shows the result and draws a picture."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from sparkalbert.cli.embed import show_note, summary_line
-from sparkalbert.cli.sample import SAMPLE
-from sparkalbert.cli.screen import OUTPUT, shown_progress
+from sparkalbert.cli.embed import print_note, summary_line
+from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target
+from sparkalbert.cli.options import Model
+from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
+from sparkalbert.cli.session import command_session
+from sparkalbert.models import find_model
 
 __all__ = ["demo"]
 
@@ -20,37 +23,38 @@ _SHOWN_NUMBERS: Final = 4
 
 
 def demo(
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Folder for the Parquet files.")
-    ] = "demo-output",
-    model: Annotated[str, typer.Option("--model", "-m", help="A model's name or folder.")] = "albert_mini_en",
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder for the Parquet files.")] = "demo-output",
+    model: Model = "albert_mini_en",
 ) -> None:
     """Turn a sample text into vectors with Spark, show them, write Parquet and draw a picture."""
     from sparkalbert.cli.neighbours import show_neighbours
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
-    from sparkalbert.ml.session.spark_session import spark_session
 
-    stage = AlbertEmbeddings.pretrained(model)
-    stages = "DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings"
-    OUTPUT.print(f"text -> {stages} -> vectors", soft_wrap=True)
-    with spark_session("local[*]") as opened:
-        OUTPUT.print(opened.origin, highlight=False, soft_wrap=True)
+    picture = Path(f"{output.rstrip('/')}.png")
+    check_folder_target(Path(output), "--output")
+    if picture.parent.exists():
+        check_target(picture, "The picture")
+    bundle = find_model(model)
+    stage = AlbertEmbeddings.pretrained(str(bundle.path))
+    print_line("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")
+    with command_session("local[*]") as opened:
+        print_line(opened.origin)
         source, target = TextSource(f"file:{SAMPLE}", "text"), VectorTarget(output, overwrite=True)
         with shown_progress("Embedding the sample") as report:
             summary = embed_texts(opened.spark, stage, source, target, report)
     rows = _read(output)
     OUTPUT.print(_vector_table(rows))
-    show_note(stage)
+    print_note(bundle)
     show_neighbours(rows)
-    OUTPUT.print(f"\n{summary_line(summary)}", highlight=False)
-    OUTPUT.print(f"Parquet: {output} (columns {', '.join(rows[0])})", highlight=False, soft_wrap=True)
-    OUTPUT.print(_picture_line(model, Path(f"{output}.png")), highlight=False, soft_wrap=True)
+    print_line(f"\n{summary_line(summary)}")
+    print_line(f"Parquet: {output} (columns {', '.join(rows[0])})")
+    print_line(_draw(str(bundle.path), picture))
 
 
-def _picture_line(model: str, target: Path) -> str:
-    """Draw the picture, if it can be drawn, and return what to say of it."""
+def _draw(model: str, target: Path) -> str:
+    """Draw the picture if matplotlib is installed, and return a line about it."""
     from sparkalbert.cli.picture import draw_picture
 
     try:
@@ -58,12 +62,12 @@ def _picture_line(model: str, target: Path) -> str:
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        return "Picture: none, it needs matplotlib: pip install 'sparkalbert[plot]'"
-    return f"Picture: {target} (words, uses of a word and sentences; near each other where their vectors are)"
+        return "Picture: none, because it requires matplotlib: pip install 'sparkalbert[plot]'"
+    return f"Picture: {target} (uses of a word, words and sentences; near each other if their vectors are)"
 
 
 def _read(folder: str) -> list[dict[str, Any]]:
-    """Read what Spark wrote, as any other program would, in the order of the sample."""
+    """Read the rows that Spark wrote, as any other program can, in the order of the sample."""
     from pyarrow import parquet
 
     rows: list[dict[str, Any]] = parquet.read_table(folder).to_pylist()
@@ -79,9 +83,7 @@ def _vector_table(rows: Sequence[dict[str, Any]]) -> Table:
     table.add_column(f"first {_SHOWN_NUMBERS} of {dimension} numbers")
     for row in (rows[number] for number in _SHOWN_TEXTS):
         table.add_section()
-        for token, begin, end, vector in zip(
-            row["tokens"], row["begin"], row["end"], row["vectors"], strict=True
-        ):
+        for token, begin, end, vector in zip(row["tokens"], row["begin"], row["end"], row["vectors"], strict=True):
             numbers = " ".join(f"{number:8.4f}" for number in vector[:_SHOWN_NUMBERS])
             table.add_row(token, str(begin), str(end), numbers)
     return table

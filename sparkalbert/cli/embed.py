@@ -1,167 +1,190 @@
-"""The command ``embed``: a file or folder of texts in, a folder of vectors out."""
+"""The command ``embed``: reads a file or folder of texts and writes a folder of vectors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from sparkalbert.cli.bundles import Precision
-from sparkalbert.cli.screen import ERRORS, OUTPUT, shown_progress
+from sparkalbert.bundle import Bundle
+from sparkalbert.cli.options import FILES, MODEL, Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
+from sparkalbert.cli.screen import ERRORS, print_line, shown_progress
+from sparkalbert.cli.session import command_session
 from sparkalbert.errors import ParamError
+from sparkalbert.models import find_model
 
 if TYPE_CHECKING:
-    from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import EmbedSummary
 
-__all__ = ["embed", "show_note", "summary_line"]
+__all__ = ["embed", "print_note", "summary_line"]
 
-_INPUT, _MODEL, _SPARK = "Input and output", "Model and vectors", "Spark"
+_SPARK: Final = "Spark"
+_PIECE_ENCODINGS: Final = ("sentence", "token")
 
 
 def embed(
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A file, a folder or a pattern, as Spark takes it.")
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="The folder to make.", rich_help_panel=_INPUT)
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="A folder, or a name that `sparkalbert models` lists.",
-            rich_help_panel=_MODEL,
-        ),
-    ],
-    text_col: Annotated[str, typer.Option(help="Column of texts.", rich_help_panel=_INPUT)] = "text",
-    input_format: Annotated[
-        Literal["text", "csv", "json", "parquet"] | None,
-        typer.Option("--format", help="By default the end of INPUT tells.", rich_help_panel=_INPUT),
-    ] = None,
-    output_format: Annotated[Literal["parquet", "json"], typer.Option(rich_help_panel=_INPUT)] = "parquet",
+    source: Input,
+    output: Annotated[str, typer.Option("--output", "-o", help="The folder to write.", rich_help_panel=FILES)],
+    model: Model,
+    text_col: TextColumn = "text",
+    input_format: Format = None,
+    sep: Separator = None,
+    encoding: Encoding = None,
+    output_format: Annotated[
+        Literal["parquet", "json"], typer.Option(help="Format of the output.", rich_help_panel=FILES)
+    ] = "parquet",
     id_cols: Annotated[
         str | None,
-        typer.Option(help="Input columns to keep, comma separated; by default all.", rich_help_panel=_INPUT),
+        typer.Option(help="Input columns to keep, separated by commas. By default all.", rich_help_panel=FILES),
     ] = None,
     annotations: Annotated[
         bool,
         typer.Option(
             "--annotations",
-            help="Write one column as Spark NLP has it, 'embeddings'.",
-            rich_help_panel=_INPUT,
+            help="Write one column 'embeddings' with Spark NLP's annotations.",
+            rich_help_panel=FILES,
         ),
     ] = False,
     vectors: Annotated[
         Literal["float", "binary"],
         typer.Option(
-            help="binary: each vector as the bytes of its float32 numbers, faster to write and to read.",
-            rich_help_panel=_INPUT,
+            help="float: lists of numbers. binary: each vector as the bytes of its float32 numbers, faster to write "
+            "and to read.",
+            rich_help_panel=FILES,
         ),
     ] = "float",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier output.", rich_help_panel=_INPUT)
+        bool, typer.Option("--overwrite", help="Replace the output of an earlier run.", rich_help_panel=FILES)
     ] = False,
-    precision: Annotated[
-        Precision | None, typer.Option(help="For a model that is converted now.", rich_help_panel=_MODEL)
-    ] = None,
+    precision: ModelPrecision = None,
     pooling: Annotated[
         Literal["first", "last", "mean", "first_last"],
-        typer.Option(help="Which pieces make a word's vector.", rich_help_panel=_MODEL),
+        typer.Option(help="Which pieces of a word make its vector.", rich_help_panel=MODEL),
     ] = "first",
-    layers: Annotated[
-        str, typer.Option(help="Layers to average, such as -4,-3,-2,-1.", rich_help_panel=_MODEL)
-    ] = "-1",
+    layers: Annotated[str, typer.Option(help="Layers to average, such as -4,-3,-2,-1.", rich_help_panel=MODEL)] = "-1",
     max_sentence_length: Annotated[
-        int, typer.Option(help="Most pieces in one window.", rich_help_panel=_MODEL)
+        int,
+        typer.Option(
+            help="Largest number of pieces in a window, 3 to 512. Longer sentences are covered by overlapping windows.",
+            rich_help_panel=MODEL,
+        ),
     ] = 128,
-    encoding: Annotated[
-        Literal["sentence", "token"],
-        typer.Option(help="sentence: as ALBERT was trained; token: as Spark NLP.", rich_help_panel=_MODEL),
-    ] = "sentence",
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.", rich_help_panel=_MODEL)] = "cpu",
+    piece_encoding: Annotated[
+        Literal["sentence", "token"] | None,
+        typer.Option(
+            help="sentence: encode the text of a sentence as a whole, as ALBERT was trained (default). token: encode "
+            "each token on its own, as Spark NLP does. In Python this is the Param encoding.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    compatibility: Annotated[
+        Literal["none", "spark-nlp"],
+        typer.Option(
+            help="none: every token has a vector. spark-nlp: the tokens and vectors of Spark NLP at batch size 1.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "none",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.", rich_help_panel=MODEL)] = "cpu",
     memory_budget_mb: Annotated[
         int | None,
-        typer.Option(help="Memory that one Python worker may take.", rich_help_panel=_SPARK, min=1),
+        typer.Option(
+            help="Memory that one Python worker may take, in MB (1,000,000 bytes). By default there is no limit.",
+            rich_help_panel=_SPARK,
+            min=1,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads of one forward pass. By default the cores of a task, spark.task.cpus.",
+            rich_help_panel=_SPARK,
+            min=1,
+        ),
     ] = None,
     partitions: Annotated[
         int | None,
-        typer.Option(help="Spread rows over so many tasks; their order is lost.", rich_help_panel=_SPARK),
+        typer.Option(
+            help="Number of tasks to spread the rows over. Their order is lost. By default Spark decides.",
+            rich_help_panel=_SPARK,
+        ),
     ] = None,
     master: Annotated[
         str | None,
         typer.Option(
-            help="local[N], a cluster, or sc://host; without spark-submit this machine.",
+            help="local[N], the URL of a cluster, or sc://host. By default what spark-submit sets, or this machine.",
             rich_help_panel=_SPARK,
         ),
     ] = None,
     conf: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Spark settings.", rich_help_panel=_SPARK)
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A Spark setting; may be repeated.", rich_help_panel=_SPARK),
     ] = None,
 ) -> None:
     """Embed every text of a file or folder with Spark.
 
-    Each row keeps its columns and gets [bold]tokens[/], [bold]begin[/], [bold]end[/] (UTF-16 units of the
-    text, end inclusive, as in Spark NLP) and [bold]vectors[/], all of equal length. A null text gets nulls,
-    an empty one empty lists. The output appears when it is complete.
+    Each row keeps its columns and gets [bold]tokens[/], [bold]begin[/], [bold]end[/] (UTF-16 units of the text, end
+    inclusive, as in Spark NLP) and [bold]vectors[/], all of equal length. A null text gets nulls, an empty text empty
+    lists. The output appears when it is complete.
     """
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
-    from sparkalbert.ml.session.spark_session import spark_session
 
+    if encoding in _PIECE_ENCODINGS:
+        msg = f"--encoding is {encoding}, expected a character encoding. Did you mean --piece-encoding {encoding}?"
+        raise ParamError(msg)
     kept = None if id_cols is None else [name.strip() for name in id_cols.split(",") if name.strip()]
-    texts = TextSource(source, input_format, text_col, kept, partitions)
+    texts = TextSource(source, input_format, text_col, kept, partitions, sep, encoding)
     target = VectorTarget(output, output_format, annotations, overwrite, vectors)
-    stage = AlbertEmbeddings.pretrained(model, precision=precision).setParams(
+    averaged, settings = _layers(layers), _settings(conf or [])
+    bundle = find_model(model, precision=precision)
+    stage = AlbertEmbeddings.pretrained(str(bundle.path)).setParams(
         pooling=pooling,
-        layers=_numbers(layers),
+        layers=averaged,
         maxSentenceLength=max_sentence_length,
-        encoding=encoding,
+        encoding=piece_encoding,
+        compatibility=compatibility,
         device=device,
+        threads=threads,
+        memoryBudgetMb=memory_budget_mb,
     )
-    if memory_budget_mb is not None:
-        stage.setMemoryBudgetMb(memory_budget_mb)
-    with spark_session(master, _settings(conf or [])) as opened:
-        ERRORS.print(opened.origin, highlight=False, soft_wrap=True)
+    with command_session(master, settings) as opened:
+        print_line(opened.origin, to=ERRORS)
         with shown_progress("Embedding") as report:
             summary = embed_texts(opened.spark, stage, texts, target, report)
-    show_note(stage)
-    OUTPUT.print(f"{summary_line(summary)} -> {output}", highlight=False, soft_wrap=True)
+    print_note(bundle)
+    print_line(f"{summary_line(summary)} -> {output}")
 
 
-def show_note(stage: AlbertEmbeddings) -> None:
-    """Print what the model's manifest wants users to know."""
-    from sparkalbert.bundle import find_model
-
-    note = find_model(stage.getModel(), allow_download=False).manifest.note
-    if note:
-        OUTPUT.print(f"Note on {stage.getModel()}: {note}", style="yellow", highlight=False, soft_wrap=True)
+def print_note(bundle: Bundle) -> None:
+    """Print the note to users in a model's manifest, if there is one."""
+    manifest = bundle.manifest
+    if manifest.note:
+        print_line(f"Note on {manifest.name}: {manifest.note}", style="yellow")
 
 
 def summary_line(summary: EmbedSummary) -> str:
-    """Return what was done, in words."""
-    took = f"in {summary.duration_s:.1f} s, the start of the workers included"
+    """Return what a job did, as text."""
+    took = f"in {summary.duration_s:.1f} s, including the start of the workers"
     if summary.rows is None or summary.tokens is None:
         return f"Done {took}"
     return f"{summary.rows:,} rows, {summary.tokens:,} tokens {took}"
 
 
-def _numbers(layers: str) -> list[int]:
+def _layers(listed: str) -> list[int]:
     try:
-        return [int(number) for number in layers.split(",")]
+        return [int(number) for number in listed.split(",")]
     except ValueError as error:
-        msg = f"--layers is {layers!r}, expected whole numbers with commas between, such as -4,-3,-2,-1."
+        msg = f"--layers is {listed!r}, expected whole numbers separated by commas, such as -4,-3,-2,-1."
         raise ParamError(msg) from error
 
 
-def _settings(lines: list[str]) -> dict[str, str]:
+def _settings(assignments: list[str]) -> dict[str, str]:
     settings = {}
-    for line in lines:
-        name, equals, value = line.partition("=")
-        if not equals:
-            msg = f"--conf {line!r} is no setting, expected KEY=VALUE."
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            msg = f"--conf is {assignment!r}, expected KEY=VALUE, such as spark.driver.memory=4g."
             raise ParamError(msg)
         settings[name.strip()] = value.strip()
     return settings

@@ -1,79 +1,82 @@
-"""Checkpoint in, folder out that the real Spark NLP imports: ``model.onnx`` and ``assets/spiece.model``.
+"""Exports a checkpoint to the folder that Spark NLP imports: ``model.onnx`` and ``assets/spiece.model``.
 
-The graph is that of a bundle, with its layers fixed to the last one and its weights inside the file, as
-Spark NLP's loader wants them. It knows nothing about Spark NLP but that layout.
+The graph is that of a bundle, with the layer weights fixed to the last layer and all weights inside the file,
+where Spark NLP's loader expects them.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from sparkalbert.bundle import Precision
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, write_folder
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.checkpoint import Checkpoint
-from sparkalbert.convert.graph import build_graph
-from sparkalbert.convert.pipeline import copy_tokenizer, weight_arrays
-from sparkalbert.convert.weight_names import graph_weights
-from sparkalbert.errors import CheckpointError, ParamError
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.conversion import copy_tokenizer, weight_arrays
+from sparkalbert.convert.graph.build import PRODUCER, build_graph
+from sparkalbert.convert.weights.names import graph_weights
+from sparkalbert.errors import CheckpointError
+from sparkalbert.storage.folders import FolderKind, write_folder
 
 __all__ = ["export_spark_nlp"]
 
 _ASSETS: Final = "assets"
-_MOST_BYTES: Final = (1 << 31) - (16 << 20)
-"""Protocol buffers end at 2 GiB; the nodes take some kilobytes beside the weights."""
+_HEADER_BYTES: Final = 64
+_ASSET_FILES: Final = frozenset({CONFIG_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE})
+_MAX_BYTES: Final = (1 << 31) - (16 << 20)
+"""Protocol buffers are limited to 2 GiB, and the nodes need some kilobytes besides the weights."""
 
-_BYTES: Final = {"fp32": 4, "fp16": 2, "int8": 1}
-"""Of a number of a layer's matrix; under int8 tables stay float32."""
+_BYTES_PER_NUMBER: Final = {"fp32": 4, "fp16": 2, "int8": 1}
+"""For the matrices of a layer; in int8 the embedding tables stay float32."""
 
 
 def export_spark_nlp(
     source: str | Path, target: str | Path, *, precision: Precision = "fp32", overwrite: bool = False
 ) -> Path:
-    """Write a Hugging Face ALBERT as Spark NLP's ``AlbertEmbeddings.loadSavedModel`` takes it.
+    """Write a Hugging Face ALBERT as Spark NLP's ``AlbertEmbeddings.loadSavedModel`` reads it.
 
-    The graph takes int64 ``input_ids``, ``attention_mask`` and ``token_type_ids`` ``[batch, pieces]`` (the
-    last is not read: Spark NLP never has a second segment) and gives float32 ``last_hidden_state``
-    ``[batch, pieces, hidden]``. Opset 18 and IR version 8, which ONNX Runtime 1.15 and newer read.
+    The graph takes int64 ``input_ids``, ``attention_mask`` and ``token_type_ids`` ``[batch, pieces]`` and
+    returns float32 ``last_hidden_state`` ``[batch, pieces, hidden]``. ``token_type_ids`` is ignored,
+    because Spark NLP never passes a second segment. Opset 18 and IR version 8, which ONNX Runtime 1.15 and
+    later read.
 
     Parameters
     ----------
     source
         As for :func:`sparkalbert.convert.convert_checkpoint`.
     target
-        The folder to appear; it appears whole or not at all.
+        The folder to write. It appears complete or not at all.
     precision
-        Number format of the weights. What the model gives is float32 in each.
+        Number format of the weights. The vectors are float32 in any case.
     overwrite
-        Whether such a folder at `target` may be replaced.
+        If true, a folder at `target` that this function wrote is replaced.
 
     Returns
     -------
     Path
-        The folder: ``model.onnx``, ``assets/spiece.model``, and beside that ``config.json`` and
+        The folder: ``model.onnx``, ``assets/spiece.model``, and in ``assets`` also ``config.json`` and
         ``tokenizer_config.json``, which sparkalbert reads when it imports the folder.
 
     Raises
     ------
     CheckpointError
-        When the checkpoint cannot be converted, or its weights do not fit into one file.
+        If the checkpoint cannot be converted, or its weights do not fit into one file.
     OutputError
-        When `target` exists and may not be replaced.
+        If `target` exists and must not be replaced, or cannot be written.
     ParamError
-        When `precision` is unknown.
+        If `precision` is unknown.
     """
-    if precision not in get_args(Precision):
-        msg = f"precision is {precision!r}, expected one of {', '.join(get_args(Precision))}."
-        raise ParamError(msg)
+    check_precision(precision)
     checkpoint = Checkpoint.open(source)
     _check_size(checkpoint.config, precision)
     checkpoint.check_values()
-    with write_folder(target, ours=_is_export_alone, overwrite=overwrite) as folder:
+    with write_folder(target, _EXPORT, overwrite=overwrite) as folder:
         assets = folder / _ASSETS
         assets.mkdir()
         copy_tokenizer(checkpoint.folder, assets)
@@ -87,12 +90,12 @@ def _check_size(config: AlbertConfig, precision: Precision) -> None:
     size_bytes = 0
     for weight in graph_weights(config):
         in_layer = weight.role == "matrix" and not weight.name.startswith("embeddings.")
-        width = _BYTES[precision] if in_layer or precision == "fp16" else _BYTES["fp32"]
+        width = _BYTES_PER_NUMBER[precision if in_layer or precision == "fp16" else "fp32"]
         size_bytes += width * int(np.prod(weight.shape, dtype=np.int64))
-    if size_bytes > _MOST_BYTES:
+    if size_bytes > _MAX_BYTES:
         msg = (
-            f"The weights take {size_bytes:,} bytes in {precision}, but Spark NLP's layout has them in one "
-            f"ONNX file, which holds {_MOST_BYTES:,}. Choose a smaller precision, or convert to a bundle."
+            f"Spark NLP's layout has all weights in one ONNX file of at most {_MAX_BYTES:,} bytes, but in "
+            f"{precision} they take {size_bytes:,}. Choose a smaller precision, or convert to a bundle."
         )
         raise CheckpointError(msg)
 
@@ -114,7 +117,16 @@ def _graph(checkpoint: Checkpoint, precision: Precision) -> ModelProto:
     return model
 
 
-def _is_export_alone(folder: Path) -> bool:
-    """Whether a folder holds what this module writes, and nothing else."""
-    found = {path.name for path in folder.iterdir()}
-    return found == {GRAPH_FILE, _ASSETS} and (folder / _ASSETS).is_dir()
+def _holds_export_only(path: str) -> bool:
+    """Return whether a folder holds what :func:`export_spark_nlp` writes, and no other file."""
+    folder, assets = Path(path), Path(path) / _ASSETS
+    if not assets.is_dir() or {item.name for item in folder.iterdir()} != {GRAPH_FILE, _ASSETS}:
+        return False
+    if not _ASSET_FILES.issuperset(item.name for item in assets.iterdir()):
+        return False
+    with (folder / GRAPH_FILE).open("rb") as file:
+        # The producer is the second field of an ONNX file: another exporter's graph is not ours to replace.
+        return PRODUCER.encode() in file.read(_HEADER_BYTES)
+
+
+_EXPORT: Final = FolderKind(GRAPH_FILE, _holds_export_only)

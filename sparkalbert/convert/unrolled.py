@@ -1,9 +1,9 @@
-"""The same ALBERT as other exporters write it: every layer written out, standard operators only.
+"""The same ALBERT as other exporters write it: every layer written out, with standard operators only.
 
-No user needs it. It is the benchmark's second opinion on what ONNX Runtime can do with the same weights:
-our own graph is compared with whichever of the two is faster. ONNX Runtime fuses the standard operators
-as it does those of a torch export; the weights are still stored once, because all layers of a group
-name the same ones.
+It serves the benchmark, as another measure of what ONNX Runtime can do with the same weights: our own graph
+is compared with the faster of the two. ONNX Runtime fuses the standard operators as it does those of a
+torch export. The weights are still stored once, because all layers of a group refer to the same
+initializers.
 """
 
 from __future__ import annotations
@@ -18,34 +18,42 @@ from onnx import ModelProto, TensorProto, helper
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import GRAPH_FILE
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.checkpoint import Checkpoint
-from sparkalbert.convert.graph import IR_VERSION, OPSET, embeddings
-from sparkalbert.convert.graph_layer import LayerForm, add_ffn_output, add_product, add_qkv
-from sparkalbert.convert.graph_nodes import CONTRIB, Constants, Nodes
-from sparkalbert.convert.pipeline import copy_tokenizer, library_versions, weight_arrays
-from sparkalbert.convert.weight_names import layer_prefix
-from sparkalbert.convert.weights_file import write_weights
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.conversion import copy_tokenizer, library_versions, weight_arrays
+from sparkalbert.convert.graph.build import IR_VERSION, OPSET, PRODUCER, embeddings
+from sparkalbert.convert.graph.layer import LayerForm, add_ffn_output, add_norm, add_product, add_qkv
+from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
+from sparkalbert.convert.weights.file import write_weights
+from sparkalbert.convert.weights.names import layer_prefix
 
 __all__ = ["convert_unrolled"]
 
+_INPUTS: Final = ("input_ids", "attention_mask")
 _LOWEST: Final = float(np.finfo(np.float32).min)
 _SQRT_2_OVER_PI: Final = 0.7978845608028654
 
 
 def convert_unrolled(source: str | Path, target: str | Path, precision: Precision = "fp32") -> Bundle:
-    """Convert a checkpoint into a bundle whose graph is unrolled, and open it.
+    """Convert a checkpoint into a bundle with an unrolled graph, and open it.
 
-    The graph takes ``input_ids`` and ``attention_mask`` and gives the last layer only, as an imported
-    foreign graph does.
+    The graph takes ``input_ids`` and ``attention_mask`` and returns the last layer only, as an imported graph
+    does.
 
     Parameters
     ----------
     source
         A Hugging Face ALBERT folder.
     target
-        The bundle folder to appear.
+        The bundle folder to write.
     precision
         ``fp32`` or ``int8``; the matrices are those of :func:`~sparkalbert.convert.convert_checkpoint`.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint cannot be converted; the message lists every problem.
+    OutputError
+        If `target` exists.
     """
     checkpoint = Checkpoint.open(source)
     config = checkpoint.config
@@ -63,8 +71,8 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
     )
     with write_bundle(target, manifest) as folder:
         copy_tokenizer(checkpoint.folder, folder)
-        located = write_weights(folder, weight_arrays(checkpoint, precision))
-        model = _graph(config, precision, located)
+        initializers = write_weights(folder, weight_arrays(checkpoint, precision))
+        model = _graph(config, precision, initializers)
         (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))
     return Bundle.open(target)
 
@@ -74,13 +82,13 @@ def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto
     nodes = Nodes(Constants())
     mask = _additive_mask(nodes)
     hidden = embeddings(nodes, config, precision)
-    number = 0
-    for group, count in enumerate(config.layers_of_groups()):
-        for _ in range(count):
+    layer = 0
+    for group, num_layers in enumerate(config.layers_of_groups()):
+        for _ in range(num_layers):
             for inner in range(config.inner_group_num):
-                nodes = replace(nodes, scope=f"layer_{number}_{inner}.")
+                nodes = replace(nodes, scope=f"layer_{layer}_{inner}.")
                 hidden = _layer(nodes, form, layer_prefix(group, inner), hidden, mask)
-            number += 1
+            layer += 1
     nodes.rename_output(hidden, "last_hidden_state")
     ids = ["batch", "pieces"]
     graph = helper.make_graph(
@@ -94,15 +102,12 @@ def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto
         graph,
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
-        producer_name="sparkalbert",
+        producer_name=PRODUCER,
     )
 
 
-_INPUTS: Final = ("input_ids", "attention_mask")
-
-
 def _additive_mask(nodes: Nodes) -> str:
-    """Return float32 ``[batch, 1, 1, pieces]``: zero for a piece, the lowest number for padding."""
+    """Add float32 ``[batch, 1, 1, pieces]``: 0 for a piece, the lowest float32 for padding."""
     constants = nodes.constants
     valid = nodes.add("Cast", "attention_mask", to=TensorProto.FLOAT)
     padding = nodes.add("Sub", constants.add(1, "float32"), valid)
@@ -113,53 +118,38 @@ def _additive_mask(nodes: Nodes) -> str:
 def _layer(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
     config = form.config
     context = _attention(nodes, form, prefix, hidden, mask)
-    attended = _norm(nodes, config, f"{prefix}attention.", context, f"{prefix}attention.bias", hidden)
+    attended = add_norm(nodes, config, f"{prefix}attention.", context, hidden, f"{prefix}attention.bias")
     expanded = add_product(nodes, form, attended, f"{prefix}ffn.weight")
     activated = _activation(nodes, config, nodes.add("Add", expanded, f"{prefix}ffn.bias"))
-    narrowed, bias = add_ffn_output(nodes, form, f"{prefix}ffn_output.", activated)
-    return _norm(nodes, config, f"{prefix}ffn_output.", narrowed, bias, attended)
+    output, bias = add_ffn_output(nodes, form, f"{prefix}ffn_output.", activated)
+    return add_norm(nodes, config, f"{prefix}ffn_output.", output, attended, bias)
 
 
 def _attention(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
     config, constants = form.config, nodes.constants
-    split = add_qkv(nodes, form, hidden, f"{prefix}qkv.")
+    projections = add_qkv(nodes, form, hidden, f"{prefix}qkv.")
     shape = constants.add([0, 0, config.num_attention_heads, config.head_size], "int64")
     query, key, value = (
         nodes.add("Transpose", nodes.add("Reshape", part, shape), perm=perm)
-        for part, perm in zip(split, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
+        for part, perm in zip(projections, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
     )
-    scores = nodes.add(
-        "Div", nodes.add("MatMul", query, key), constants.add(config.head_size**0.5, "float32")
-    )
-    shares = nodes.add("Softmax", nodes.add("Add", scores, mask), axis=-1)
-    heads = nodes.add("Transpose", nodes.add("MatMul", shares, value), perm=[0, 2, 1, 3])
+    scores = nodes.add("Div", nodes.add("MatMul", query, key), constants.add(config.head_size**0.5, "float32"))
+    weights = nodes.add("Softmax", nodes.add("Add", scores, mask), axis=-1)
+    heads = nodes.add("Transpose", nodes.add("MatMul", weights, value), perm=[0, 2, 1, 3])
     context = nodes.add("Reshape", heads, constants.add([0, 0, config.hidden_size], "int64"))
     return add_product(nodes, form, context, f"{prefix}attention.weight")
 
 
-def _norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, bias: str, skip: str) -> str:
-    summed = nodes.add("Add", nodes.add("Add", value, bias), skip)
-    norm = f"{prefix}norm."
-    return nodes.add(
-        "LayerNormalization",
-        summed,
-        f"{norm}weight",
-        f"{norm}bias",
-        axis=-1,
-        epsilon=config.layer_norm_eps,
-    )
-
-
 def _activation(nodes: Nodes, config: AlbertConfig, value: str) -> str:
-    """Add the activation as torch exports it: ONNX Runtime knows these patterns and fuses them."""
+    """Add the activation in the form in which torch exports it, which ONNX Runtime recognizes and fuses."""
     if config.activation == "relu":
         return nodes.add("Relu", value)
-    number = nodes.constants.add
+    constant = nodes.constants.add
     if config.activation == "erf":
-        inner = nodes.add("Erf", nodes.add("Div", value, number(2**0.5, "float32")))
-        gate = nodes.add("Add", inner, number(1, "float32"))
-        return nodes.add("Mul", nodes.add("Mul", value, gate), number(0.5, "float32"))
-    cube = nodes.add("Mul", nodes.add("Pow", value, number(3, "float32")), number(0.044715, "float32"))
-    inner = nodes.add("Mul", nodes.add("Add", value, cube), number(_SQRT_2_OVER_PI, "float32"))
-    gate = nodes.add("Add", nodes.add("Tanh", inner), number(1, "float32"))
-    return nodes.add("Mul", nodes.add("Mul", value, number(0.5, "float32")), gate)
+        inner = nodes.add("Erf", nodes.add("Div", value, constant(2**0.5, "float32")))
+        gate = nodes.add("Add", inner, constant(1, "float32"))
+        return nodes.add("Mul", nodes.add("Mul", value, gate), constant(0.5, "float32"))
+    cube = nodes.add("Mul", nodes.add("Pow", value, constant(3, "float32")), constant(0.044715, "float32"))
+    inner = nodes.add("Mul", nodes.add("Add", value, cube), constant(_SQRT_2_OVER_PI, "float32"))
+    gate = nodes.add("Add", nodes.add("Tanh", inner), constant(1, "float32"))
+    return nodes.add("Mul", nodes.add("Mul", value, constant(0.5, "float32")), gate)

@@ -1,4 +1,4 @@
-"""Distillation of a small ALBERT student from a sentence-embedding teacher (extra ``distill``).
+"""Trains a small ALBERT on the word and text vectors of a sentence encoder (extra ``distill``).
 
-A layer beside ``convert``: it needs torch and transformers, which nothing at run time does.
+Requires torch and transformers, which nothing at run time does.
 """

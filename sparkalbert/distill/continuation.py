@@ -1,7 +1,4 @@
-"""Going on from a trained student: its layer, its pieces and its space, for another vocabulary or corpus.
-
-It knows nothing about the loss or the schedule.
-"""
+"""Continues from a trained student: its layer, its embeddings and its space, for another vocabulary or corpus."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from sparkalbert.arrays import Float32Array
 from sparkalbert.distill.batches import BatchOptions, batches_of
 from sparkalbert.distill.initialization import piece_texts
 from sparkalbert.distill.losses import word_vectors
@@ -22,30 +19,28 @@ from sparkalbert.distill.teacher import Teacher
 from sparkalbert.errors import ConfigError
 from sparkalbert.text import PieceTokenizer
 
-__all__ = ["aligned_projection", "continued_student"]
-
-Float32Array = npt.NDArray[np.float32]
+__all__ = ["aligned_projection", "continued_student", "load_predecessor"]
 
 _ALIGNED_TEXTS = 2000
 _RIDGE = 1.0
 
 
 def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str], scratch: Path) -> Float32Array:
-    """Return the turn of the teacher's word vectors that lies closest to a student's.
+    """Return the projection of the teacher's word vectors that is closest to a student's.
 
-    The student was trained in a space of its own; its columns are orthonormal, so cosines survive
-    (orthogonal Procrustes).
+    The student was trained in a space of its own. The columns of the projection are orthonormal, so cosines are
+    preserved (orthogonal Procrustes problem).
 
     Parameters
     ----------
     folder
         The student's checkpoint.
     teacher
-        Who is asked.
+        The teacher.
     texts
-        The first 2,000 are compared.
+        Texts, of which the first 2,000 are compared.
     scratch
-        Where the teacher's answers are kept.
+        A folder for the teacher's vectors of these texts.
 
     Returns
     -------
@@ -53,63 +48,74 @@ def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str], scr
         float32 ``[teacher dimension, hidden_size]``.
     """
     student = load_student(folder).eval()
-    everything = np.eye(teacher.dimension, dtype=np.float32)
-    chosen = texts[:_ALIGNED_TEXTS]
-    cache = TargetCache(scratch, chosen, teacher, PieceTokenizer.load(folder), everything, len(chosen))
+    identity = np.eye(teacher.dimension, dtype=np.float32)
+    sample = texts[:_ALIGNED_TEXTS]
+    cache = TargetCache(scratch, sample, teacher, PieceTokenizer.load(folder), identity, len(sample))
     options = BatchOptions(short_repeats=0, repeated_share=0.0)
     products = np.zeros((teacher.dimension, student.config.hidden_size), dtype=np.float64)
     for batch in batches_of(cache.shard(0), options, np.random.default_rng(0)):
         with torch.inference_mode():
-            found = torch.nn.functional.normalize(word_vectors(student(batch.ids, batch.mask), batch), dim=1)
-        products += (batch.word_vectors.T @ found).double().numpy()
+            vectors = torch.nn.functional.normalize(word_vectors(student(batch.ids, batch.mask), batch), dim=1)
+        products += (batch.word_vectors.T @ vectors).double().numpy()
     left, _, right = np.linalg.svd(products, full_matrices=False)
     projection: Float32Array = np.ascontiguousarray(left @ right, dtype=np.float32)
     return projection
 
 
-def continued_student(
-    config: StudentConfig, folder: Path, teacher: Teacher, tokenizer: PieceTokenizer
-) -> Student:
-    """Return a student that knows what another knows.
+def load_predecessor(config: StudentConfig, folder: Path) -> Student:
+    """Return the student to continue from.
 
-    Everything but the table of pieces is taken over. A piece that the other vocabulary has keeps its
-    embedding; that of a new one is estimated from the teacher's vector of the piece alone, by the linear
-    map (ridge regression) that fits the pieces both have.
+    Raises
+    ------
+    CheckpointError
+        If `folder` does not hold a student.
+    ConfigError
+        If its sizes are not those of the new student, except for ``vocab_size`` and ``num_hidden_layers``.
+    """
+    student = load_student(folder)
+    free = {"vocab_size": config.vocab_size, "num_hidden_layers": config.num_hidden_layers}
+    if replace(student.config, **free) != config:
+        msg = f"{folder} has the sizes {student.config}, expected those of the student, {config}."
+        raise ConfigError(msg)
+    return student
+
+
+def continued_student(config: StudentConfig, folder: Path, teacher: Teacher, tokenizer: PieceTokenizer) -> Student:
+    """Return a student with the weights of another, for a vocabulary of its own.
+
+    All weights except the embedding table are copied. A piece that the other vocabulary has too keeps its embedding.
+    That of a new piece is estimated from the teacher's vector of the piece alone, by the linear map (ridge
+    regression) that fits the pieces of both.
 
     Parameters
     ----------
     config
-        Sizes of the new student, those of the other but for ``vocab_size`` and ``num_hidden_layers``: the
-        layer is shared, so another number of loops takes no other weights.
+        Sizes of the new student. They are those of the other except for ``vocab_size`` and ``num_hidden_layers``:
+        the layer is shared, so another number of layers needs no other weights.
     folder
-        The other's checkpoint, with its vocabulary.
+        The other student's checkpoint, with its vocabulary.
     teacher
-        Who is asked about the pieces.
+        The teacher.
     tokenizer
         The new vocabulary.
 
     Raises
     ------
-    ConfigError
-        When the sizes differ.
+    CheckpointError, ConfigError
+        As :func:`load_predecessor`.
     """
-    other, pieces = load_student(folder), PieceTokenizer.load(folder)
-    free = {"vocab_size": config.vocab_size, "num_hidden_layers": config.num_hidden_layers}
-    if replace(other.config, **free) != config:
-        msg = f"the sizes of {folder} are {other.config}, expected those of the student, {config}."
-        raise ConfigError(msg)
-    places = {pieces.piece(index): index for index in range(pieces.vocabulary_size)}
-    names = [tokenizer.piece(index) for index in range(config.vocab_size)]
-    rows = np.array([places.get(name, -1) for name in names])
-    table = other.pieces.weight.detach().numpy()
-    known = rows >= 0
-    told = teacher.embed(piece_texts(tokenizer))
-    told = np.concatenate([told, np.ones_like(told[:, :1])], axis=1)
-    squares = told[known].T @ told[known] + _RIDGE * np.eye(told.shape[1], dtype=np.float32)
-    weights = np.linalg.solve(squares, told[known].T @ table[rows[known]])
-    estimate = (told @ weights).astype(np.float32)
-    estimate[known] = table[rows[known]]
+    other, other_tokenizer = load_predecessor(config, folder), PieceTokenizer.load(folder)
+    rows_by_piece = {other_tokenizer.piece(index): index for index in range(other_tokenizer.vocabulary_size)}
+    rows = np.array([rows_by_piece.get(tokenizer.piece(index), -1) for index in range(config.vocab_size)])
+    table = other.word_embeddings.weight.detach().numpy()
+    shared = rows >= 0
+    vectors = teacher.embed(piece_texts(tokenizer))
+    vectors = np.concatenate([vectors, np.ones_like(vectors[:, :1])], axis=1)
+    squares = vectors[shared].T @ vectors[shared] + _RIDGE * np.eye(vectors.shape[1], dtype=np.float32)
+    linear_map = np.linalg.solve(squares, vectors[shared].T @ table[rows[shared]])
+    embeddings = (vectors @ linear_map).astype(np.float32)
+    embeddings[shared] = table[rows[shared]]
     student = Student(config)
-    state = other.state_dict() | {"pieces.weight": torch.from_numpy(estimate)}
+    state = other.state_dict() | {"word_embeddings.weight": torch.from_numpy(embeddings)}
     student.load_state_dict(state)
     return student

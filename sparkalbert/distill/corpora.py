@@ -1,212 +1,150 @@
-"""Texts to learn from: readers of dictionaries, prose in JSON and HTML manuals, and plain lines.
-
-Every reader gives passages: whole definitions, examples or paragraphs. :func:`training_texts` makes
-sentences and windows of several sentences of them. It knows nothing about pieces, teachers or licences;
-:mod:`sparkalbert.distill.sources` says what is read for the model that ships.
-"""
+"""Texts to learn from: sentences, and windows of several sentences, of passages of any language."""
 
 from __future__ import annotations
 
-import gzip
-import html
-import json
+import logging
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from html.parser import HTMLParser
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Final
 
+import numpy as np
+
+from sparkalbert.errors import InputError
 from sparkalbert.text import SentenceSplitter
 
-__all__ = [
-    "dictionary_passages",
-    "html_passages",
-    "json_passages",
-    "line_passages",
-    "seeded",
-    "training_texts",
-    "webster_passages",
-    "wordnet_entries",
-    "wordnet_texts",
-]
+__all__ = ["corpus_texts", "line_passages", "one_line", "seeded", "training_texts"]
 
-# Writes a definition: a source of chance and the words to choose from.
-Entry = Callable[[random.Random, Sequence[str]], str]
-
-_LONGEST_TEXT = 600
-_SHORTEST_TEXT = 15
-_SPACE = re.compile(r"\s+")
-_LETTERS = re.compile(r"[A-Za-z]")
-_BRACKETED = re.compile(r"\[[^\]]{0,200}\]")
-_WEBSTER_MARKS = re.compile(r"--[A-Z][\w.&' ]{0,40}|\{|\}|\?|\((?:[A-Z][a-z]+\.?(?: ?& ?)?)+\)")
-_NUMBERING = re.compile(r"^(?:\d+\.|\([a-z]\)|Syn:|Note:)\s*")
-_TAGS = re.compile(r"<[^>]+>")
+_LOGGER: Final = logging.getLogger(__name__)
+_MIN_WIDTH: Final = 15
+_MAX_WIDTH: Final = 600
+_MIN_LETTERS: Final = 0.7
+_TOO_SHORT: Final = f"shorter than {_MIN_WIDTH} characters"
+_TOO_LONG: Final = f"longer than {_MAX_WIDTH} characters"
+_NOT_PROSE: Final = f"less than {_MIN_LETTERS:.0%} letters"
+_SPACE: Final = re.compile(r"\s+")
+_OTHER_ENDS: Final = re.compile(r"(?<=[。！？｡।॥؟۔။៕።])(?![」』”’）])\s*")  # noqa: RUF001 - they are meant
+"""Where sentences end in scripts that :class:`~sparkalbert.text.SentenceSplitter` does not cover."""
 
 
 def seeded(seed: int) -> random.Random:
-    """Return a source of chance for samples."""
+    """Return a random number generator for samples."""
     return random.Random(seed)  # noqa: S311 - no secret depends on it
 
 
-def line_passages(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text file that hold text."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if stripped := line.strip():
-                yield stripped
-
-
-def wordnet_texts(folder: Path, seed: int) -> Iterator[str]:
-    """Yield texts of WordNet's ``data.*`` files: examples, definitions in several forms, and lemmas.
+def corpus_texts(corpus: Sequence[Path], seed: int) -> list[str]:
+    """Return the different texts of UTF-8 text files, one passage per line, in random order.
 
     Parameters
     ----------
-    folder
-        Holds ``data.noun``, ``data.verb``, ``data.adj`` and ``data.adv`` (format: ``wndb(5WN)``).
+    corpus
+        The files.
     seed
-        Decides which form a definition takes.
+        Seed of the order and of the windows.
+
+    Raises
+    ------
+    InputError
+        If a file does not exist or is not UTF-8.
     """
-    choose = seeded(seed)
-    lemmas: set[str] = set()
-    for words, examples, entry in wordnet_entries(folder):
-        yield from examples
-        yield entry(choose, words)
-        lemmas.update(words)
-    yield from sorted(lemmas)
+    texts: dict[str, None] = {}
+    for path in corpus:
+        if not path.is_file():
+            msg = f"{path} is not a file, expected a UTF-8 text file of the corpus."
+            raise InputError(msg)
+        dropped: Counter[str] = Counter()
+        before = len(texts)
+        texts.update(dict.fromkeys(training_texts(line_passages(path), seed, dropped=dropped)))
+        added = len(texts) - before
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none"
+        level = logging.WARNING if dropped.total() > added else logging.INFO
+        _LOGGER.log(level, "%s: %d texts; dropped: %s", path, added, reasons)
+    listed = list(texts)
+    return [listed[index] for index in np.random.default_rng(seed).permutation(len(listed))]
 
 
-def wordnet_entries(folder: Path) -> Iterator[tuple[list[str], list[str], Entry]]:
-    """Yield each synset's words, its examples, and a function that writes its definition.
+def line_passages(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text file that are not empty.
 
-    The function takes a source of chance and the words to choose from. It gives the definition bare,
-    after a word, or after a word and with an example behind it.
+    Raises
+    ------
+    InputError
+        If the file is not UTF-8.
     """
-    for name in ("data.noun", "data.verb", "data.adj", "data.adv"):
-        for line in (folder / name).read_text(encoding="utf-8").splitlines():
-            if line.startswith(" "):
-                continue
-            words, definition, examples = _synset(line)
-            entry = partial(_entry, definition=definition, examples=examples)
-            yield words, [example for example in examples if len(example) >= _SHORTEST_TEXT], entry
+    with path.open(encoding="utf-8-sig") as lines:
+        try:
+            for line in lines:
+                if stripped := line.strip():
+                    yield stripped
+        except UnicodeDecodeError as error:
+            msg = f"{path} is not UTF-8 text ({error.reason}). Convert it, for instance with iconv."
+            raise InputError(msg) from error
 
 
-def _synset(line: str) -> tuple[list[str], str, list[str]]:
-    fields, _, gloss = line.partition("|")
-    parts = fields.split()
-    count = int(parts[3], 16)
-    words = [re.sub(r"\([a-z]+\)$", "", word).replace("_", " ") for word in parts[4 : 4 + 2 * count : 2]]
-    examples = [example.strip() for example in re.findall(r'"([^"]+)"', gloss)]
-    definition = gloss.split('"', 1)[0].strip().rstrip(";: ")
-    return words, definition, examples
+def training_texts(
+    passages: Iterable[str], seed: int, window_share: float = 0.15, dropped: Counter[str] | None = None
+) -> Iterator[str]:
+    """Yield the sentences of passages and, for a share of them, windows of two to four sentences.
 
+    Texts that are shorter than 15 or longer than 600 characters, or less than 70 % letters, are dropped. Letters of
+    every script count; characters as wide as two, such as Chinese ones, count as two.
 
-def _entry(choose: random.Random, words: Sequence[str], *, definition: str, examples: Sequence[str]) -> str:
-    word = choose.choice(words)
-    form = choose.random()
-    if form < 0.35:  # noqa: PLR2004 - the share of bare definitions
-        return definition
-    if form < 0.6 or not examples:  # noqa: PLR2004 - the share without an example
-        return f"{word}: {definition}"
-    return f"{word}: {definition}. {choose.choice(examples)}"
-
-
-def dictionary_passages(path: Path) -> Iterator[str]:
-    """Yield the paragraphs of a dictd dictionary (``*.dict.dz``) as single lines."""
-    with gzip.open(path, "rt", encoding="utf-8", errors="replace") as file:
-        for paragraph in re.split(r"\n\s*\n", file.read()):
-            yield _one_line(_BRACKETED.sub(" ", paragraph).replace("{", "").replace("}", ""))
-
-
-def webster_passages(path: Path) -> Iterator[str]:
-    """Yield the definitions of GCIDE that come from Webster's of 1913, which is in the public domain.
-
-    A paragraph of the dictd form closes with its source. Only those are read that close with
-    ``[1913 Webster]`` and in which no line ends in another bracket, so nothing that was added later is.
+    Parameters
+    ----------
+    passages
+        Paragraphs, or other connected text.
+    seed
+        Decides where windows are.
+    window_share
+        Share of texts that are windows.
+    dropped
+        Counts the dropped texts by reason, if given.
     """
-    with gzip.open(path, "rt", encoding="utf-8", errors="replace") as file:
-        for paragraph in re.split(r"\n\s*\n", file.read()):
-            sources = re.findall(r"\[([^\]]+)\]\s*$", paragraph, re.MULTILINE)
-            if not sources or any(_one_line(source) != "1913 Webster" for source in sources):
-                continue
-            head, _, body = paragraph.partition("\n")
-            text = body if "\\" in head else paragraph
-            text = _WEBSTER_MARKS.sub(" ", _BRACKETED.sub(" ", _one_line(text)))
-            text = _NUMBERING.sub("", _one_line(text)).replace(" .", ".").strip()
-            if "\\" not in text:
-                yield text
-
-
-def json_passages(path: Path) -> Iterator[str]:
-    """Yield every string of prose in a JSON file, however deep; markup is taken out."""
-    yield from _strings(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        for part in re.split(r"<br\s*/?>|</p>|\n\s*\n", value):
-            yield _one_line(html.unescape(_TAGS.sub(" ", part)))
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
-
-
-class _Paragraphs(HTMLParser):
-    """Collects the text of ``<p>`` elements that is not code."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._parts: list[str] | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base's
-        if tag == "p":
-            self._parts = []
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "p" and self._parts is not None:
-            self.found.append(_one_line("".join(self._parts)))
-            self._parts = None
-
-    def handle_data(self, data: str) -> None:
-        if self._parts is not None:
-            self._parts.append(data)
-
-
-def html_passages(path: Path) -> Iterator[str]:
-    """Yield the paragraphs of an HTML page."""
-    parser = _Paragraphs()
-    parser.feed(path.read_text(encoding="utf-8", errors="replace"))
-    yield from parser.found
-
-
-def training_texts(passages: Iterable[str], seed: int, window_share: float = 0.15) -> Iterator[str]:
-    """Yield sentences of passages and, for a share of them, windows of two to four sentences.
-
-    Texts shorter than 15 or longer than 600 characters, and texts that are not mostly letters, are left
-    out.
-    """
+    dropped = Counter() if dropped is None else dropped
     choose = seeded(seed)
     splitter = SentenceSplitter()
     for passage in passages:
-        sentences = [_one_line(passage[span.start : span.stop]) for span in splitter.split(passage)]
+        parts = [part for start, stop in splitter.split(passage) for part in _OTHER_ENDS.split(passage[start:stop])]
+        sentences = [one_line(part) for part in parts if part]
         position = 0
         while position < len(sentences):
             size = choose.randint(2, 4) if choose.random() < window_share else 1
             text = " ".join(sentences[position : position + size])
             position += size
-            if _is_prose(text):
+            reason = _why_dropped(text)
+            if reason is None:
                 yield text
+            else:
+                dropped[reason] += 1
 
 
-def _is_prose(text: str) -> bool:
-    long_enough = _SHORTEST_TEXT <= len(text) <= _LONGEST_TEXT
-    return long_enough and len(_LETTERS.findall(text)) > 0.7 * len(text)
+def one_line(text: str) -> str:
+    r"""Return a text with every run of white space replaced by one space.
 
-
-def _one_line(text: str) -> str:
+    Examples
+    --------
+    >>> one_line("  two\n lines ")
+    'two lines'
+    """
     return _SPACE.sub(" ", text).strip()
+
+
+def _why_dropped(text: str) -> str | None:
+    width = len(text) if text.isascii() else sum(map(_width, text))
+    if width < _MIN_WIDTH:
+        return _TOO_SHORT
+    if width > _MAX_WIDTH:
+        return _TOO_LONG
+    return None if sum(map(_is_letter, text)) > _MIN_LETTERS * len(text) else _NOT_PROSE
+
+
+def _width(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in {"F", "W"} else 1
+
+
+def _is_letter(character: str) -> bool:
+    """Return whether a character is a letter or belongs to one, such as a vowel sign of Hindi."""
+    return character.isalpha() or unicodedata.category(character).startswith("M")

@@ -1,56 +1,61 @@
-"""Distillation from end to end: texts and a teacher in, an ALBERT checkpoint in Hugging Face's format out.
+"""Distillation from end to end: texts and a teacher are turned into an ALBERT checkpoint in Hugging Face's format.
 
-Every step leaves its result in the output folder and is not done twice, so a run that was stopped goes on.
+Every step saves its result in the work folder, so a stopped run continues with the same command.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from sparkalbert.distill.continuation import aligned_projection, continued_student
-from sparkalbert.distill.corpora import line_passages, training_texts
+from sparkalbert.arrays import Float32Array
+from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint.files import WEIGHTS_FILE
+from sparkalbert.convert.conversion import copy_tokenizer
+from sparkalbert.distill.continuation import aligned_projection, continued_student, load_predecessor
+from sparkalbert.distill.corpora import corpus_texts
 from sparkalbert.distill.initialization import initial_student
 from sparkalbert.distill.student import Student, StudentConfig, load_student, save_student
-from sparkalbert.distill.targets import TargetCache, fit_projection
+from sparkalbert.distill.targets import TargetCache, fit_projection, load_projection
 from sparkalbert.distill.teacher import Teacher, device_of
 from sparkalbert.distill.training import Report, TrainingOptions, train
 from sparkalbert.distill.vocabulary import train_vocabulary, word_weights
-from sparkalbert.errors import CheckpointError, ConfigError, InputError
+from sparkalbert.distill.work import claim_folder, files_digest, text_digest, whole_file
+from sparkalbert.errors import ConfigError, InputError
 from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
 
-__all__ = ["DistillOptions", "corpus_texts", "distill"]
+__all__ = ["DistillOptions", "distill", "distill_texts"]
 
-_log = logging.getLogger(__name__)
-
-_WORK = "work"
-_VOCABULARY_FILES = ("tokenizer_config.json", "spiece.model")
-_FEWEST_TEXTS = 100
+_LOGGER: Final = logging.getLogger(__name__)
+_MIN_TEXTS: Final = 100
+_STUDENT_FILES: Final = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_CONFIG_FILE)
 
 
 @dataclass(frozen=True)
 class DistillOptions:
-    """What becomes of a teacher.
+    """How a student is made from a teacher.
 
     Attributes
     ----------
     student
-        Sizes of the student; ``vocab_size`` is an upper bound where `vocabulary` is given.
+        Sizes of the student. If a `vocabulary` is given, its size takes the place of ``vocab_size``.
     training
-        How long and how fast.
+        Length and speed of the training.
     vocabulary
-        Folder with a ``spiece.model`` to use; trained on the texts when None.
+        Folder with a ``spiece.model`` to use; by default a vocabulary is trained on the texts.
     start_from
-        Checkpoint to go on from, see :mod:`sparkalbert.distill.continuation`; its embeddings need no time
-        alone. Made new when None.
+        Checkpoint of a student to continue from, see :mod:`sparkalbert.distill.continuation`. Its embeddings are not
+        trained alone first. By default a new student is made.
     device
-        ``cpu``, ``cuda`` or ``cuda:N``; the GPU where there is one when None.
+        ``cpu``, ``cuda`` or ``cuda:N``; by default a GPU if there is one.
     """
 
     student: StudentConfig = field(default_factory=StudentConfig)
@@ -67,122 +72,142 @@ def distill(
     options: DistillOptions | None = None,
     report: Report | None = None,
 ) -> Path:
-    """Return `output`, which holds a trained ALBERT checkpoint with its vocabulary.
+    """Train a student on text files and return `output`, its checkpoint with its vocabulary.
 
     Parameters
     ----------
     teacher
         A BERT sentence encoder in Hugging Face's format, pooled by the mean of its pieces.
     corpus
-        UTF-8 text files, a passage a line.
+        UTF-8 text files, one passage per line.
     output
-        Where the checkpoint goes. Its folder ``work`` holds what a stopped run goes on from.
+        Folder of the checkpoint: new, empty, or that of an earlier run with the same inputs, which is continued.
+        Its folder ``work`` holds what a stopped run continues from.
     options
-        Sizes, time and device.
+        Sizes, length and device.
     report
-        Is told how far the training is.
+        Called after every step of the training.
 
     Raises
     ------
     CheckpointError
-        When `teacher` is no checkpoint.
+        If `teacher` or the student to continue from cannot be read.
     ConfigError
-        When the student is wider than the teacher, or differs from the one it goes on from.
+        If the student's sizes are invalid, larger than the teacher's, or differ from those of the student to
+        continue from.
     InputError
-        When a file is missing, or the files do not hold 100 texts.
+        If a file is missing or not UTF-8, or the files hold fewer than 100 texts.
+    ModelNotFoundError
+        If the vocabulary does not exist.
+    OutputError
+        If `output` holds anything else, or a training with other inputs.
+    ParamError
+        If the device does not exist.
     """
     options = options or DistillOptions()
-    if not (teacher / "config.json").is_file():
-        msg = f"{teacher} holds no config.json, expected the Hugging Face folder of a sentence encoder."
-        raise CheckpointError(msg)
-    return distill_texts(teacher, list(corpus_texts(corpus, options.training.seed)), output, options, report)
-
-
-def corpus_texts(corpus: Sequence[Path], seed: int) -> Iterator[str]:
-    """Yield the sentences, and some windows of sentences, of text files, in random order."""
-    texts: dict[str, None] = {}
-    for path in corpus:
-        if not path.is_file():
-            msg = f"{path} is no file, expected a UTF-8 text file. Please name the files of the corpus."
-            raise InputError(msg)
-        texts.update(dict.fromkeys(training_texts(line_passages(path), seed)))
-    listed = list(texts)
-    for index in np.random.default_rng(seed).permutation(len(listed)):
-        yield listed[index]
+    # Loaded first, so that a wrong teacher or device is found before a large corpus is read.
+    loaded = Teacher(teacher, device_of(options.device))
+    return distill_texts(loaded, corpus_texts(corpus, options.training.seed), output, options, report)
 
 
 def distill_texts(
-    teacher: Path,
-    texts: Sequence[str],
-    output: Path,
-    options: DistillOptions,
-    report: Report | None = None,
+    teacher: Teacher, texts: Sequence[str], output: Path, options: DistillOptions, report: Report | None = None
 ) -> Path:
-    """Return `output` as :func:`distill` does, from texts that are ready and in random order."""
-    if len(texts) < _FEWEST_TEXTS:
-        msg = f"the corpus holds {len(texts)} texts, expected {_FEWEST_TEXTS} or more. Please add text."
+    """Train a student as :func:`distill` does, on texts that are in random order, on the teacher's device."""
+    if len(texts) < _MIN_TEXTS:
+        msg = (
+            f"The corpus holds {len(texts)} texts, expected at least {_MIN_TEXTS}. Add text; the log shows how many "
+            "texts were dropped, and why."
+        )
         raise InputError(msg)
-    output.mkdir(parents=True, exist_ok=True)
+    _check_options(options, teacher)
+    work = claim_folder(output, _inputs(teacher, texts, options))
     tokenizer = _vocabulary(texts, output, options)
-    device = device_of(options.device)
-    asked = Teacher(teacher, device)
     config = replace(options.student, vocab_size=tokenizer.vocabulary_size)
-    for name, size in (("embedding_size", config.embedding_size), ("hidden_size", config.hidden_size)):
-        if size > asked.dimension:
-            msg = f"{name} is {size}, expected at most the teacher's hidden_size, {asked.dimension}."
-            raise ConfigError(msg)
-    projection = _projection(asked, texts, output, config.hidden_size, options.start_from)
-    student = _initial(config, asked, tokenizer, projection, output, options)
-    cache = TargetCache(output / _WORK / "targets", texts, asked, tokenizer, projection)
+    projection = _projection(teacher, texts, work, config.hidden_size, options.start_from)
+    student = _initial(config, teacher, tokenizer, projection, work, options)
+    cache = TargetCache(work / "targets", texts, teacher, tokenizer, projection)
     training = options.training
     if options.start_from is not None:
         training = replace(training, embedding_share=0.0)
-    train(student.to(device), cache, projection, output, training, report)
+    train(student.to(teacher.device), cache, projection, output, training, report)
     return output
 
 
+def _check_options(options: DistillOptions, teacher: Teacher) -> None:
+    """Find invalid options before anything is written to the output folder."""
+    config = options.student
+    AlbertConfig.from_dict(config.to_albert(), source="The student")
+    for name, size in (("embedding_size", config.embedding_size), ("hidden_size", config.hidden_size)):
+        if size > teacher.dimension:
+            msg = f"{name} is {size}, expected at most the teacher's hidden_size, {teacher.dimension}."
+            raise ConfigError(msg)
+    if options.vocabulary is not None:
+        PieceTokenizer.load(options.vocabulary)
+    if options.start_from is not None:
+        load_predecessor(config, options.start_from)
+
+
+def _inputs(teacher: Teacher, texts: Sequence[str], options: DistillOptions) -> dict[str, str]:
+    """Return a digest or description of everything that a student is made from."""
+    student = asdict(options.student)
+    vocabulary = "trained on the corpus"
+    if options.vocabulary is not None:
+        vocabulary = files_digest([vocabulary_path(options.vocabulary), *tokenizer_files(options.vocabulary)])
+        del student["vocab_size"]
+    start_from = "nothing"
+    if options.start_from is not None:
+        paths = (options.start_from / name for name in _STUDENT_FILES)
+        start_from = files_digest(path for path in paths if path.is_file())
+    return {
+        "teacher": files_digest(path for path in teacher.folder.iterdir() if path.is_file()),
+        "corpus": text_digest(texts),
+        "vocabulary": vocabulary,
+        "start_from": start_from,
+        "sizes": json.dumps(student, sort_keys=True),
+        "seed": str(options.training.seed),
+    }
+
+
 def _vocabulary(texts: Sequence[str], output: Path, options: DistillOptions) -> PieceTokenizer:
-    path = output / "spiece.model"
-    if not path.exists() and options.vocabulary is not None:
-        for name in _VOCABULARY_FILES:
-            shutil.copyfile(options.vocabulary / name, output / name)
-    if not path.exists():
-        _log.info("training a vocabulary of %d pieces", options.student.vocab_size)
+    if options.vocabulary is not None:
+        copy_tokenizer(options.vocabulary, output)
+    elif not (output / VOCABULARY_FILE).exists():
+        _LOGGER.info("training a vocabulary of %d pieces", options.student.vocab_size)
         train_vocabulary(word_weights(texts), output, options.student.vocab_size, options.training.seed)
     return PieceTokenizer.load(output)
 
 
 def _projection(
-    teacher: Teacher, texts: Sequence[str], output: Path, width: int, start_from: Path | None
-) -> npt.NDArray[np.float32]:
-    path = output / _WORK / "projection.npy"
+    teacher: Teacher, texts: Sequence[str], work: Path, width: int, start_from: Path | None
+) -> Float32Array:
+    path = work / "projection.npy"
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
         if start_from is None:
-            fitted = fit_projection(teacher, texts, width)
+            projection = fit_projection(teacher, texts, width)
         else:
-            fitted = aligned_projection(start_from, teacher, texts, output / _WORK / "alignment")
-        np.save(path, fitted)
-    projection: npt.NDArray[np.float32] = np.load(path)
-    return projection
+            projection = aligned_projection(start_from, teacher, texts, work / "alignment")
+        with whole_file(path) as unfinished:
+            np.save(unfinished, projection)
+    return load_projection(path)
 
 
 def _initial(
     config: StudentConfig,
     teacher: Teacher,
     tokenizer: PieceTokenizer,
-    projection: npt.NDArray[np.float32],
-    output: Path,
+    projection: Float32Array,
+    work: Path,
     options: DistillOptions,
 ) -> Student:
-    folder = output / _WORK / "initial"
-    if not (folder / "config.json").exists():
-        _log.info("asking the teacher about %d pieces", config.vocab_size)
+    folder = work / "initial"
+    if not (folder / CONFIG_FILE).exists():  # save_student writes it last
+        _LOGGER.info("computing the teacher's vectors of %d pieces", config.vocab_size)
         if options.start_from is None:
             student = initial_student(config, teacher, tokenizer, projection, options.training.seed)
         else:
             student = continued_student(config, options.start_from, teacher, tokenizer)
+        folder.mkdir(exist_ok=True)
+        copy_tokenizer(work.parent, folder)
         save_student(student, folder)
-        for name in _VOCABULARY_FILES:
-            shutil.copyfile(output / name, folder / name)
     return load_student(folder)

@@ -1,8 +1,7 @@
 """The student: ALBERT's architecture in plain torch, and its checkpoint in Hugging Face's format.
 
-The module computes what ``transformers.AlbertModel`` computes (one group, one inner layer, gelu_new),
-with query, key and value in one product and positions that may start anywhere. It knows nothing about
-the teacher or the loss.
+The module computes what ``transformers.AlbertModel`` computes (one group, one inner layer, gelu_new), but query, key
+and value are one product, and positions may start anywhere.
 """
 
 from __future__ import annotations
@@ -13,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sparkalbert.distill.work import whole_file
+from sparkalbert.errors import CheckpointError
 
 __all__ = ["Student", "StudentConfig", "load_student", "save_student"]
 
@@ -24,7 +27,7 @@ _LAYER = "encoder.albert_layer_groups.0.albert_layers.0"
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """Sizes of the student; the names are those of ``AlbertConfig``."""
+    """Sizes of the student, under the names of ``AlbertConfig``."""
 
     vocab_size: int = 11_520
     embedding_size: int = 128
@@ -36,7 +39,7 @@ class StudentConfig:
     layer_norm_eps: float = 1e-12
 
     def to_albert(self) -> dict[str, Any]:
-        """Return the content of ``config.json``."""
+        """Return the contents of ``config.json``."""
         return {
             "architectures": ["AlbertModel"],
             "model_type": "albert",
@@ -64,7 +67,7 @@ class StudentConfig:
 
 
 class Student(nn.Module):  # type: ignore[misc]
-    """ALBERT without pooler and head.
+    """ALBERT without pooler and head. Modules have the names of Hugging Face's, as far as they are the same.
 
     Parameters
     ----------
@@ -75,110 +78,122 @@ class Student(nn.Module):  # type: ignore[misc]
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         self.config = config
-        narrow, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
-        self.pieces = nn.Embedding(config.vocab_size, narrow)
-        self.positions = nn.Embedding(config.max_position_embeddings, narrow)
-        self.types = nn.Embedding(2, narrow)
-        self.embedding_norm = nn.LayerNorm(narrow, config.layer_norm_eps)
-        self.widen = nn.Linear(narrow, hidden)
-        self.attention_in = nn.Linear(hidden, 3 * hidden)
-        self.attention_out = nn.Linear(hidden, hidden)
+        embedding, hidden, intermediate = config.embedding_size, config.hidden_size, config.intermediate_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, embedding)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, embedding)
+        self.token_type_embeddings = nn.Embedding(2, embedding)
+        self.embedding_norm = nn.LayerNorm(embedding, config.layer_norm_eps)
+        self.embedding_hidden_mapping_in = nn.Linear(embedding, hidden)
+        self.qkv = nn.Linear(hidden, 3 * hidden)
+        self.attention_dense = nn.Linear(hidden, hidden)
         self.attention_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
-        self.inner = nn.Linear(hidden, inner)
-        self.outer = nn.Linear(inner, hidden)
-        self.layer_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
+        self.ffn = nn.Linear(hidden, intermediate)
+        self.ffn_output = nn.Linear(intermediate, hidden)
+        self.full_layer_layer_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
 
-    def forward(
-        self, ids: Tensor, mask: Tensor, starts: Tensor | None = None, loops: int | None = None
-    ) -> Tensor:
-        """Return the last layer's vectors, ``[batch, pieces, hidden_size]``.
+    def forward(self, ids: Tensor, mask: Tensor, starts: Tensor | None = None, num_layers: int | None = None) -> Tensor:
+        """Return the vectors of the last layer, ``[batch, pieces, hidden_size]``.
 
         Parameters
         ----------
         ids
             int64 ``[batch, pieces]``.
         mask
-            bool ``[batch, pieces]``, False at padding.
+            bool ``[batch, pieces]``, False for padding.
         starts
-            int64 ``[batch]``, position of each first piece; 0 when None.
-        loops
-            How often the layer is applied, ``num_hidden_layers`` times when None. 0 gives the embeddings
-            after the layer's last normalization.
+            int64 ``[batch]``, the position of each first piece; 0 by default.
+        num_layers
+            How often the layer is applied; by default ``num_hidden_layers`` times. 0 returns the embeddings after
+            the layer's last normalization.
         """
         batch, width = ids.shape
-        places = torch.arange(width, device=ids.device).expand(batch, width)
+        positions = torch.arange(width, device=ids.device).expand(batch, width)
         if starts is not None:
-            places = places + starts[:, None]
-        embedded = self.pieces(ids) + self.positions(places) + self.types.weight[0]
-        hidden: Tensor = self.widen(self.embedding_norm(embedded))
+            positions = positions + starts[:, None]
+        embedded = self.word_embeddings(ids) + self.position_embeddings(positions)
+        embedded = embedded + self.token_type_embeddings.weight[0]
+        hidden: Tensor = self.embedding_hidden_mapping_in(self.embedding_norm(embedded))
         attended = mask[:, None, None, :]
-        loops = self.config.num_hidden_layers if loops is None else loops
-        if loops == 0:
-            hidden = self.layer_norm(hidden)
-        for _ in range(loops):
+        num_layers = self.config.num_hidden_layers if num_layers is None else num_layers
+        if num_layers == 0:
+            hidden = self.full_layer_layer_norm(hidden)
+        for _ in range(num_layers):
             hidden = self._layer(hidden, attended)
         return hidden
 
     def _layer(self, hidden: Tensor, mask: Tensor) -> Tensor:
         batch, width, size = hidden.shape
         heads = self.config.num_attention_heads
-        packed = self.attention_in(hidden).view(batch, width, 3, heads, size // heads)
+        packed = self.qkv(hidden).view(batch, width, 3, heads, size // heads)
         query, key, value = packed.permute(2, 0, 3, 1, 4)
-        # Plain products: on CPUs the fused attention's backward pass takes twice the time on short texts.
+        # Plain products: on CPUs the backward pass of the fused attention takes twice as long for short texts.
         scores = (query * (size // heads) ** -0.5) @ key.transpose(-1, -2)
-        mixed = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1).to(value.dtype) @ value
-        mixed = self.attention_out(mixed.transpose(1, 2).reshape(batch, width, size))
-        hidden = self.attention_norm(hidden + mixed)
-        # In training the exact gelu, which is faster; bf16 rounds more than the two differ.
-        inner = functional.gelu(self.inner(hidden), approximate="none" if self.training else "tanh")
-        normed: Tensor = self.layer_norm(hidden + self.outer(inner))
+        context = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1).to(value.dtype) @ value
+        context = self.attention_dense(context.transpose(1, 2).reshape(batch, width, size))
+        hidden = self.attention_norm(hidden + context)
+        # Training uses the exact gelu, which is faster; the two differ by less than the rounding of bf16.
+        activated = functional.gelu(self.ffn(hidden), approximate="none" if self.training else "tanh")
+        normed: Tensor = self.full_layer_layer_norm(hidden + self.ffn_output(activated))
         return normed
 
 
 _NAMES = {
-    "pieces.weight": "embeddings.word_embeddings.weight",
-    "positions.weight": "embeddings.position_embeddings.weight",
-    "types.weight": "embeddings.token_type_embeddings.weight",
+    "word_embeddings": "embeddings.word_embeddings",
+    "position_embeddings": "embeddings.position_embeddings",
+    "token_type_embeddings": "embeddings.token_type_embeddings",
     "embedding_norm": "embeddings.LayerNorm",
-    "widen": "encoder.embedding_hidden_mapping_in",
-    "attention_out": f"{_LAYER}.attention.dense",
+    "embedding_hidden_mapping_in": "encoder.embedding_hidden_mapping_in",
+    "attention_dense": f"{_LAYER}.attention.dense",
     "attention_norm": f"{_LAYER}.attention.LayerNorm",
-    "inner": f"{_LAYER}.ffn",
-    "outer": f"{_LAYER}.ffn_output",
-    "layer_norm": f"{_LAYER}.full_layer_layer_norm",
+    "ffn": f"{_LAYER}.ffn",
+    "ffn_output": f"{_LAYER}.ffn_output",
+    "full_layer_layer_norm": f"{_LAYER}.full_layer_layer_norm",
 }
-_PARTS = [f"{_LAYER}.attention.{part}" for part in ("query", "key", "value")]
+_QKV = [f"{_LAYER}.attention.{name}" for name in ("query", "key", "value")]
 
 
 def save_student(student: Student, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors`` as ``transformers.AlbertModel`` reads them."""
+    """Write ``config.json`` and ``model.safetensors`` in the format of ``transformers.AlbertModel``."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, value in student.state_dict().items():
         module, _, kind = name.rpartition(".")
-        if module == "attention_in":
-            for part, piece in zip(_PARTS, value.chunk(3), strict=True):
-                tensors[f"{part}.{kind}"] = piece.detach().float().cpu().contiguous().clone()
-            continue
-        target = _NAMES[name] if name in _NAMES else f"{_NAMES[module]}.{kind}"
-        tensors[target] = value.detach().float().cpu().contiguous()
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    content = json.dumps(student.config.to_albert(), indent=2) + "\n"
-    (folder / "config.json").write_text(content, encoding="utf-8")
+        if module == "qkv":
+            for part, values in zip(_QKV, value.chunk(3), strict=True):
+                tensors[f"{part}.{kind}"] = values.detach().float().cpu().contiguous().clone()
+        else:
+            tensors[f"{_NAMES[module]}.{kind}"] = value.detach().float().cpu().contiguous()
+    with whole_file(folder / "model.safetensors") as path:
+        save_file(tensors, path, metadata={"format": "pt"})
+    with whole_file(folder / "config.json") as path:
+        path.write_text(json.dumps(student.config.to_albert(), indent=2) + "\n", encoding="utf-8")
 
 
 def load_student(folder: Path) -> Student:
-    """Return the student that :func:`save_student` wrote."""
-    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config = StudentConfig(**{name: content[name] for name in StudentConfig.__dataclass_fields__})
-    student = Student(config)
-    tensors = load_file(folder / "model.safetensors")
-    state: dict[str, Tensor] = {}
-    for name in student.state_dict():
-        module, _, kind = name.rpartition(".")
-        if module == "attention_in":
-            state[name] = torch.cat([tensors[f"{part}.{kind}"] for part in _PARTS])
-        else:
-            state[name] = tensors[_NAMES[name] if name in _NAMES else f"{_NAMES[module]}.{kind}"]
-    student.load_state_dict(state)
+    """Return the student that :func:`save_student` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder does not hold one.
+    """
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = StudentConfig(**{name: content[name] for name in StudentConfig.__dataclass_fields__})
+        student = Student(config)
+        tensors = load_file(folder / "model.safetensors")
+        state: dict[str, Tensor] = {}
+        for name in student.state_dict():
+            module, _, kind = name.rpartition(".")
+            if module == "qkv":
+                state[name] = torch.cat([tensors[f"{part}.{kind}"] for part in _QKV])
+            else:
+                state[name] = tensors[f"{_NAMES[module]}.{kind}"]
+        student.load_state_dict(state)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, RuntimeError, SafetensorError) as error:
+        msg = (
+            f"{folder} is not the checkpoint of a student ({type(error).__name__}: {error}), expected an output "
+            "folder of a training."
+        )
+        raise CheckpointError(msg) from error
     return student

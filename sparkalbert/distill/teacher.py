@@ -1,7 +1,7 @@
-"""The teacher: a BERT sentence encoder in Hugging Face's format, and what it says about texts.
+"""The teacher: a BERT sentence encoder in Hugging Face's format that returns vectors of texts and words.
 
-It gives one vector a text (mean of its pieces, as sentence-transformers pools) and one a word (mean of
-the word's pieces in the last layer). It knows nothing about the student.
+A text's vector is the mean of its pieces, as sentence-transformers pools; a word's vector is the mean of the word's
+pieces in the last layer.
 """
 
 from __future__ import annotations
@@ -10,23 +10,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from sparkalbert.annotations import Span
-from sparkalbert.text.alignment import pieces_of_tokens
+from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.errors import CheckpointError, ParamError
+from sparkalbert.text.pieces.encoding import pieces_of_tokens
+from sparkalbert.vectors import unit_vectors
 
 __all__ = ["Teacher", "device_of"]
-
-Float32Array = npt.NDArray[np.float32]
 
 _MAX_PIECES = 256
 
 
 def device_of(name: str | None = None) -> torch.device:
-    """Return the device of that name; by default the GPU where there is one, else the CPU."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """Return the device with that name; by default a GPU if there is one, else the CPU.
+
+    Raises
+    ------
+    ParamError
+        If there is no such device.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"device is {name!r}, expected cpu, cuda or cuda:N of this machine: {error}"
+        raise ParamError(msg) from error
+    return device
 
 
 class Teacher:
@@ -35,15 +46,36 @@ class Teacher:
     Parameters
     ----------
     folder
-        ``config.json``, weights and tokenizer in Hugging Face's format.
+        Folder with ``config.json``, weights and a fast tokenizer in Hugging Face's format.
     device
-        Where it runs.
+        The device to run on.
+
+    Attributes
+    ----------
+    folder, device
+        As given.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder does not hold such an encoder.
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
-        self._device = device
+        self.folder = folder
+        self.device = device
+        if not (folder / "config.json").is_file():
+            msg = f"{folder} has no config.json, expected the Hugging Face folder of a sentence encoder."
+            raise CheckpointError(msg)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        except Exception as error:
+            msg = f"transformers cannot load the teacher {folder}: {error}"
+            raise CheckpointError(msg) from error
+        if not self._tokenizer.is_fast:
+            msg = f"{folder} has no tokenizer.json, expected a fast tokenizer, which returns offsets."
+            raise CheckpointError(msg)
 
     @property
     def dimension(self) -> int:
@@ -51,76 +83,64 @@ class Teacher:
         return int(self._model.config.hidden_size)
 
     def embed(self, texts: Sequence[str]) -> Float32Array:
-        """Return float32 ``[texts, dimension]``, each of length 1."""
-        return self.embed_words(texts, [[] for _ in texts])[0]
+        """Return one vector of length 1 per text, float32 ``[texts, dimension]``."""
+        return self.embed_words(texts, [np.zeros((0, 2), dtype=np.int64)] * len(texts))[0]
 
     def embed_words(
-        self, texts: Sequence[str], words: Sequence[Sequence[Span]], batch_pieces: int = 8192
+        self, texts: Sequence[str], words: Sequence[Int64Array], pieces_per_batch: int = 8192
     ) -> tuple[Float32Array, list[Float32Array]]:
-        """Return text vectors as :meth:`embed`, and for each text its word vectors.
+        """Return text vectors as :meth:`embed`, and the word vectors of each text.
 
         Parameters
         ----------
         texts
             The texts.
         words
-            Where the words of each text lie in it.
-        batch_pieces
-            Most pieces in one call, padding included.
+            int64 ``[words, 2]`` for each text: the code point spans of its words.
+        pieces_per_batch
+            Largest number of pieces in a batch, padding included.
 
         Returns
         -------
         sentences : ndarray
             float32 ``[texts, dimension]``, each of length 1.
         words : list of ndarray
-            float32 ``[words, dimension]``, each of length 1; zeros where the teacher has no piece.
+            float32 ``[words, dimension]`` for each text, each row of length 1; zeros for a word without a piece.
         """
-        coded = self._tokenizer(
-            list(texts), truncation=True, max_length=_MAX_PIECES, return_offsets_mapping=True
-        )
-        lengths = np.array([len(ids) for ids in coded["input_ids"]])
+        encoded = self._tokenizer(list(texts), truncation=True, max_length=_MAX_PIECES, return_offsets_mapping=True)
+        lengths = np.array([len(ids) for ids in encoded["input_ids"]])
         sentences = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        found: list[Float32Array] = [np.zeros((0, self.dimension), dtype=np.float32)] * len(texts)
+        vectors: list[Float32Array] = [np.zeros((0, self.dimension), dtype=np.float32)] * len(texts)
         order = np.argsort(lengths, kind="stable")
         start = 0
         while start < len(order):
             stop = start + 1
-            while stop < len(order) and lengths[order[stop]] * (stop + 1 - start) <= batch_pieces:
+            while stop < len(order) and lengths[order[stop]] * (stop + 1 - start) <= pieces_per_batch:
                 stop += 1
-            chosen = order[start:stop]
-            hidden = self._hidden([coded["input_ids"][index] for index in chosen])
-            for row, index in enumerate(chosen):
+            batch = order[start:stop]
+            hidden = self._hidden([encoded["input_ids"][index] for index in batch])
+            for row, index in enumerate(batch):
                 pieces = hidden[row, : lengths[index]]
                 sentences[index] = pieces.mean(axis=0)
-                found[index] = _word_means(pieces, coded["offset_mapping"][index], words[index])
+                vectors[index] = _word_means(pieces, encoded["offset_mapping"][index], words[index])
             start = stop
-        return _unit(sentences), found
+        return unit_vectors(sentences), vectors
 
     def _hidden(self, ids: list[list[int]]) -> Float32Array:
         width = max(map(len, ids))
-        padded = torch.tensor([row + [0] * (width - len(row)) for row in ids], device=self._device)
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self._device)
-        with torch.inference_mode(), torch.autocast(self._device.type, dtype=torch.bfloat16):
+        padded = torch.tensor([row + [0] * (width - len(row)) for row in ids], device=self.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16):
             hidden = self._model(input_ids=padded, attention_mask=mask).last_hidden_state
         vectors: Float32Array = hidden.float().cpu().numpy()
         return vectors
 
 
-def _word_means(
-    pieces: Float32Array, offsets: Sequence[tuple[int, int]], words: Sequence[Span]
-) -> Float32Array:
-    if not words:
+def _word_means(pieces: Float32Array, offsets: Sequence[tuple[int, int]], words: Int64Array) -> Float32Array:
+    if not len(words):
         return pieces[:0]
-    spans = np.array(words, dtype=np.int64).reshape(-1, 2)
-    # The empty offsets of [CLS] and [SEP] belong to no word; [SEP]'s must not break the order.
-    inner = np.array(offsets[1:-1], dtype=np.int64).reshape(-1, 2)
-    ranges = pieces_of_tokens(inner, spans[:, 0], spans[:, 1]) + 1
+    # [CLS] and [SEP] have empty offsets; those of [SEP] would break the order.
+    piece_offsets = np.array(offsets[1:-1], dtype=np.int64).reshape(-1, 2)
+    ranges = pieces_of_tokens(piece_offsets, words) + 1
     sums = np.concatenate([np.zeros_like(pieces[:1]), np.cumsum(pieces, axis=0)])
-    means = sums[ranges[:, 1]] - sums[ranges[:, 0]]
-    return _unit(means)
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Float32Array = vectors / np.maximum(norms, 1e-6)
-    return unit
+    return unit_vectors(sums[ranges[:, 1]] - sums[ranges[:, 0]])

@@ -1,13 +1,10 @@
-"""The training loop: one step a batch, a schedule that ends on time, a state to go on from.
-
-It knows nothing about files of texts or vocabularies.
-"""
+"""The training loop: one step per batch, a schedule that ends on time, and a saved state to resume from."""
 
 from __future__ import annotations
 
 import logging
 import math
-import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,55 +12,71 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
+from sparkalbert.arrays import Float32Array
 from sparkalbert.distill.batches import Batch, BatchOptions, batches_of
 from sparkalbert.distill.losses import losses, sample_words, word_vectors
 from sparkalbert.distill.student import Student, save_student
 from sparkalbert.distill.targets import Shard, TargetCache
+from sparkalbert.distill.work import WORK_FOLDER, whole_file
+from sparkalbert.errors import CheckpointError, ParamError
 
 __all__ = ["Report", "TrainingOptions", "TrainingProgress", "train"]
 
-_log = logging.getLogger(__name__)
-
-_LOG_EVERY = 50
+_LOGGER = logging.getLogger(__name__)
+_STATE_FILE = "state.pt"
+_LOG_STEPS = 50
+_MEAN_DECAY = 0.98
+# Rows of the embedding table are updated rarely and have unit spread, so they take larger steps.
+_EMBEDDINGS_SCALE = 3.0
+_WEIGHTS = {
+    "word": 1.0,
+    "text": 1.0,
+    "word_similarity": 20.0,
+    "same_word": 8.0,
+    "context": 0.7,
+    "text_similarity": 60.0,
+}
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long and how fast.
+    """The length and speed of a training.
 
     Attributes
     ----------
     budget_minutes
-        Wall time of the whole training, over all resumed runs; the learning rate is 0 at its end. All of
-        it counts, the teacher's answers and a suspended process too, so that a run ends when it was told
-        to.
+        Wall time of the whole training, over all resumed runs; the learning rate is 0 at its end. Everything counts,
+        including the teacher's time and that of a suspended process, so that a run ends when it was supposed to.
     steps
-        Length of the training in steps, where the same seed shall give the same weights; `budget_minutes`
-        does not count then.
+        Length of the training in steps instead, so that the same seed gives the same weights.
     learning_rate
         Peak of the schedule: linear warm-up, then cosine.
     warmup_share
         Length of the warm-up, as a share of the training.
     weight_decay
-        Of weight matrices.
+        Weight decay of matrices.
     similarity_words
-        Words of a batch whose cosines are compared.
+        Number of words of a batch whose cosines are compared.
     shift_share
         Share of batches whose texts start at random positions, so that all positions are learned.
     save_minutes
-        Time between states on disk.
+        Time between saved states.
     embedding_share
         Share of the training in which the embeddings learn alone, without the layer.
     batches
-        What a batch holds.
+        The contents of batches.
     compiled
-        Whether the student is compiled, which takes a C++ compiler and a minute, and halves each step.
+        If true, the student is compiled, which needs a C++ compiler and a minute, and halves the time of a step.
     seed
-        Decides order and positions.
+        Seed of order and positions.
+
+    Raises
+    ------
+    ParamError
+        If `steps` or `budget_minutes` is not positive.
     """
 
     budget_minutes: float = 60.0
@@ -79,21 +92,28 @@ class TrainingOptions:
     compiled: bool = False
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("budget_minutes", "steps"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                msg = f"{name} is {value}, expected a number above 0."
+                raise ParamError(msg)
+
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes
     ----------
     step
-        Steps taken, over all resumed runs.
+        Number of steps, over all resumed runs.
     done
-        What share of the training is done.
+        Share of the training that is done.
     spent_s
         Time spent, over all resumed runs.
     loss
-        The parts of the loss by name, averaged over the last 50 steps or so.
+        The parts of the loss by name, averaged over about the last 50 steps.
     """
 
     step: int
@@ -103,61 +123,52 @@ class TrainingProgress:
 
 
 Report = Callable[[TrainingProgress], None]
-"""Is told after every step."""
-
-
-# Rows of the table are seen rarely and are of unit spread, so they take larger steps.
-_PIECES_SCALE = 3.0
-_WEIGHTS = {
-    "word": 1.0,
-    "text": 1.0,
-    "word_similarity": 20.0,
-    "same_word": 8.0,
-    "context": 0.7,
-    "text_similarity": 60.0,
-}
+"""Called after every step."""
 
 
 def train(
     student: Student,
     cache: TargetCache,
-    projection: npt.NDArray[np.float32],
+    projection: Float32Array,
     folder: Path,
     options: TrainingOptions,
     report: Report | None = None,
 ) -> None:
-    """Train a student and leave its checkpoint in `folder`; goes on where an earlier run stopped.
+    """Train a student and write its checkpoint to `folder`; continues where an earlier run stopped.
 
     Parameters
     ----------
     student
-        What is trained, where it shall be trained.
+        The student, on the device to train on.
     cache
-        What it shall learn.
+        The targets.
     projection
         float32 ``[teacher dimension, hidden_size]``.
     folder
-        Of the checkpoint and of the state to go on from.
+        The folder of the checkpoint; the state to resume from is in its work folder.
     options
-        How long and how fast.
+        Length and speed.
     report
-        Is told how far it is.
+        Called after every step.
+
+    Raises
+    ------
+    CheckpointError
+        If the saved state is damaged.
     """
     run = _Run(student, projection, folder, options)
     run.resume()
     while not run.finished:
-        run.learn(cache.shard(run.shard % len(cache)), report or _silent)
+        run.learn(cache.shard(run.shard % len(cache)), report or _ignore)
     run.save()
 
 
-def _silent(progress: TrainingProgress) -> None:
+def _ignore(progress: TrainingProgress) -> None:
     del progress
 
 
 class _Run:
-    def __init__(
-        self, student: Student, projection: npt.NDArray[np.float32], folder: Path, options: TrainingOptions
-    ) -> None:
+    def __init__(self, student: Student, projection: Float32Array, folder: Path, options: TrainingOptions) -> None:
         self.device = next(student.parameters()).device
         self.student = student
         self.forward = torch.compile(student, dynamic=True) if options.compiled else student
@@ -165,26 +176,26 @@ class _Run:
         self.folder, self.options = folder, options
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), fused=True)
         self.shard = self.step = 0
-        self.begun_s = time.monotonic()
+        self.started_s = self.saved_s = time.monotonic()
         self.means: dict[str, float] = {}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the optimizer's groups; `scale` is the share of the learning rate each takes."""
-        table = self.student.pieces.weight
-        rest = [value for value in self._parameters() if value is not table]
+        """Return the optimizer's groups; ``scale`` is the factor of the learning rate."""
+        table = self.student.word_embeddings.weight
+        others = [value for value in self.student.parameters() if value is not table]
         return [
-            {"params": [table], "weight_decay": 0.0, "scale": _PIECES_SCALE},
+            {"params": [table], "weight_decay": 0.0, "scale": _EMBEDDINGS_SCALE},
             {
-                "params": [value for value in rest if value.ndim > 1],
+                "params": [value for value in others if value.ndim > 1],
                 "weight_decay": self.options.weight_decay,
                 "scale": 1.0,
             },
-            {"params": [value for value in rest if value.ndim == 1], "weight_decay": 0.0, "scale": 1.0},
+            {"params": [value for value in others if value.ndim == 1], "weight_decay": 0.0, "scale": 1.0},
         ]
 
     @property
     def spent_s(self) -> float:
-        return time.monotonic() - self.begun_s
+        return time.monotonic() - self.started_s
 
     @property
     def done(self) -> float:
@@ -197,17 +208,17 @@ class _Run:
         return self.done >= 1
 
     @property
-    def loops(self) -> int | None:
-        return 0 if self.done < self.options.embedding_share else None
+    def embeddings_only(self) -> bool:
+        return self.done < self.options.embedding_share
 
     def learn(self, shard: Shard, report: Report) -> None:
-        """Take one step a batch of a shard; a shard that is not finished is begun again on resuming."""
+        """Take one step per batch of a shard. An unfinished shard starts again when the training is resumed."""
         random = np.random.default_rng((self.options.seed, self.shard))
         torch.manual_seed(self.options.seed + self.shard)
         for batch in batches_of(shard, self.options.batches, random):
             self._step(batch, random)
             report(TrainingProgress(self.step, self.done, self.spent_s, self.means))
-            if self.step % _LOG_EVERY == 0:
+            if self.step % _LOG_STEPS == 0:
                 self._log()
             if time.monotonic() - self.saved_s > 60 * self.options.save_minutes:
                 self.save()
@@ -216,71 +227,74 @@ class _Run:
         self.shard += 1
 
     def _step(self, batch: Batch, random: np.random.Generator) -> None:
-        rate = self._rate()
+        rate = self._learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         starts = None
         if random.random() < self.options.shift_share:
-            room = self.student.config.max_position_embeddings - batch.ids.shape[1]
-            starts = torch.from_numpy(random.integers(0, room + 1, len(batch.ids))).to(self.device)
+            max_start = self.student.config.max_position_embeddings - batch.ids.shape[1]
+            starts = torch.from_numpy(random.integers(0, max_start + 1, len(batch.ids))).to(self.device)
         batch = Batch(*(getattr(batch, name).to(self.device) for name in Batch.__dataclass_fields__))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            hidden = self.forward(batch.ids, batch.mask, starts, self.loops)
+            hidden = self.forward(batch.ids, batch.mask, starts, 0 if self.embeddings_only else None)
         words = word_vectors(hidden, batch)
-        size = min(len(words), self.options.similarity_words)
-        sample = sample_words(batch.word_pieces, size)
+        sample = sample_words(batch.word_pieces, min(len(words), self.options.similarity_words))
         parts = losses(words, batch, self.projection, sample)
-        loss = sum(
-            (_WEIGHTS[name] * value for name, value in parts.items()), torch.zeros((), device=self.device)
-        )
+        zero = torch.zeros((), device=self.device)
+        loss = sum((_WEIGHTS[name] * value for name, value in parts.items()), zero)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters(), 1.0)
+        nn.utils.clip_grad_norm_(list(self.student.parameters()), 1.0)
         self.optimizer.step()
         self.step += 1
         for name, value in parts.items():
-            self.means[name] = 0.98 * self.means.get(name, value.item()) + 0.02 * value.item()
+            mean = self.means.get(name, value.item())
+            self.means[name] = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * value.item()
 
-    def _rate(self) -> float:
+    def _learning_rate(self) -> float:
         done = min(1.0, self.done)
-        begun = 0.0 if self.loops == 0 else self.options.embedding_share
-        rise = min(1.0, 0.02 + (done - begun) / self.options.warmup_share)
-        return self.options.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return list(self.student.parameters())
+        phase_start = 0.0 if self.embeddings_only else self.options.embedding_share
+        warmup = min(1.0, 0.02 + (done - phase_start) / self.options.warmup_share)
+        return self.options.learning_rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _log(self) -> None:
         shown = " ".join(f"{name} {value:.4f}" for name, value in self.means.items())
-        _log.info("step %d, shard %d, %.1f %% done: %s", self.step, self.shard, 100 * self.done, shown)
+        _LOGGER.info("step %d, shard %d, %.1f %% done: %s", self.step, self.shard, 100 * self.done, shown)
 
-    def _state(self) -> dict[str, Any]:
-        return {
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / WORK_FOLDER / _STATE_FILE
+
+    def save(self) -> None:
+        """Write the state to resume from, and the checkpoint."""
+        state = {
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "shard": self.shard,
             "step": self.step,
             "spent_s": self.spent_s,
         }
-
-    def save(self) -> None:
-        """Write the state to go on from and the checkpoint as it is."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / "state.unfinished"
-        torch.save(self._state(), unfinished)
-        os.replace(unfinished, self.folder / "state.pt")  # noqa: PTH105 - atomic, and says so
+        self._state_path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(self._state_path) as path:
+            torch.save(state, path)
         save_student(self.student, self.folder)
         self.saved_s = time.monotonic()
 
     def resume(self) -> None:
-        """Take up the state of an earlier run, where there is one."""
-        self.saved_s = time.monotonic()
-        path = self.folder / "state.pt"
+        """Restore the state of an earlier run, if there is one."""
+        path = self._state_path
         if not path.exists():
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.student.load_state_dict(state["student"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.shard, self.step = state["shard"], state["step"]
-        self.begun_s -= state["spent_s"]
-        _log.info("going on after step %d", self.step)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.student.load_state_dict(state["student"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.shard, self.step = state["shard"], state["step"]
+            self.started_s -= state["spent_s"]
+        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+            msg = (
+                f"{path} is damaged ({type(error).__name__}: {error}). Delete it to train again from the start, or "
+                "continue in another folder from the checkpoint beside it (start_from)."
+            )
+            raise CheckpointError(msg) from error
+        _LOGGER.info("resuming after step %d", self.step)

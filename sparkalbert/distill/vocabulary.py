@@ -1,8 +1,7 @@
-"""A SentencePiece vocabulary laid out as ALBERT's: the same special pieces at the same ids.
+"""Trains a SentencePiece vocabulary with ALBERT's layout: the same special pieces at the same ids.
 
-It is trained on words and their weights, not on running text: a word's vector is that of its first
-piece, so a word that is one piece is worth much, and how often a text says a word is not what it is
-worth. It knows nothing about models: weighted words in, ``spiece.model`` out.
+It is trained on words and weights, not on running text. A word's vector is that of its first piece, so it is worth
+much to have a word as one piece, and how often texts use a word is not the measure of that worth.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import json
 import math
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,8 +20,9 @@ from typing import Final
 import sentencepiece
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 
+from sparkalbert.distill.work import whole_file
 from sparkalbert.errors import InputError
-from sparkalbert.text.normalization import NormalizationOptions, normalize
+from sparkalbert.text.pieces.normalization import NormalizationOptions, normalize
 
 __all__ = ["count_words", "train_vocabulary", "word_weights"]
 
@@ -29,16 +30,22 @@ _CONTROL_SYMBOLS: Final = ["[CLS]", "[SEP]", "[MASK]"]
 _USER_SYMBOLS: Final = ["(", ")", '"', "-", ".", "–", "£", "€"]  # noqa: RUF001 - ALBERT's own list
 _REQUIRED: Final = "abcdefghijklmnopqrstuvwxyz0123456789,;:!?'&%/$*+=<>[]{}@#_"
 _CHARACTER_COVERAGE: Final = 0.9999
-_WORD: Final = re.compile(r"[^\W_]+")
+_LAST_MARK: Final = 0x1FFFF
+_MARKS: Final = "".join(
+    character for character in map(chr, range(0x300, _LAST_MARK)) if unicodedata.category(character).startswith("M")
+)
+_WORD: Final = re.compile(f"[^\\W_](?:[^\\W_]|[{_MARKS}])*")
+"""A word: letters and digits, and the marks that belong to them, which ``\\w`` does not match."""
+
 _OPTIONS: Final = NormalizationOptions()
-_MOST_WORDS: Final = 60_000
-_MOST_PARTS: Final = 60_000
-_LONGEST_PART: Final = 10
-_SCALE: Final = 100
+_MAX_WORDS: Final = 60_000
+_MAX_PARTS: Final = 60_000
+_MAX_PART_LENGTH: Final = 10
+_COUNT_PER_WEIGHT: Final = 100
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Return how often each word is used, normalized by ALBERT's rule.
+    """Return how often each word occurs, after ALBERT's normalization.
 
     Examples
     --------
@@ -52,36 +59,35 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
 
 
 def word_weights(texts: Iterable[str]) -> dict[str, float]:
-    """Return each word's weight in a vocabulary: the root of how often texts use it."""
+    """Return the weight of each word in a vocabulary: the square root of its count."""
     return {word: math.sqrt(count) for word, count in count_words(texts).items()}
 
 
 def train_vocabulary(weights: Mapping[str, float], folder: Path, size: int, seed: int = 0) -> Path:
-    """Return the path of the trained ``spiece.model``; ``tokenizer_config.json`` is written beside it.
+    """Train a vocabulary and return the path of its ``spiece.model``; ``tokenizer_config.json`` is beside it.
 
-    Ids 0-4 are ``<pad> <unk> [CLS] [SEP] [MASK]`` and 5-12 the user-defined symbols of ALBERT's own
+    Ids 0 to 4 are ``<pad> <unk> [CLS] [SEP] [MASK]``, and 5 to 12 the user-defined symbols of ALBERT's own
     vocabulary.
 
     Parameters
     ----------
     weights
-        Words, normalized by ALBERT's rule, and what each weighs.
+        The weight of each word, normalized by ALBERT's rule.
     folder
-        Where to write.
+        The folder to write to.
     size
-        Number of pieces, special ones included.
+        Number of pieces, including special ones.
     seed
-        Of SentencePiece.
+        Seed of SentencePiece.
 
     Raises
     ------
     InputError
-        When the words are too few for so many pieces.
+        If there are too few words for that number of pieces.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "spiece.model"
-    words = sorted(weights, key=lambda word: (-weights[word], word))[:_MOST_WORDS]
-    counts = {word: max(1, round(_SCALE * weights[word])) for word in words}
+    words = sorted(weights, key=lambda word: (-weights[word], word))[:_MAX_WORDS]
+    counts = {word: max(1, round(_COUNT_PER_WEIGHT * weights[word])) for word in words}
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
     with tempfile.TemporaryDirectory() as scratch:
@@ -89,18 +95,19 @@ def train_vocabulary(weights: Mapping[str, float], folder: Path, size: int, seed
             _train(Path(scratch), counts, size, model)
         except RuntimeError as error:
             msg = (
-                f"no vocabulary of {size} pieces can be made of {len(counts)} words: {error}. "
-                "Please add text or ask for fewer pieces."
+                f"{len(counts)} words are not enough for a vocabulary of {size} pieces: {error}. "
+                "Add text, or request fewer pieces (vocab_size)."
             )
             raise InputError(msg) from error
-    path.write_bytes(_without_paths(model.getvalue()))
     config = {"do_lower_case": True, "keep_accents": False, "model_max_length": 512, "remove_space": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    return path
+    with whole_file(folder / "spiece.model") as path:
+        path.write_bytes(_without_paths(model.getvalue()))
+    return folder / "spiece.model"
 
 
 def _without_paths(model: bytes) -> bytes:
-    """Return a model that does not say in which files its words lay."""
+    """Return a model without the paths of the files it was trained on."""
     proto = ModelProto()
     proto.ParseFromString(model)
     proto.trainer_spec.ClearField("input")
@@ -111,9 +118,9 @@ def _without_paths(model: bytes) -> bytes:
 
 def _train(scratch: Path, counts: Mapping[str, int], size: int, model: io.BytesIO) -> None:
     sentencepiece.SentencePieceTrainer.train(
-        input=_rows(scratch / "words.tsv", counts),
+        input=_write_table(scratch / "words.tsv", counts),
         input_format="tsv",
-        seed_sentencepieces_file=_rows(scratch / "parts.tsv", _parts(counts, 2 * size)),
+        seed_sentencepieces_file=_write_table(scratch / "parts.tsv", _parts(counts, 2 * size)),
         model_writer=model,
         vocab_size=size,
         model_type="unigram",
@@ -131,23 +138,23 @@ def _train(scratch: Path, counts: Mapping[str, int], size: int, model: io.BytesI
     )
 
 
-def _parts(counts: Mapping[str, int], whole_words: int) -> dict[str, int]:
-    """Return the pieces to choose from: frequent parts of words, and the first words whole.
+def _parts(counts: Mapping[str, int], num_whole_words: int) -> dict[str, int]:
+    """Return the candidate pieces and their weights: frequent parts of words, and the first words as a whole.
 
-    SentencePiece's own choice leaves out a word that no other word begins with.
+    SentencePiece's own candidates leave out a word that no other word starts with.
     """
     found: Counter[str] = Counter()
     for word, count in counts.items():
         marked = f"▁{word}"
         for start in range(len(marked)):
-            for stop in range(start + 2, min(len(marked), start + _LONGEST_PART) + 1):
+            for stop in range(start + 2, min(len(marked), start + _MAX_PART_LENGTH) + 1):
                 found[marked[start:stop]] += count
-    parts = {part: count * len(part) for part, count in found.most_common(_MOST_PARTS)}
-    for word in list(counts)[:whole_words]:
+    parts = {part: count * len(part) for part, count in found.most_common(_MAX_PARTS)}
+    for word in list(counts)[:num_whole_words]:
         parts[f"▁{word}"] = max(parts.get(f"▁{word}", 0), counts[word] * (len(word) + 1))
     return dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _rows(path: Path, counts: Mapping[str, int]) -> str:
+def _write_table(path: Path, counts: Mapping[str, int]) -> str:
     path.write_text("".join(f"{word}\t{count}\n" for word, count in counts.items()), encoding="utf-8")
     return str(path)

@@ -1,7 +1,6 @@
-"""Piece sequences to calls: equal ones once, like lengths together, each call filled to a budget.
+"""Groups sequences into batches: equal sequences once, similar lengths together, each batch filled to a budget.
 
-It knows lengths and bytes, nothing about text or graphs. How sequences are grouped never changes a
-vector (the graph is batch invariant), only the time it takes.
+Grouping never changes a vector, because the graph is batch invariant; it only affects speed.
 """
 
 from __future__ import annotations
@@ -12,32 +11,30 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from sparkalbert.arrays import Int64Array
 from sparkalbert.bundle import Manifest, Precision
-from sparkalbert.errors import ParamError
+from sparkalbert.options import checked_integer
 
-__all__ = ["BatchingOptions", "best_pieces_per_call", "distinct", "pad", "plan_calls"]
+__all__ = ["BatchingOptions", "best_pieces_per_batch", "distinct", "pad", "plan_batches"]
 
-Int64Array = npt.NDArray[np.int64]
-
-_CALL: Final = 256
-_SMALL_MODEL_CALL: Final = 512
-_ACCELERATOR_CALL: Final = 4096
+_BATCH_PIECES: Final = 256
+_SMALL_MODEL_BATCH_PIECES: Final = 512
+_ACCELERATOR_BATCH_PIECES: Final = 4096
 _BASE_HIDDEN_SIZE: Final = 768
-_OPENING_PIECES: Final = 8
-"""What a call of its own costs, in pieces of a large one: 5 to 11 by the table below."""
+_BATCH_OVERHEAD_PIECES: Final = 8
+"""Fixed cost of one batch, expressed in pieces of a large batch: 5 to 11 by the table below."""
 
 
-def best_pieces_per_call(precision: Precision, hidden_size: int) -> int:
-    """Return how many pieces fill a call of a model.
+def best_pieces_per_batch(precision: Precision, hidden_size: int) -> int:
+    """Return the number of pieces per batch that is fastest for a model.
 
-    A small call waits for memory, because the graph streams all its weights once a call; a large one no
-    longer keeps its activations in the cache. Measured in pieces per second of CPU time, equal lengths of
-    32, one thread, AVX512-VNNI (the AVX2 kernels give the same order):
+    A small batch waits for memory, because every forward pass streams all weights; the activations of a large
+    one no longer fit into the cache. Measured in pieces per second of CPU time, sequences of 32 pieces, one
+    thread, AVX512-VNNI (the AVX2 kernels give the same order):
 
     ======================  ======  ======  ======  ==========  ==========  ======
-    pieces a call           32      64      128     256         512         1024
+    pieces per batch        32      64      128     256         512         1024
     ======================  ======  ======  ======  ==========  ==========  ======
     hidden 256, fp32        10,900  11,400  11,700  11,800      **11,800**  11,500
     hidden 256, int8        17,000  19,100  19,900  20,400      **21,000**  20,400
@@ -47,51 +44,54 @@ def best_pieces_per_call(precision: Precision, hidden_size: int) -> int:
     hidden 2048, int8       98      116     124     **130**     129         115
     ======================  ======  ======  ======  ==========  ==========  ======
 
-    So the number format does not matter on CPUs, and where two budgets are equal the smaller one pads
-    less. fp16 is for accelerators, which want large calls; there nothing was measured.
+    So the number format does not matter on CPUs, and of two equal budgets the smaller one pads less. fp16 is
+    meant for accelerators, which prefer large batches; nothing was measured there.
 
     Parameters
     ----------
     precision, hidden_size
-        Of the model.
+        The model's number format and width.
     """
     if precision == "fp16":
-        return _ACCELERATOR_CALL
-    return _SMALL_MODEL_CALL if hidden_size < _BASE_HIDDEN_SIZE else _CALL
+        return _ACCELERATOR_BATCH_PIECES
+    return _SMALL_MODEL_BATCH_PIECES if hidden_size < _BASE_HIDDEN_SIZE else _BATCH_PIECES
 
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """How much goes into one call of the graph.
+    """The size of a batch, the input of one forward pass.
 
     Attributes
     ----------
-    pieces_per_call
-        Most pieces of one call, padding included; None for what is best for the model, see
-        :func:`best_pieces_per_call`.
+    pieces_per_batch
+        Largest number of pieces in a batch, padding included; None for the best number for the model, see
+        :func:`best_pieces_per_batch`.
     max_sequences
-        Most sequences of one call; None for no bound of its own.
+        Largest number of sequences in a batch; None for no limit.
+
+    Raises
+    ------
+    ParamError, ParamTypeError
+        If a value is not an integer of at least 1.
     """
 
-    pieces_per_call: int | None = None
+    pieces_per_batch: int | None = None
     max_sequences: int | None = None
 
     def __post_init__(self) -> None:
-        if self.pieces_per_call is not None and self.pieces_per_call < 1:
-            msg = f"pieces_per_call is {self.pieces_per_call}, expected at least 1."
-            raise ParamError(msg)
-        if self.max_sequences is not None and self.max_sequences < 1:
-            msg = f"max_sequences is {self.max_sequences}, expected at least 1 or None."
-            raise ParamError(msg)
+        for name in ("pieces_per_batch", "max_sequences"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, checked_integer(name, value, minimum=1))
 
-    def of_model(self, manifest: Manifest) -> BatchingOptions:
-        """Return these options with the model's own budget where none was set."""
-        best = best_pieces_per_call(manifest.precision, manifest.dimension)
-        return replace(self, pieces_per_call=self.pieces_per_call or best)
+    def for_model(self, manifest: Manifest) -> BatchingOptions:
+        """Return these options with the best budget for a model unless a budget is set."""
+        best = best_pieces_per_batch(manifest.precision, manifest.dimension)
+        return replace(self, pieces_per_batch=self.pieces_per_batch or best)
 
 
 def distinct(sequences: Sequence[Int64Array]) -> tuple[list[Int64Array], Int64Array]:
-    """Return the different sequences, and for each given one the index of its equal.
+    """Return the distinct sequences, and for each given sequence the index of its equal.
 
     Examples
     --------
@@ -111,43 +111,42 @@ def distinct(sequences: Sequence[Int64Array]) -> tuple[list[Int64Array], Int64Ar
     return unique, index
 
 
-def plan_calls(lengths: Int64Array, options: BatchingOptions) -> Iterator[Int64Array]:
-    """Yield the indices of each call's sequences: sorted by length, cut where all calls cost least.
+def plan_batches(lengths: Int64Array, options: BatchingOptions) -> Iterator[Int64Array]:
+    """Yield the indices of each batch's sequences, chosen so that the total cost is minimal.
 
-    A call costs its pieces, padding included, and as much as :data:`_OPENING_PIECES` for being a call
-    of its own. So a call ends before the budget does where the next sequences are much longer; filling
-    every call of 256 pads 4 % of news sentences in groups of 5,500 pieces, this 1.5 %. The cuts are the best
-    there are (dynamic programming over the sorted lengths). A sequence longer than the budget gets a
-    call of its own.
+    A batch costs its pieces, padding included, plus a fixed overhead (:data:`_BATCH_OVERHEAD_PIECES`). So a
+    batch ends before the budget does if the next sequences are much longer: filling every batch of 256 pieces
+    pads 4 % of news sentences in groups of 5,500 pieces, this plan 1.5 %. The plan is optimal (dynamic
+    programming over the sorted lengths). A sequence longer than the budget gets a batch of its own.
 
     Parameters
     ----------
     lengths
-        int64 ``[sequences]``, pieces of each sequence.
+        int64 ``[sequences]``, the number of pieces of each sequence.
     options
-        The bounds of one call.
+        The size of a batch.
 
     Examples
     --------
-    >>> options = BatchingOptions(pieces_per_call=12)
-    >>> [call.tolist() for call in plan_calls(np.array([3, 9, 4, 3]), options)]
+    >>> options = BatchingOptions(pieces_per_batch=12)
+    >>> [batch.tolist() for batch in plan_batches(np.array([3, 9, 4, 3]), options)]
     [[0, 3, 2], [1]]
     """
     order = np.argsort(lengths, kind="stable")
     ascending = lengths[order]
-    budget = options.pieces_per_call or _CALL
-    most = np.minimum(np.maximum(budget // np.maximum(ascending, 1), 1), options.max_sequences or len(order))
-    # The cheapest plan of the first `stop` sequences ends in a call from `start` on; `least` is its cost.
+    budget = options.pieces_per_batch or _BATCH_PIECES
+    max_sequences = np.minimum(np.maximum(budget // np.maximum(ascending, 1), 1), options.max_sequences or len(order))
+    # The cheapest plan of the first `stop` sequences ends with a batch from `starts[stop]` on; it costs `costs[stop]`.
     stops = np.arange(len(order) + 1)
-    earliest = np.maximum(stops[1:] - most, 0).tolist()
-    least = np.zeros(len(order) + 1, dtype=np.int64)
+    earliest = np.maximum(stops[1:] - max_sequences, 0).tolist()
+    costs = np.zeros(len(order) + 1, dtype=np.int64)
     starts = np.zeros(len(order) + 1, dtype=np.int64)
     for stop, longest in enumerate(ascending.tolist(), start=1):
         first = earliest[stop - 1]
-        costs = least[first:stop] - stops[first:stop] * longest
-        cheapest = int(costs.argmin())
+        candidates = costs[first:stop] - stops[first:stop] * longest
+        cheapest = int(candidates.argmin())
         starts[stop] = first + cheapest
-        least[stop] = costs[cheapest] + stop * longest + _OPENING_PIECES
+        costs[stop] = candidates[cheapest] + stop * longest + _BATCH_OVERHEAD_PIECES
     cuts = [len(order)]
     while cuts[-1]:
         cuts.append(int(starts[cuts[-1]]))

@@ -1,9 +1,8 @@
-"""What a process that embeds needs of memory, and how a budget is shared out.
+"""The memory of a process that embeds, and how a budget is divided.
 
-Four things take it: the process itself with a batch of rows as Spark hands it over, the weights, the
-activations of one call, and vectors on their way out. The first two are given; the others are sized here, so
-that their sum stays within a budget whatever the number of rows and however long they are. It knows shapes
-and sizes, and loads nothing.
+Four things take memory: the process itself with the rows that Spark hands over, the weights, the activations of
+one batch, and vectors on their way out. The first two are given; the others are sized here, so that the sum stays
+within a budget for any number of rows of any length. MB are 1,000,000 bytes.
 """
 
 from __future__ import annotations
@@ -12,45 +11,45 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sparkalbert.bundle import Bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, WEIGHTS_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, VOCABULARY_FILE
 from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import BatchingOptions
-from sparkalbert.inference.engine import VectorOptions
+from sparkalbert.inference.pooling import VectorOptions
 
-__all__ = ["MemoryPlan", "VectorSizes", "plan_memory"]
+__all__ = ["MemoryPlan", "VectorSizes", "WorkerMemory", "plan_memory", "worker_memory"]
 
-_MB: Final = 1 << 20
+_MB: Final = 1_000_000
 _FLOAT_BYTES: Final = 4
-_PROCESS_MB: Final = 250
-"""Python, Spark's worker and the libraries take 150 to 180 MB; the rest is for rows as Spark hands them."""
+_PROCESS_BYTES: Final = 260 * _MB
+"""Python, Spark's worker and the libraries take 160 to 190 MB; the rest is for rows as Spark hands them over."""
 
 _WINDOW_BYTES: Final = 32 * _MB
-_SMALLEST_WINDOW_BYTES: Final = 2 * _MB
+_MIN_WINDOW_BYTES: Final = 2 * _MB
 _OUTPUT_BYTES: Final = 16 * _MB
 _HELD_WINDOWS: Final = 4
-"""The window being computed, the one before it that Spark still reads, and as much again for the text of both
-and for pooling."""
+"""The window that is computed, the one before it that Spark still reads, and as much again for the text of both and
+for pooling."""
 
 _WORKING_WIDTH: Final = 16
-"""Hidden-sized rows that a layer's operators hold at a time for a piece, beside two of the feed-forward size:
-measured as what a session grows by with its calls, 16.2 for xlarge, fp32; int8 takes less."""
+"""Rows of hidden size that the operators of a layer hold per piece, beside two of the feed-forward size: measured as
+the growth of a session with its batches, 16.2 for xlarge in fp32, less in int8."""
 
-_UNKNOWN_WIDE: Final = 4
+_ASSUMED_FEED_FORWARD_RATIO: Final = 4
+_ASSUMED_HEAD_SIZE: Final = 64
 
 
 @dataclass(frozen=True)
 class VectorSizes:
-    """How much of vectors a worker holds.
+    """How many bytes of vectors a worker holds.
 
     Attributes
     ----------
     window_bytes
-        Vectors computed at a time: enough sentences to sort by length, little enough to hold.
+        Vectors computed together: enough sentences to sort by length, few enough to hold.
     output_bytes
-        Vectors in one output array; the default is the size at which Spark reads fastest.
+        Vectors in one output array; the default is the size that Spark reads fastest.
     row_bytes
-        The vectors of the largest row that is held in memory; those of a larger one wait in a file. None for
-        no bound.
+        The largest row whose vectors are held in memory; those of a larger row wait in a file. None for no limit.
     """
 
     window_bytes: int = _WINDOW_BYTES
@@ -59,24 +58,78 @@ class VectorSizes:
 
 
 @dataclass(frozen=True)
+class WorkerMemory:
+    """The resident memory of one Python worker, in bytes.
+
+    Attributes
+    ----------
+    process
+        Python, Spark's worker, the libraries and a batch of rows.
+    weights
+        What ONNX Runtime keeps of the model. While it loads, it holds them twice.
+    batch
+        The activations of one batch.
+    vectors
+        Vectors that are computed, pooled and sent.
+    """
+
+    process: int
+    weights: int
+    batch: int
+    vectors: int
+
+    @property
+    def total(self) -> int:
+        """The largest sum at any time: loading and computing never happen together."""
+        return self.process + self.weights + max(self.weights, self.batch + self.vectors)
+
+
+@dataclass(frozen=True)
 class MemoryPlan:
-    """Sizes that keep within a budget.
+    """Sizes that keep a worker within a budget.
 
     Attributes
     ----------
     batching
-        How calls are filled.
+        The size of a batch.
     sizes
-        How much of vectors is held.
+        How many bytes of vectors are held.
     """
 
     batching: BatchingOptions
     sizes: VectorSizes
 
 
-def plan_memory(
-    bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None
-) -> MemoryPlan:
+def worker_memory(
+    bundle: Bundle,
+    vectors: VectorOptions,
+    batching: BatchingOptions,
+    sizes: VectorSizes = VectorSizes(),
+) -> WorkerMemory:
+    """Return the memory that one Python worker takes with these options.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    vectors
+        What a vector is: its width and the longest sequence.
+    batching
+        The size of a batch.
+    sizes
+        How many bytes of vectors are held.
+    """
+    longest = vectors.max_sentence_length
+    pieces = max(batching.for_model(bundle.manifest).pieces_per_batch or 0, longest)
+    return WorkerMemory(
+        process=_PROCESS_BYTES,
+        weights=_weights_bytes(bundle),
+        batch=pieces * _bytes_per_piece(bundle, longest),
+        vectors=_HELD_WINDOWS * sizes.window_bytes,
+    )
+
+
+def plan_memory(bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None) -> MemoryPlan:
     """Return sizes that keep a worker within a budget.
 
     Parameters
@@ -86,64 +139,66 @@ def plan_memory(
     vectors
         What a vector is: its width and the longest sequence.
     batching
-        How calls are to be filled; a small budget makes them smaller.
+        The preferred size of a batch; a small budget makes batches smaller.
     budget_mb
-        Resident memory of one Python worker, in MB of 2**20 bytes; None for the sizes that are fastest.
+        Resident memory of one Python worker, in MB; None for the fastest sizes.
 
     Raises
     ------
     ParamError
-        When the model does not fit; the message spells the sum out.
+        If the model does not fit; the message gives the whole calculation.
     """
-    batching = batching.of_model(bundle.manifest)
+    batching = batching.for_model(bundle.manifest)
     if budget_mb is None:
         return MemoryPlan(batching, VectorSizes())
     weights = _weights_bytes(bundle)
-    per_piece = _bytes_per_piece(bundle, vectors.max_sentence_length)
-    left = (budget_mb - _PROCESS_MB) * _MB - weights
-    pieces = batching.pieces_per_call or vectors.max_sentence_length
-    while pieces > vectors.max_sentence_length and _windows(left, pieces * per_piece) < 1:
-        pieces = max(pieces // 2, vectors.max_sentence_length)
-    call = max(pieces, vectors.max_sentence_length) * per_piece
-    if _windows(left, call) < 1 or left < weights:
-        raise ParamError(_refusal(bundle, budget_mb, weights, call, vectors.max_sentence_length))
-    window = min((left - call) // _HELD_WINDOWS, _WINDOW_BYTES)
-    row = left - call - (_HELD_WINDOWS - 1) * window
+    longest = vectors.max_sentence_length
+    per_piece = _bytes_per_piece(bundle, longest)
+    available = budget_mb * _MB - _PROCESS_BYTES - weights
+    held = _HELD_WINDOWS * _MIN_WINDOW_BYTES
+    pieces = batching.pieces_per_batch or longest
+    while pieces > longest and pieces * per_piece + held > available:
+        pieces = max(pieces // 2, longest)
+    batch = max(pieces, longest) * per_piece
+    if max(weights, batch + held) > available:
+        needed = WorkerMemory(_PROCESS_BYTES, weights, longest * per_piece, held)
+        raise ParamError(_refusal(bundle, budget_mb, needed, longest))
+    window = min((available - batch) // _HELD_WINDOWS, _WINDOW_BYTES)
+    row = available - batch - (_HELD_WINDOWS - 1) * window
     sizes = VectorSizes(window, min(window // 2, _OUTPUT_BYTES), row)
-    return MemoryPlan(replace(batching, pieces_per_call=pieces), sizes)
-
-
-def _windows(left: int, call: int) -> float:
-    """Return how often the smallest set of windows fits beside a call."""
-    return (left - call) / (_HELD_WINDOWS * _SMALLEST_WINDOW_BYTES)
+    return MemoryPlan(replace(batching, pieces_per_batch=pieces), sizes)
 
 
 def _weights_bytes(bundle: Bundle) -> int:
-    """Return what ONNX Runtime keeps, in the order its kernels read; while it loads, twice as much."""
-    files = bundle.manifest.files
-    return sum(files[name].size_bytes for name in (GRAPH_FILE, WEIGHTS_FILE) if name in files)
+    """Return the size of the graph and its weights, whatever an imported graph calls the file of its weights."""
+    beside = {VOCABULARY_FILE, CONFIG_FILE}
+    records = bundle.manifest.files.items()
+    return sum(
+        record.size_bytes
+        for name, record in records
+        if name == GRAPH_FILE or (name not in beside and not name.endswith(".json"))
+    )
 
 
 def _bytes_per_piece(bundle: Bundle, longest: int) -> int:
-    """Return the activations of a piece in the layer that holds most, attention scores included."""
+    """Return the activations per piece in the layer that holds most, attention scores included."""
     hidden = bundle.manifest.dimension
-    wide, heads = _UNKNOWN_WIDE * hidden, hidden // 64
+    wide, heads = _ASSUMED_FEED_FORWARD_RATIO * hidden, max(hidden // _ASSUMED_HEAD_SIZE, 1)
     if CONFIG_FILE in bundle.manifest.files:
         wide, heads = bundle.config.intermediate_size, bundle.config.num_attention_heads
     return _FLOAT_BYTES * (_WORKING_WIDTH * hidden + 2 * wide + heads * longest)
 
 
-def _refusal(bundle: Bundle, budget_mb: int, weights: int, call: int, pieces: int) -> str:
-    windows = _HELD_WINDOWS * _SMALLEST_WINDOW_BYTES
-    needed = _PROCESS_MB * _MB + weights + max(weights, call + windows)
+def _refusal(bundle: Bundle, budget_mb: int, needed: WorkerMemory, pieces: int) -> str:
+    weights = _in_mb(needed.weights)
     return (
         f"memoryBudgetMb is {budget_mb}, but a worker of model {bundle.manifest.name!r} "
-        f"({bundle.manifest.precision}) needs {-(-needed // _MB)}: {_PROCESS_MB} for the process and a batch "
-        f"of rows, {_in_mb(weights)} for the weights, and the larger of {_in_mb(weights)} to load them and "
-        f"{_in_mb(call)} + {_in_mb(windows)} for a call of {pieces} pieces and for vectors. Give it as much, "
-        "or take a model that is smaller or in int8."
+        f"({bundle.manifest.precision}) needs {_in_mb(needed.total)}: {_in_mb(needed.process)} for the process "
+        f"and a batch of rows, {weights} for the weights, and the larger of {weights} to load them and "
+        f"{_in_mb(needed.batch)} + {_in_mb(needed.vectors)} for a batch of {pieces} pieces and for vectors. "
+        "Increase memoryBudgetMb, or use a smaller or int8 model."
     )
 
 
-def _in_mb(num_bytes: int) -> str:
-    return f"{-(-num_bytes // _MB)}"
+def _in_mb(num_bytes: int) -> int:
+    return -(-num_bytes // _MB)

@@ -1,40 +1,141 @@
-"""Piece vectors to word vectors.
+"""From hidden states to word vectors: which layers, which pieces of a word, and how they become one vector.
 
-It knows which pieces of a word count and how they become one vector, nothing about windows or calls.
-The names are flair's (``TransformerWordEmbeddings``, parameter ``subtoken_pooling``).
+The names of the poolings are flair's (``TransformerWordEmbeddings``, parameter ``subtoken_pooling``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from sparkalbert.errors import ParamError
+from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.bundle import Manifest
+from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.options import checked_integer, is_integer
 
-__all__ = ["POOLINGS", "Pooling", "check_pooling", "pieces_needed", "pool", "vectors_per_word"]
-
-Float32Array = npt.NDArray[np.float32]
-Int64Array = npt.NDArray[np.int64]
+__all__ = ["MIN_SENTENCE_LENGTH", "POOLINGS", "Pooling", "VectorOptions", "layer_weights", "pieces_needed", "pool"]
 
 Pooling = Literal["first", "last", "mean", "first_last"]
-"""Which of a word's pieces make its vector: the first, the last, the mean of all, or the first and
-the last side by side (twice as wide)."""
+"""Which pieces of a word make its vector: the first, the last, the mean of all, or the first and the last side by
+side (twice as wide)."""
 
 POOLINGS: Final[tuple[str, ...]] = get_args(Pooling)
 
+MIN_SENTENCE_LENGTH: Final = 3
+"""The shortest window holds ``[CLS]``, one piece and ``[SEP]``."""
 
-def check_pooling(pooling: str) -> None:
-    """Raise ParamError unless `pooling` is a known one."""
-    if pooling not in POOLINGS:
-        msg = f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}."
+
+@dataclass(frozen=True)
+class VectorOptions:
+    """What a word vector is.
+
+    Attributes
+    ----------
+    pooling
+        Which pieces of a word count.
+    layers
+        The layers whose mean is taken, see :func:`layer_weights`.
+    max_sentence_length
+        Largest number of pieces in one window, ``[CLS]`` and ``[SEP]`` included. Longer sentences are covered
+        by overlapping windows; no word is cut off.
+
+    Raises
+    ------
+    ParamError, ParamTypeError
+        If a value is invalid for every model.
+    """
+
+    pooling: Pooling = "first"
+    layers: tuple[int, ...] = (-1,)
+    max_sentence_length: int = 128
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            msg = f"pooling is {self.pooling!r}, expected one of {', '.join(POOLINGS)}."
+            raise ParamError(msg)
+        object.__setattr__(self, "layers", _checked_layers(self.layers))
+        length = checked_integer("maxSentenceLength", self.max_sentence_length, minimum=MIN_SENTENCE_LENGTH)
+        object.__setattr__(self, "max_sentence_length", length)
+
+    def check(self, manifest: Manifest) -> None:
+        """Check the options against a model, on the driver, before anything runs.
+
+        Raises
+        ------
+        ParamError
+            If a layer does not exist, or a window exceeds the model's positions.
+        """
+        layer_weights(self.layers, manifest.num_layers)
+        if self.max_sentence_length > manifest.max_pieces:
+            msg = (
+                f"maxSentenceLength is {self.max_sentence_length}, but model {manifest.name!r} "
+                f"has positions for {manifest.max_pieces} pieces."
+            )
+            raise ParamError(msg)
+
+    def dimension(self, manifest: Manifest) -> int:
+        """Return the width of a word vector of a model."""
+        return manifest.dimension * _vectors_per_word(self.pooling)
+
+
+def _checked_layers(layers: object) -> tuple[int, ...]:
+    listed = layers.tolist() if isinstance(layers, np.ndarray) else layers
+    if is_integer(listed):
+        msg = f"layers is {layers}, expected a list of layers. Did you mean layers=[{layers}]?"
+        raise ParamTypeError(msg)
+    if not isinstance(listed, Sequence) or isinstance(listed, str) or not all(map(is_integer, listed)):
+        msg = f"layers is {layers!r}, expected a list of integers such as [-1]."
+        raise ParamTypeError(msg)
+    return tuple(map(int, listed))
+
+
+def layer_weights(layers: Sequence[int], num_layers: int) -> Float32Array:
+    """Return the weights with which the graph averages its layers.
+
+    Parameters
+    ----------
+    layers
+        Indices into Hugging Face's ``hidden_states``: 0 is the embedding, ``i`` the output of the ``i``-th
+        layer, negative indices count from the last. ``[-1]`` is the last layer, ``[-4, -3, -2, -1]`` the mean
+        of the last four. Layers after the highest index are not computed.
+    num_layers
+        Number of layers of the model; 0 for an imported graph, which returns its last layer only.
+
+    Returns
+    -------
+    ndarray
+        float32 ``[num_layers + 1]``.
+
+    Raises
+    ------
+    ParamError
+        If a layer does not exist or is repeated, or if `layers` is empty.
+
+    Examples
+    --------
+    >>> layer_weights([-1], 3).tolist()
+    [0.0, 0.0, 0.0, 1.0]
+    >>> layer_weights([1, -1], 3).tolist()
+    [0.0, 0.5, 0.0, 0.5]
+    """
+    if num_layers == 0 and list(layers) != [-1]:
+        msg = f"layers is {list(layers)}, but an imported graph returns its last layer only, expected [-1]."
         raise ParamError(msg)
-
-
-def vectors_per_word(pooling: Pooling) -> int:
-    """Return how many piece vectors stand side by side in a word vector: 1, or 2 for first_last."""
-    return 2 if pooling == "first_last" else 1
+    count = num_layers + 1
+    chosen = [layer + count if layer < 0 else layer for layer in layers]
+    invalid = any(not 0 <= index < count for index in chosen)
+    if invalid or not chosen or len(set(chosen)) < len(chosen):
+        msg = (
+            f"layers is {list(layers)}, expected one or more different indices from {-count} to {num_layers} "
+            f"(0 is the embedding, {num_layers} or -1 the last layer)."
+        )
+        raise ParamError(msg)
+    weights = np.zeros(count, dtype=np.float32)
+    weights[chosen] = 1 / len(chosen)
+    return weights
 
 
 def pieces_needed(ranges: Int64Array, pooling: Pooling) -> tuple[Int64Array, Int64Array]:
@@ -52,7 +153,7 @@ def pieces_needed(ranges: Int64Array, pooling: Pooling) -> tuple[Int64Array, Int
     pieces : ndarray
         int64 ``[needed]``, piece indices.
     counts : ndarray
-        int64 ``[words]``: how many of them belong to each word; 0 where the word has no piece.
+        int64 ``[words]``: how many of them belong to each word; 0 for a word without pieces.
 
     Examples
     --------
@@ -73,7 +174,7 @@ def pieces_needed(ranges: Int64Array, pooling: Pooling) -> tuple[Int64Array, Int
 
 
 def pool(vectors: Float32Array, counts: Int64Array, pooling: Pooling) -> Float32Array:
-    """Return one vector a word from the vectors of :func:`pieces_needed`; zeros for words without any.
+    """Return one vector per word from the vectors of :func:`pieces_needed`; zeros for words without pieces.
 
     Parameters
     ----------
@@ -87,18 +188,22 @@ def pool(vectors: Float32Array, counts: Int64Array, pooling: Pooling) -> Float32
     Returns
     -------
     ndarray
-        float32 ``[words, dimension]``; ``dimension`` is ``hidden``, twice that for first_last.
+        float32 ``[words, dimension]``; ``dimension`` is ``hidden``, twice that for ``first_last``.
     """
-    width = vectors.shape[1] * vectors_per_word(pooling)
+    width = vectors.shape[1] * _vectors_per_word(pooling)
     present = counts > 0
     if pooling == "mean":
         firsts = (np.cumsum(counts) - counts)[present]
-        found: Float32Array = np.add.reduceat(vectors, firsts, axis=0) if len(firsts) else vectors[:0]
-        found /= counts[present, None].astype(np.float32)
+        pooled: Float32Array = np.add.reduceat(vectors, firsts, axis=0) if len(firsts) else vectors[:0]
+        pooled /= counts[present, None].astype(np.float32)
     else:
-        found = vectors.reshape(-1, width)
+        pooled = vectors.reshape(-1, width)
     if present.all():
-        return found
+        return pooled
     words = np.zeros((len(counts), width), dtype=np.float32)
-    words[present] = found
+    words[present] = pooled
     return words
+
+
+def _vectors_per_word(pooling: Pooling) -> int:
+    return 2 if pooling == "first_last" else 1

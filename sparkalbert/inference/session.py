@@ -1,57 +1,62 @@
 """One ONNX Runtime session over a bundle's graph: ids in, hidden states out.
 
-The only module that imports onnxruntime. It knows nothing about text, words or Spark.
+The only module that imports onnxruntime.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict
+import logging
+import re
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle
 from sparkalbert.errors import BundleError, InferenceError, ParamError
+from sparkalbert.options import checked_integer
 
-__all__ = ["EncoderSession", "SessionOptions", "available_cores", "shared_session"]
+__all__ = ["EncoderSession", "SessionOptions"]
 
-Float32Array = npt.NDArray[np.float32]
-Int64Array = npt.NDArray[np.int64]
-
-_KEPT_SESSIONS: Final = 2
+_LOGGER: Final = logging.getLogger("sparkalbert")
+_DEVICE: Final = re.compile(r"cpu|cuda(?::(?P<number>[0-9]+))?")
 _ERRORS_ONLY: Final = 3
+_CUDA: Final = "CUDAExecutionProvider"
+_CPU: Final = "CPUExecutionProvider"
 
 _SLOWER_FUSIONS: Final = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
-"""What ONNX Runtime would fuse on CPUs into SkipLayerNormalization, which takes there four times as long
-as what it replaces: 2.66 against 0.60 ms for 256 rows of 2048, one thread."""
+"""Fusions into SkipLayerNormalization, which on CPUs takes four times as long as the operators that it replaces:
+2.66 against 0.60 ms for 256 rows of 2048, one thread."""
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a session uses the machine; never what it computes.
+    """How a session uses the machine. Options never change a vector.
 
     Attributes
     ----------
     threads
-        Threads of one call. ONNX Runtime ignores ``OMP_NUM_THREADS`` and would take every core.
+        Threads of one forward pass. ONNX Runtime ignores ``OMP_NUM_THREADS`` and would take every core.
     device
         ``cpu``, ``cuda`` or ``cuda:N``.
     spinning
-        Whether idle threads burn their core while they wait; at best a little faster, and far slower where
-        others want the core.
+        If true, idle threads spin while waiting. Slightly faster on an idle machine, much slower when cores are
+        shared.
     prepacking
-        Whether ONNX Runtime keeps its own rearranged copy of the weights: faster, and one private
-        copy a process. Without it the weights stay in the file's memory map.
+        If true, ONNX Runtime keeps a rearranged copy of the weights: faster, at the cost of a private copy per
+        process. If false, the weights stay in the memory map of the file.
+
+    Raises
+    ------
+    ParamError
+        If a value is invalid.
 
     Notes
     -----
-    What two cores do in all ways to share them, pieces a second, lengths of news sentences, base shape, CPU
-    with AVX512-VNNI. So each task has one core and one thread unless memory forbids it:
+    Throughput of two cores by the ways to share them, in pieces per second, on the sentence lengths of news, base
+    shape, CPU with AVX512-VNNI. So each task uses one core and one thread unless memory forbids it:
 
     ===================  ==========  ==========
     processes x threads  fp32        int8
@@ -75,20 +80,23 @@ class SessionOptions:
     prepacking: bool = True
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            msg = f"threads is {self.threads}, expected at least 1."
-            raise ParamError(msg)
-        kind, _, number = self.device.partition(":")
-        if kind not in {"cpu", "cuda"} or (number and not number.isdecimal()) or self.device == "cpu:":
-            msg = f"device is {self.device!r}, expected 'cpu', 'cuda' or 'cuda:N'."
+        object.__setattr__(self, "threads", checked_integer("threads", self.threads, minimum=1))
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+            msg = f"device is {self.device!r}, expected 'cpu', 'cuda' or 'cuda:N'.{_suggestion(str(self.device))}"
             raise ParamError(msg)
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the graph runs on the CPU."""
+        return self.device == "cpu"
 
-def available_cores() -> int:
-    """Return how many cores this process may use; in a container often fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+
+def _suggestion(device: str) -> str:
+    """Return the valid device that was probably meant, as a sentence; empty if none is near."""
+    close = re.sub("^gpu", "cuda", device.strip().lower())
+    if not _DEVICE.fullmatch(close):
+        close = next((kind for kind in ("cpu", "cuda") if close.startswith(kind)), "")
+    return f" Did you mean {close!r}?" if close else ""
 
 
 class EncoderSession:
@@ -104,9 +112,9 @@ class EncoderSession:
     Raises
     ------
     BundleError
-        When ONNX Runtime cannot load the graph.
+        If ONNX Runtime cannot load the graph.
     ParamError
-        When the device is not available to this ONNX Runtime.
+        If ONNX Runtime cannot use the device.
     """
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
@@ -115,16 +123,21 @@ class EncoderSession:
         self._session = _open(bundle, self.options)
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         self._output = _output_name([node.name for node in self._session.get_outputs()])
+        _LOGGER.info(
+            "Loaded %s (%s) on %s with %d threads",
+            bundle.manifest.name,
+            bundle.manifest.precision,
+            self.options.device,
+            self.options.threads,
+        )
 
     @property
     def mixes_layers(self) -> bool:
-        """Whether the graph takes ``layer_weights``; a foreign graph gives its last layer only."""
+        """Whether the graph takes ``layer_weights``; an imported graph returns its last layer only."""
         return "layer_weights" in self._inputs
 
-    def run(
-        self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array
-    ) -> Float32Array:
-        """Compute the weighted sum of hidden states of right-padded sequences.
+    def run(self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array) -> Float32Array:
+        """Compute the weighted sum of the hidden states of right-padded sequences.
 
         Parameters
         ----------
@@ -133,27 +146,27 @@ class EncoderSession:
         attention_mask
             int64 ``[batch, pieces]``: 1 for a piece, 0 for padding.
         layer_weights
-            float32 ``[num_hidden_layers + 1]``; index 0 is the embedding, ``i`` the ``i``-th layer.
-            Layers after the last non-zero weight are not computed.
+            float32 ``[num_hidden_layers + 1]``; index 0 is the embedding, ``i`` the ``i``-th layer. Layers after
+            the last non-zero weight are not computed.
 
         Returns
         -------
         ndarray
-            float32 ``[batch, pieces, hidden]``; rows of padding mean nothing.
+            float32 ``[batch, pieces, hidden]``; rows of padding are undefined.
 
         Raises
         ------
         InferenceError
-            When ONNX Runtime fails.
+            If ONNX Runtime fails.
         """
-        offered: dict[str, npt.NDArray[Any]] = {
+        available: dict[str, npt.NDArray[Any]] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "layer_weights": layer_weights,
         }
         if "token_type_ids" in self._inputs:
-            offered["token_type_ids"] = np.zeros_like(input_ids)
-        feed = {name: _as_declared(offered[name], kind) for name, kind in self._inputs.items()}
+            available["token_type_ids"] = np.zeros_like(input_ids)
+        feed = {name: _as_declared(available[name], kind) for name, kind in self._inputs.items()}
         try:
             (hidden,) = self._session.run([self._output], feed)
         except Exception as error:
@@ -173,25 +186,36 @@ def _output_name(names: list[str]) -> str:
 
 
 def _as_declared(values: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
-    """Foreign graphs sometimes take int32 ids."""
+    """Convert ids for imported graphs that take int32."""
     return values.astype(np.int32) if kind == "tensor(int32)" else values
 
 
 def _open(bundle: Bundle, options: SessionOptions) -> Any:
     import onnxruntime
 
+    providers = _providers(options.device)
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             str(bundle.graph_path),
             _settings(options),
-            providers=_providers(options.device),
-            disabled_optimizers=_SLOWER_FUSIONS if options.device == "cpu" else None,
+            providers=providers,
+            disabled_optimizers=_SLOWER_FUSIONS if options.on_cpu else None,
         )
-    except ParamError:
-        raise
     except Exception as error:
-        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path}: {error}"
+        msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path} on {options.device!r}: {error}"
         raise BundleError(msg) from error
+    _check_providers(session.get_providers(), options.device)
+    return session
+
+
+def _check_providers(used: list[str], device: str) -> None:
+    """Refuse a session that fell back to the CPU: ONNX Runtime does so without an error."""
+    if device != "cpu" and _CUDA not in used:
+        msg = (
+            f"device is {device!r}, but ONNX Runtime could not use CUDA and would compute on the CPU. Check that "
+            "its CUDA and cuDNN libraries are installed (they are named in its log), or set device to 'cpu'."
+        )
+        raise ParamError(msg)
 
 
 def _settings(options: SessionOptions) -> Any:
@@ -202,7 +226,7 @@ def _settings(options: SessionOptions) -> Any:
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = _ERRORS_ONLY
-    # Every call has its own shape: a plan made for one would be memory kept for nothing.
+    # Every batch has its own shape, so a memory plan made for one would be kept for nothing.
     settings.enable_mem_pattern = False
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     settings.add_session_config_entry("session.disable_prepacking", "0" if options.prepacking else "1")
@@ -212,38 +236,14 @@ def _settings(options: SessionOptions) -> Any:
 def _providers(device: str) -> list[Any]:
     import onnxruntime
 
-    kind, _, number = device.partition(":")
-    if kind == "cpu":
-        return ["CPUExecutionProvider"]
+    if device == "cpu":
+        return [_CPU]
     available = onnxruntime.get_available_providers()
-    if "CUDAExecutionProvider" not in available:
+    if _CUDA not in available:
         msg = (
             f"device is {device!r}, but this onnxruntime offers {', '.join(available)}. "
-            "Install onnxruntime-gpu in its place, or set device to 'cpu'."
+            "Install onnxruntime-gpu instead, or set device to 'cpu'."
         )
         raise ParamError(msg)
-    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
-
-
-_sessions: OrderedDict[tuple[str, SessionOptions], EncoderSession] = OrderedDict()
-_in_use: WeakValueDictionary[tuple[str, SessionOptions], EncoderSession] = WeakValueDictionary()
-_sessions_lock = threading.Lock()
-
-
-def shared_session(bundle: Bundle, options: SessionOptions) -> EncoderSession:
-    """Return this process's session for a bundle, loading it on first use.
-
-    The key is the bundle's content and the options, so a reused Spark worker that is handed another
-    GPU gets another session. The two sessions used last are kept, and any that somebody still holds is
-    shared rather than loaded again.
-    """
-    key = (bundle.digest, options)
-    with _sessions_lock:
-        session = _in_use.get(key)
-        if session is None:
-            session = _in_use[key] = EncoderSession(bundle, options)
-        _sessions[key] = session
-        _sessions.move_to_end(key)
-        while len(_sessions) > _KEPT_SESSIONS:
-            _sessions.popitem(last=False)
-        return session
+    found = _DEVICE.fullmatch(device)
+    return [(_CUDA, {"device_id": int((found and found["number"]) or 0)}), _CPU]

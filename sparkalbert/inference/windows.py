@@ -1,33 +1,34 @@
-"""Sentences longer than the model: overlapping windows, each word from the one that sees it best.
+"""Overlapping windows for sentences that are longer than the model: each word uses the window with the most context.
 
-It knows piece counts and positions only. A sentence's windows depend on that sentence alone.
+A sentence's windows depend on that sentence alone.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
-import numpy.typing as npt
+
+from sparkalbert.arrays import Int64Array
 
 __all__ = ["best_window", "window_starts"]
 
-Int64Array = npt.NDArray[np.int64]
-
-_MOST_OVERLAPPING = 6
-"""Most windows that can hold one piece: starts are never closer than a quarter of the capacity."""
+_MAX_OVERLAPPING: Final = 6
+"""At most this many windows contain one piece: their starts are at least a quarter of the capacity apart."""
 
 
 def window_starts(num_pieces: int, capacity: int) -> Int64Array:
     """Return where each window of `capacity` pieces starts.
 
-    Neighbours overlap by at least half; the starts are spread evenly and the last window ends with
-    the sentence. A sentence that fits has one window.
+    Consecutive windows overlap by at least half; the starts are spread evenly and the last window ends with the
+    sentence. A sentence that fits has one window.
 
     Parameters
     ----------
     num_pieces
-        Pieces of the sentence, without special tokens.
+        Number of pieces of the sentence, without special pieces.
     capacity
-        Pieces a window holds, without special tokens; at least 1.
+        Number of pieces in a window, without special pieces; at least 1.
 
     Returns
     -------
@@ -50,23 +51,23 @@ def window_starts(num_pieces: int, capacity: int) -> Int64Array:
 
 
 def best_window(first: Int64Array, last: Int64Array, num_pieces: int, capacity: int) -> Int64Array:
-    """Return the window that gives each stretch of pieces most context.
+    """Return the window that gives each span of pieces the most context.
 
-    The context of a stretch is the smaller of what its window holds to its left and to its right; at
-    the sentence's own edges nothing is missing, so nothing is counted as missing. Ties go to the
-    earlier window. The rule is that of BERT's ``run_squad.py`` (``_check_is_max_context``).
+    The context of a span is the smaller number of pieces to its left and to its right in the window; the edges
+    of the sentence itself do not count. Ties go to the earlier window. The rule is that of BERT's
+    ``run_squad.py`` (``_check_is_max_context``).
 
     Parameters
     ----------
     first, last
-        int64 ``[stretches]``: first and last piece of each stretch, inclusive.
+        int64 ``[spans]``: first and last piece of each span, inclusive.
     num_pieces, capacity
         As in :func:`window_starts`.
 
     Returns
     -------
     ndarray
-        int64 ``[stretches]``: index of the window, -1 for a stretch that fits into none.
+        int64 ``[spans]``: index of the window, -1 for a span that fits into none.
 
     Examples
     --------
@@ -76,13 +77,13 @@ def best_window(first: Int64Array, last: Int64Array, num_pieces: int, capacity: 
     starts = window_starts(num_pieces, capacity)
     newest = np.searchsorted(starts, first, side="right") - 1
     best = np.full(len(first), -1, dtype=np.int64)
-    most = np.full(len(first), -1, dtype=np.int64)
-    for step in range(min(len(starts), _MOST_OVERLAPPING)):
+    best_context = np.full(len(first), -1, dtype=np.int64)
+    for step in range(min(len(starts), _MAX_OVERLAPPING)):
         window = np.maximum(newest - step, 0)
         start, stop = starts[window], starts[window] + capacity
         left = np.where(start == 0, capacity, first - start)
         right = np.where(stop >= num_pieces, capacity, stop - 1 - last)
         context = np.where((stop > last) & (newest >= step), np.minimum(left, right), -1)
-        better = (context > most) | ((context == most) & (context >= 0))
-        best, most = np.where(better, window, best), np.where(better, context, most)
+        better = (context > best_context) | ((context == best_context) & (context >= 0))
+        best, best_context = np.where(better, window, best), np.where(better, context, best_context)
     return best

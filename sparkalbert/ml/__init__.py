@@ -1,9 +1,10 @@
-"""The Spark stages; the only folder that knows Spark."""
+"""Everything that uses Spark: stages, workers, sessions, batch jobs. The only package that imports pyspark."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from sparkalbert.ml.annotation import Annotation
@@ -39,32 +40,23 @@ __all__ = [
     "start",
 ]
 
-# Loaded when first used: a worker that unpickles one task must not import every stage.
-_HOMES = {
-    "AlbertEmbeddings": "stages.albert_embeddings",
-    "Annotation": "annotation",
-    "ChunkEmbeddings": "stages.chunk_embeddings",
-    "Doc2Chunk": "stages.doc2_chunk",
-    "DocumentAssembler": "stages.document_assembler",
-    "EmbeddingsFinisher": "stages.embeddings_finisher",
-    "Finisher": "stages.finisher",
-    "LightPipeline": "light_pipeline",
-    "NGramGenerator": "stages.n_gram_generator",
-    "SentenceDetector": "stages.sentence_detector",
-    "SentenceEmbeddings": "stages.sentence_embeddings",
-    "Tokenizer": "stages.tokenizer",
-    "TokenizerModel": "stages.tokenizer",
-    "binary_to_array": "vectors",
-    "start": "session.spark_session",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "AlbertEmbeddings": "sparkalbert.ml.stages.albert_embeddings",
+        "Annotation": "sparkalbert.ml.annotation",
+        "ChunkEmbeddings": "sparkalbert.ml.stages.chunk_embeddings",
+        "Doc2Chunk": "sparkalbert.ml.stages.doc2_chunk",
+        "DocumentAssembler": "sparkalbert.ml.stages.document_assembler",
+        "EmbeddingsFinisher": "sparkalbert.ml.stages.embeddings_finisher",
+        "Finisher": "sparkalbert.ml.stages.finisher",
+        "LightPipeline": "sparkalbert.ml.light_pipeline",
+        "NGramGenerator": "sparkalbert.ml.stages.n_gram_generator",
+        "SentenceDetector": "sparkalbert.ml.stages.sentence_detector",
+        "SentenceEmbeddings": "sparkalbert.ml.stages.sentence_embeddings",
+        "Tokenizer": "sparkalbert.ml.stages.tokenizer",
+        "TokenizerModel": "sparkalbert.ml.stages.tokenizer",
+        "binary_to_array": "sparkalbert.ml.vectors",
+        "start": "sparkalbert.ml.session.spark_session",
+    },
+)

@@ -1,7 +1,6 @@
 """One annotation as a Python object, with Spark NLP's names.
 
-What :class:`~sparkalbert.ml.LightPipeline` gives, and what a function of one's own over annotation
-columns takes and makes. It computes nothing.
+:class:`~sparkalbert.LightPipeline` returns these, and functions of your own can take and return them.
 """
 
 from __future__ import annotations
@@ -12,38 +11,36 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import Row
 from pyspark.sql.types import ArrayType, StructType
 
-from sparkalbert.ml.schema import ANNOTATION, ANNOTATIONS, WITH_VECTORS
+from sparkalbert.arrays import Float32Array
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, ANNOTATION_TYPE, WITH_VECTORS
 
 __all__ = ["Annotation", "annotation_list", "result_list"]
 
-Float32Array = npt.NDArray[np.float32]
-
 _SMALLEST_PLAIN: Final = 1e-3
 _LARGEST_PLAIN: Final = 1e7
-"""Between them ``Float.toString`` writes no exponent."""
+"""Between these ``Float.toString`` writes no exponent."""
 
 
 @dataclass(repr=False)
 class Annotation:
-    """What an annotator says of a stretch of text.
+    """An annotation of a part of a text.
 
     Attributes
     ----------
     annotatorType
         ``document``, ``token``, ``word_embeddings``, ...
     begin, end
-        Where the stretch lies, in UTF-16 units of the document; `end` is inclusive.
+        The part, in UTF-16 units of the document; `end` is inclusive.
     result
-        The stretch, or what became of it.
+        The text of the part, or the annotator's result for it.
     metadata
-        What else is known, as text.
+        Further properties, as text.
     embeddings
-        The vector; empty where there is none.
+        The vector; empty if there is none.
 
     Examples
     --------
@@ -74,19 +71,19 @@ class Annotation:
     def dataType() -> StructType:
         """Return the Spark type of an annotation.
 
-        It is the type that annotation columns have. Spark NLP's Python class names another, without
-        nulls, which its own finishers refuse.
+        It is the type of annotation columns. Spark NLP's Python class returns another type, without nulls, which its
+        own finishers refuse.
         """
-        return ANNOTATION
+        return ANNOTATION_TYPE
 
     @staticmethod
     def arrayType() -> ArrayType:
         """Return the Spark type of an annotation column."""
-        return ANNOTATIONS
+        return ANNOTATION_COLUMN_TYPE
 
     @staticmethod
     def fromRow(row: Any) -> Annotation:
-        """Return the annotation that a row of an annotation column holds."""
+        """Return the annotation of a row of an annotation column."""
         return Annotation(row.annotatorType, row.begin, row.end, row.result, row.metadata, row.embeddings)
 
     @staticmethod
@@ -97,14 +94,14 @@ class Annotation:
 
 
 def annotation_list(annotations: pa.Array, *, with_vectors: bool) -> list[Annotation]:
-    """Return annotations out of Arrow structs.
+    """Return Arrow structs as annotations.
 
     Parameters
     ----------
     annotations
-        ``struct`` ``[n]``, as :func:`sparkalbert.ml.worker.arrow.annotation_array` makes them.
+        ``struct`` ``[n]``, as :func:`sparkalbert.ml.worker.arrow.annotation_array` returns them.
     with_vectors
-        Whether `embeddings` is filled.
+        If true, `embeddings` is filled.
     """
     parts = [annotations.field(name).to_pylist() for name in ("annotatorType", "begin", "end", "result")]
     metadata = [dict(entries) for entries in annotations.field("metadata").to_pylist()]
@@ -113,7 +110,7 @@ def annotation_list(annotations: pa.Array, *, with_vectors: bool) -> list[Annota
 
 
 def result_list(annotations: pa.Array, *, with_vectors: bool) -> list[str]:
-    """Return the results of Arrow structs; `with_vectors`, vectors as text where there are any."""
+    """Return the results of Arrow structs; if `with_vectors`, vectors as text instead of words."""
     kinds = annotations.field("annotatorType")
     if with_vectors and len(kinds) and kinds[0].as_py() in WITH_VECTORS:
         return [" ".join(_java_texts(vector)) for vector in _vectors(annotations)]
@@ -129,7 +126,7 @@ def _vectors(annotations: pa.Array) -> Iterator[Float32Array]:
 
 
 def _java_texts(values: Float32Array) -> list[str]:
-    """Return floats as Java writes them: the shortest digits that mean them.
+    """Return floats as Java writes them, with the shortest digits that identify them.
 
     Examples
     --------
@@ -138,7 +135,7 @@ def _java_texts(values: Float32Array) -> list[str]:
     """
     texts: list[str] = pa.array(values).cast(pa.string()).to_pylist()
     sizes = np.abs(values)
-    # Arrow is five times as fast as NumPy, but writes no '.0' and other exponents.
+    # Arrow is five times as fast as NumPy, but omits '.0' and writes exponents differently.
     usual = (sizes >= _SMALLEST_PLAIN) & (sizes < _LARGEST_PLAIN) & (values != np.trunc(values))
     for index in np.flatnonzero(~usual):
         texts[index] = _java_text(values[index])

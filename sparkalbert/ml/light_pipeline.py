@@ -1,12 +1,12 @@
-"""A pipeline on strings: the stages' own computation, without Spark jobs and without a Spark session.
+"""A pipeline for strings: computes what the stages compute, without Spark jobs and without a Spark session.
 
-Every stage runs the task that its Spark workers run, so annotations and vectors are the same bit for
-bit. It knows no stage by name, only :mod:`sparkalbert.ml.stages.local`.
+Each stage runs the task that its Spark workers run, so annotations and vectors are the same bit for bit.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -21,7 +21,7 @@ from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml.annotation import Annotation, annotation_list, result_list
 from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.local import FitsLocally, LocalRows, LocalStep, RunsLocally
-from sparkalbert.text.normalization import check_unicode
+from sparkalbert.text.pieces.normalization import check_unicode
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,43 +31,49 @@ __all__ = ["LightPipeline"]
 T = TypeVar("T", Annotation, str)
 
 _BATCH_CHARACTERS: Final = 1 << 16
-"""Text worked on at a time. Vectors of its words take about a thousand times as much in a large model."""
+"""Characters of text processed at a time. With a large model the vectors of its words take about 1000 times as much."""
 
 
 class LightPipeline:
-    """Annotates strings at once, for a service or a look at a few texts.
+    """Annotates strings immediately, for a service or to try a pipeline on a few texts.
+
+    It may be shared by threads. It can be pickled and copied: the stages travel, and a model is loaded again where the
+    copy is used first.
 
     Parameters
     ----------
     pipelineModel
-        A fitted pipeline, in memory or loaded. A ``Pipeline`` or a list of stages will do where no
-        stage learns from data; ``Tokenizer`` does not.
+        A fitted pipeline, in memory or loaded. A ``Pipeline`` or a list of stages is enough if no stage learns from
+        data; ``Tokenizer`` does not.
     parse_embeddings
-        Whether vectors are wanted: in ``embeddings`` of annotations, and in place of the words that
-        :meth:`annotate` returns for an embeddings column.
+        If true, annotations contain their vectors in ``embeddings``, and :meth:`annotate` returns vectors instead of
+        words for an embeddings column.
     output_cols
-        Columns to return, all unless given. The column ``document`` always comes along.
+        Columns to return, by default all. The column ``document`` is always returned.
 
     Raises
     ------
     ParamTypeError
-        When `pipelineModel` is none of these.
+        If `pipelineModel` is something else.
     ParamError
-        When a stage has to learn from data first.
+        If a stage has to learn from data first.
+
+    Warns
+    -----
+    UserWarning
+        If a stage of Spark ML that comes before an annotator is not run.
 
     Notes
     -----
-    As in Spark NLP a finisher of vectors does nothing here, ``lazyAnnotator`` leaves a stage out,
-    ``explodeSentences`` has no effect, and a document has no metadata. Params are read once: what is
-    set on a stage later has no effect.
+    As in Spark NLP, stages of Spark ML and finishers of vectors are not run, ``lazyAnnotator`` leaves a stage out,
+    ``explodeSentences`` has no effect, and a document has no metadata. Params are read once; what is set on a stage
+    later has no effect.
 
     Examples
     --------
     >>> from sparkalbert.ml import DocumentAssembler, SentenceDetector, Tokenizer
     >>> detector = SentenceDetector(inputCols=["document"])
-    >>> light = LightPipeline(
-    ...     [DocumentAssembler(inputCol="text"), detector, Tokenizer(inputCols=["sentence"])]
-    ... )
+    >>> light = LightPipeline([DocumentAssembler(inputCol="text"), detector, Tokenizer(inputCols=["sentence"])])
     >>> light.annotate("I love NLP. You too?")["sentence"]
     ['I love NLP.', 'You too?']
     """
@@ -87,18 +93,27 @@ class LightPipeline:
         self._ignore_unsupported = False
         self._steps: list[LocalStep] | None = None
         self._lock = threading.Lock()
+        _warn_of_stages_not_run(self._stages)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Neither a lock nor a loaded model can be pickled.
+        return {name: value for name, value in vars(self).items() if name not in {"_steps", "_lock"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _steps=None, _lock=threading.Lock())
 
     def fullAnnotate(
-        self, target: str | list[str], optional_target: str = ""
+        self, target: str | list[str] | list[int], optional_target: str | list[str] = ""
     ) -> list[dict[str, list[Annotation]]]:
-        """Annotate texts.
+        """Annotate texts: ``fullAnnotate(text)``, ``fullAnnotate(texts)`` or ``fullAnnotate(ids, texts)``.
 
         Parameters
         ----------
         target
-            A text or a list of texts.
+            A text or a list of texts; or ids, if texts follow.
         optional_target
-            Only for Spark NLP's question answering, which is not here.
+            The texts of the ids. Each document then has its id in the metadata, and a column ``doc_id`` (or the
+            ``idCol`` of the DocumentAssembler) is added, as in Spark NLP 6.
 
         Returns
         -------
@@ -109,99 +124,93 @@ class LightPipeline:
         Raises
         ------
         ParamTypeError
-            When `target` is something else, or an input column of a stage is missing.
+            If `target` is something else, or an input column of a stage is missing.
         ParamError
-            When a stage cannot run without Spark, or `optional_target` is given.
+            If a stage cannot run without Spark, or if there is not one text for each id.
         TextError
-            When a text is not valid Unicode.
+            If a text is not valid Unicode.
         """
-        texts = _texts(target, optional_target, "argument for annotation must be 'str' or list[str]")
-        return self._annotated(texts, partial(annotation_list, with_vectors=self.parse_embeddings))
+        rows = _checked_rows(target, optional_target)
+        return self._annotated(rows, partial(annotation_list, with_vectors=self.parse_embeddings))
 
     @overload
     def annotate(self, target: str, optional_target: str = "") -> dict[str, list[str]]: ...
 
     @overload
-    def annotate(self, target: list[str], optional_target: str = "") -> list[dict[str, list[str]]]: ...
+    def annotate(
+        self, target: list[str] | list[int], optional_target: str | list[str] = ""
+    ) -> list[dict[str, list[str]]]: ...
 
-    def annotate(self, target: str | list[str], optional_target: str = "") -> Any:
+    def annotate(self, target: str | list[str] | list[int], optional_target: str | list[str] = "") -> Any:
         """Annotate texts and return the results only.
 
         Parameters
         ----------
-        target
-            A text or a list of texts.
-        optional_target
-            Only for Spark NLP's question answering, which is not here.
+        target, optional_target
+            As for :meth:`fullAnnotate`.
 
         Returns
         -------
         dict or list of dict
-            For a text the results of every column, a list of str; for a list one such dict a text.
+            For a text the results of every column, a list of str; for a list one such dict per text.
 
         Raises
         ------
-        ParamTypeError
-            When `target` is something else, or an input column of a stage is missing.
-        ParamError
-            When a stage cannot run without Spark, or `optional_target` is given.
-        TextError
-            When a text is not valid Unicode.
+        ParamTypeError, ParamError, TextError
+            As :meth:`fullAnnotate` does.
         """
-        texts = _texts(target, optional_target, "target for annotation must be 'str' or list")
-        results = self._annotated(texts, partial(result_list, with_vectors=self.parse_embeddings))
+        rows = _checked_rows(target, optional_target)
+        results = self._annotated(rows, partial(result_list, with_vectors=self.parse_embeddings))
         return results[0] if isinstance(target, str) else results
 
     def transform(self, dataframe: DataFrame) -> DataFrame:
-        """Return what the pipeline makes of a DataFrame: its columns, then output_cols or all new ones."""
+        """Transform a DataFrame; the result has its columns, then `output_cols` or all new columns."""
         transformed = self.pipeline_model.transform(dataframe)
         if not self.output_cols:
             return transformed
         return transformed.select(*dict.fromkeys([*dataframe.columns, *self.output_cols]))
 
     def setIgnoreUnsupported(self, value: bool) -> Self:
-        """Sets whether stages that cannot run without Spark are left out rather than refused."""
+        """Sets whether annotators that cannot run without Spark are left out rather than refused."""
         self._ignore_unsupported = value
         self._steps = None
         return self
 
     def getIgnoreUnsupported(self) -> bool:
-        """Gets whether stages that cannot run without Spark are left out."""
+        """Gets whether annotators that cannot run without Spark are left out."""
         return self._ignore_unsupported
 
-    def _annotated(
-        self, texts: Sequence[str], form: Callable[[pa.Array], list[T]]
-    ) -> list[dict[str, list[T]]]:
-        """Return for each text what `form` makes of its part of every column."""
+    def _annotated(self, rows: LocalRows, form: Callable[[pa.Array], list[T]]) -> list[dict[str, list[T]]]:
+        """Return for each text what `form` returns for its part of every column."""
         with self._lock:  # services call from many threads
-            steps = self._steps = self._steps or self._prepared()
+            steps = self._steps = self._steps or self._prepared_steps()
         results: list[dict[str, list[T]]] = []
-        for part in _batches(texts):
-            rows = LocalRows(part, {})
+        for batch in _batches(rows):
+            done = batch
             for step in steps:
-                rows = step(rows)
-            columns = {
-                name: _by_row(rows.columns[name], form) for name in rows.columns if self._is_wanted(name)
-            }
-            results += [{name: column[row] for name, column in columns.items()} for row in range(len(part))]
+                done = step(done)
+            columns = {name: _by_row(done.columns[name], form) for name in done.columns if self._is_wanted(name)}
+            results += [{name: column[row] for name, column in columns.items()} for row in range(len(batch.texts))]
         return results
 
-    def _prepared(self) -> list[LocalStep]:
-        """The stages as steps; raises where one of them cannot run."""
+    def _prepared_steps(self) -> list[LocalStep]:
+        """Return the steps of the stages; raises ParamError if one of them cannot run."""
         steps: list[LocalStep] = []
         types: dict[str, str] = {}
         for stage in self._stages:
+            kind = _annotator_type(stage)
             if isinstance(stage, RunsLocally):
                 step = stage._local_step(types)  # noqa: SLF001 - the protocol between stages and this class
                 steps += [] if _is_lazy(stage) else [step]
-            elif not self._ignore_unsupported:
+            elif kind is not None and not self._ignore_unsupported:
                 msg = (
-                    f"model {stage.uid} does not support LightPipeline: a {type(stage).__name__} needs a "
-                    "Spark session. Call setIgnoreUnsupported(True) on LightPipeline to leave it out, or "
-                    "transform() a DataFrame."
+                    f"model {stage.uid} does not support LightPipeline: a {type(stage).__name__} needs a Spark "
+                    "session. Call setIgnoreUnsupported(True) on LightPipeline to leave it out, or transform() a "
+                    "DataFrame."
                 )
                 raise ParamError(msg)
-            types.update(_made_by(stage))
+            if kind is not None:
+                types[stage.getOutputCol()] = kind  # type: ignore[union-attr]  # every annotator has an output
         return steps
 
     def _is_wanted(self, name: str) -> bool:
@@ -213,12 +222,9 @@ def _fitted(pipeline: PipelineModel | Pipeline | Sequence[Any]) -> PipelineModel
         return pipeline
     stages = pipeline.getStages() if isinstance(pipeline, Pipeline) else pipeline
     if not isinstance(stages, (list, tuple)) or not all(
-        isinstance(s, (Estimator, Transformer)) for s in stages
+        isinstance(stage, (Estimator, Transformer)) for stage in stages
     ):
-        msg = (
-            f"LightPipeline takes a PipelineModel, a Pipeline or a list of stages, found "
-            f"{type(pipeline).__name__}."
-        )
+        msg = f"LightPipeline expects a PipelineModel, a Pipeline or a list of stages, got {type(pipeline).__name__}."
         raise ParamTypeError(msg)
     return PipelineModel([_fitted_stage(stage) for stage in stages])
 
@@ -230,8 +236,8 @@ def _fitted_stage(stage: Any) -> Transformer:
         return stage._fit_locally()  # type: ignore[return-value]  # noqa: SLF001 - the protocol
     if isinstance(stage, Estimator):
         msg = (
-            f"{stage.uid} has to be fitted: a {type(stage).__name__} learns from data. Pass the "
-            "PipelineModel that pipeline.fit(dataframe) returns."
+            f"{stage.uid} has to be fitted: a {type(stage).__name__} learns from data. Pass the PipelineModel that "
+            "pipeline.fit(dataframe) returns."
         )
         raise ParamError(msg)
     return stage  # type: ignore[no-any-return]
@@ -245,23 +251,48 @@ def _flat(pipeline: PipelineModel) -> Iterator[Any]:
             yield stage
 
 
-def _made_by(stage: Any) -> dict[str, str]:
-    """Return the annotation column a stage makes, with its annotator type."""
-    kind = getattr(stage, "outputAnnotatorType", None)
-    return {} if kind is None else {stage.getOutputCol(): kind}
+def _annotator_type(stage: Any) -> str | None:
+    """Return the type of the annotation column that a stage adds; None for a stage that adds another column."""
+    return getattr(stage, "outputAnnotatorType", None)
 
 
-def _is_lazy(stage: Any) -> bool:
+def _is_lazy(stage: RunsLocally) -> bool:
     return hasattr(stage, "getLazyAnnotator") and bool(stage.getLazyAnnotator())
 
 
-def _texts(target: Any, optional_target: Any, expected: str) -> list[str]:
-    if optional_target != "":
-        msg = "optional_target is for question answering, which sparkalbert does not do. Please leave it out."
+def _warn_of_stages_not_run(stages: Sequence[Any]) -> None:
+    """Warn of stages that may change what a later annotator reads."""
+    annotators = [position for position, stage in enumerate(stages) if isinstance(stage, RunsLocally)]
+    last = annotators[-1] if annotators else 0
+    for stage in stages[:last]:
+        if not isinstance(stage, RunsLocally) and _annotator_type(stage) is None:
+            msg = (
+                f"LightPipeline does not run {stage.uid}, as in Spark NLP: later stages see texts and annotations "
+                "without it. Use transform() on a DataFrame to run it."
+            )
+            warnings.warn(msg, stacklevel=3)
+
+
+def _checked_rows(target: Any, optional_target: Any) -> LocalRows:
+    if optional_target == "":
+        return LocalRows(_texts([target] if isinstance(target, str) else target, "target"), {})
+    if not isinstance(target, list) or not all(type(number) is int for number in target):
+        msg = (
+            "LightPipeline expects ids (a list of int) before a second argument: annotate(ids, texts). Question "
+            "answering, annotate(question, context), is not supported."
+        )
         raise ParamError(msg)
-    texts = [target] if isinstance(target, str) else target
+    texts = _texts(optional_target, "optional_target")
+    if len(texts) != len(target):
+        msg = f"ids and texts must have the same length, got {len(target)} ids and {len(texts)} texts."
+        raise ParamError(msg)
+    return LocalRows(texts, {}, [str(number) for number in target])
+
+
+def _texts(texts: Any, argument: str) -> list[str]:
+    expected = f"{argument} for annotation must be 'str' or list[str]"
     if not isinstance(texts, list):
-        msg = f"{expected}, found {type(target).__name__}."
+        msg = f"{expected}, found {type(texts).__name__}."
         raise ParamTypeError(msg)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
@@ -271,16 +302,20 @@ def _texts(target: Any, optional_target: Any, expected: str) -> list[str]:
     return texts
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut a list into parts of about `_BATCH_CHARACTERS`, at least one text each."""
+def _batches(rows: LocalRows) -> Iterator[LocalRows]:
+    """Cut rows into batches of about `_BATCH_CHARACTERS`, at least one text each."""
     start, characters = 0, 0
-    for stop, text in enumerate(texts):
+    for stop, text in enumerate(rows.texts):
         if stop > start and characters + len(text) > _BATCH_CHARACTERS:
-            yield texts[start:stop]
+            yield _part(rows, start, stop)
             start, characters = stop, 0
         characters += len(text)
-    if texts:
-        yield texts[start:]
+    if rows.texts:
+        yield _part(rows, start, len(rows.texts))
+
+
+def _part(rows: LocalRows, start: int, stop: int) -> LocalRows:
+    return LocalRows(rows.texts[start:stop], {}, None if rows.ids is None else rows.ids[start:stop])
 
 
 def _by_row(column: pa.Array, form: Callable[[pa.Array], list[T]]) -> list[list[T]]:

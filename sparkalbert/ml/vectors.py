@@ -1,7 +1,4 @@
-"""Vectors that were stored as bytes, back as numbers that Spark can compute with.
-
-It knows the bytes of :func:`sparkalbert.ml.worker.arrow.binary_vector_array`, nothing about models.
-"""
+"""Vectors that were stored as bytes, converted back to numbers that Spark can compute with."""
 
 from __future__ import annotations
 
@@ -16,7 +13,8 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError
 from sparkalbert.ml.schema import VECTORS
-from sparkalbert.ml.worker.arrow import list_array, list_bounds
+from sparkalbert.ml.worker.arrow import list_array
+from sparkalbert.ml.worker.rows import item_counts
 from sparkalbert.ml.worker.udf import arrow_column
 
 __all__ = ["binary_to_array"]
@@ -30,8 +28,8 @@ def binary_to_array(vectors: Column | str) -> Column:
     Parameters
     ----------
     vectors
-        A column of :class:`~sparkalbert.ml.AlbertEmbeddings` with ``vectorFormat`` ``binary``, or its name;
-        it may have been stored meanwhile.
+        A column, or its name, of vectors that :class:`~sparkalbert.AlbertEmbeddings` wrote with ``vectorFormat``
+        ``binary``.
 
     Examples
     --------
@@ -46,20 +44,19 @@ def binary_to_array(vectors: Column | str) -> Column:
 
 @dataclass(frozen=True)
 class _DecodeTask:
-    """``array<binary>`` to ``array<array<float>>``: the same bytes under another type."""
+    """Converts ``array<binary>`` to ``array<array<float>>``: the same bytes with another type."""
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
         for (column,) in batches:
-            bounds, valid = list_bounds(column)
-            counts = np.where(valid, np.diff(bounds), 0)
+            counts, valid = item_counts(column)
             yield list_array(counts, _floats(column.flatten()), valid=valid, nullable=False)
 
 
 def _floats(binary: pa.Array) -> pa.Array:
     """Return ``list<float>`` over the bytes of binary ``[n]``, without a copy."""
     if binary.null_count:
-        msg = f"{binary.null_count} vectors are null, expected bytes for each token."
+        msg = f"{binary.null_count} vectors are null, expected bytes for every token."
         raise ParamError(msg)
     kind = pa.list_(pa.field("element", pa.float32(), nullable=False))
     if not len(binary):
@@ -67,7 +64,7 @@ def _floats(binary: pa.Array) -> pa.Array:
     _, offsets, data = binary.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[binary.offset : binary.offset + len(binary) + 1]
     if np.any(ends % _FLOAT_BYTES):
-        msg = f"vectors of other lengths than multiples of {_FLOAT_BYTES} bytes: they are no float32 numbers."
+        msg = f"The length of a vector is not a multiple of {_FLOAT_BYTES} bytes, expected float32 numbers."
         raise ParamError(msg)
     numbers = pa.Array.from_buffers(pa.float32(), int(ends[-1]) // _FLOAT_BYTES, [None, data])
     return pa.ListArray.from_arrays(pa.array(ends // _FLOAT_BYTES), numbers, type=kind)

@@ -1,17 +1,16 @@
-"""Texts to sentences, tokens and pieces; strings and offsets only, nothing about vectors.
-
-Names are imported when first used, so that importing this package does not load sentencepiece.
-"""
+"""Splits texts into sentences and tokens (:mod:`.segmentation`), and tokens into pieces (:mod:`.pieces`)."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from sparkalbert.text.pieces import Pieces, PieceTokenizer
-    from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
-    from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
+    from sparkalbert.text.pieces.tokenizer import PieceTokenizer
+    from sparkalbert.text.pieces.vocabulary import Pieces
+    from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
+    from sparkalbert.text.segmentation.tokens import TokenizerOptions, WordTokenizer
 
 __all__ = [
     "PieceTokenizer",
@@ -22,24 +21,14 @@ __all__ = [
     "WordTokenizer",
 ]
 
-_HOMES: Final = {
-    "PieceTokenizer": "pieces",
-    "Pieces": "pieces",
-    "SentenceOptions": "sentences",
-    "SentenceSplitter": "sentences",
-    "TokenizerOptions": "tokens",
-    "WordTokenizer": "tokens",
-}
-
-
-def __getattr__(name: str) -> Any:  # PEP 562
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "PieceTokenizer": "sparkalbert.text.pieces.tokenizer",
+        "Pieces": "sparkalbert.text.pieces.vocabulary",
+        "SentenceOptions": "sparkalbert.text.segmentation.sentences",
+        "SentenceSplitter": "sparkalbert.text.segmentation.sentences",
+        "TokenizerOptions": "sparkalbert.text.segmentation.tokens",
+        "WordTokenizer": "sparkalbert.text.segmentation.tokens",
+    },
+)

@@ -1,13 +1,18 @@
-"""The command ``bench`` from end to end on a tiny model: every contender that needs no other package."""
+"""The command ``bench`` from end to end on a tiny model: every system that needs no other package."""
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from sparkalbert.bench.benchmark import KINDS
 from sparkalbert.cli import run
 from sparkalbert.cli.bench import SPEED_COLUMNS
-from sparkalbert.stage_times import STAGES
+from sparkalbert.timings import PHASES
 from tests import tiny_bundle
 
 FIELDS = {
@@ -22,12 +27,13 @@ FIELDS = {
     "pieces_per_s": float,
     "of_limit": float,
     "of_spark_nlp": float,
+    "of_best_spark_nlp": float,
     "padding_share": float,
-    "calls": int,
+    "batches": int,
     "memory_mb": int,
     "load_s": float,
     "warm_up_vectors": int,
-    "stage_shares": dict,
+    "phase_shares": dict,
 }
 NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "seconds"}
 
@@ -46,66 +52,66 @@ def bench(folder, *options):
 @pytest.fixture(scope="module")
 def on_spark(tmp_path_factory):
     """fp32 with Spark, in sessions of its own; Spark NLP is not in this environment."""
-    contenders = ["--contenders", "bare,embedder,pipeline,spark_nlp"]
-    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *contenders)
+    systems = ["--systems", "bare,embedder,pipeline,spark_nlp"]
+    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *systems)
 
 
 def check_fields(record):
-    assert set(record) == {"machine", "model", "text", "contenders"}
+    assert set(record) == {"machine", "model", "text", "systems"}
     assert {"cpu", "cpu_features", "cores", "libraries"} <= set(record["machine"])
-    for one in record["contenders"]:
+    for one in record["systems"]:
         assert set(one) == set(FIELDS)
         for name, kind in FIELDS.items():
             assert isinstance(one[name], kind) or (one[name] is None and name not in NEVER_NULL), (one, name)
 
 
-def test_the_record_holds_every_contender_with_every_field(on_spark):
+def test_the_record_holds_every_system_with_every_field(on_spark):
     check_fields(on_spark)
     names = (*BARE_AND_EMBEDDER, "pipeline-noop", "pipeline-parquet")
-    assert [one["name"] for one in on_spark["contenders"]] == [
+    assert [one["name"] for one in on_spark["systems"]] == [
         *(f"{name}-fp32" for name in names),
         "spark_nlp-default-fp32",
     ]
 
 
-def test_every_contender_ran_twice_on_the_whole_text(on_spark):
-    for one in on_spark["contenders"][:-1]:
+def test_every_system_ran_twice_on_the_whole_text(on_spark):
+    for one in on_spark["systems"][:-1]:
         assert len(one["seconds"]) == 2
         assert one["words_per_s"] == pytest.approx(on_spark["text"]["words"] / one["median_s"])
         assert one["memory_mb"] > 20
-    bare = [one["of_limit"] for one in on_spark["contenders"] if one["name"].startswith("bare-")]
+    bare = [one["of_limit"] for one in on_spark["systems"] if one["name"].startswith("bare-")]
     assert max(bare) == 1.0, "the faster graph is the limit"
 
 
 def test_spark_computes_as_many_vectors_as_the_plain_embedder(on_spark):
-    warm_up = {one["name"]: one["warm_up_vectors"] for one in on_spark["contenders"]}
+    warm_up = {one["name"]: one["warm_up_vectors"] for one in on_spark["systems"]}
     assert warm_up["pipeline-noop-fp32"] == warm_up["embedder-fp32"] > 0
 
 
-def test_the_workers_tell_where_their_time_went(on_spark):
-    shares = {one["name"]: one["stage_shares"] for one in on_spark["contenders"]}
+def test_the_workers_report_where_their_time_went(on_spark):
+    shares = {one["name"]: one["phase_shares"] for one in on_spark["systems"]}
     for name in ("embedder-fp32", "pipeline-noop-fp32", "pipeline-parquet-fp32"):
-        assert set(shares[name]) == {*STAGES, "rest"}
+        assert set(shares[name]) == {*PHASES, "rest"}
         assert sum(shares[name].values()) == pytest.approx(1)
         assert shares[name]["run"] > 0
     assert shares["pipeline-noop-fp32"]["emit"] > 0
-    for one in on_spark["contenders"][:-1]:
+    for one in on_spark["systems"][:-1]:
         assert 0 <= one["padding_share"] < 1
 
 
 def test_what_is_missing_is_skipped_with_the_reason(on_spark):
-    spark_nlp = on_spark["contenders"][-1]
+    spark_nlp = on_spark["systems"][-1]
     assert "--spark-nlp" in spark_nlp["skipped"]
     assert spark_nlp["words_per_s"] is None
 
 
 def test_both_precisions_are_compared_in_one_run(tmp_path):
-    record = bench(tmp_path, "--contenders", "bare,embedder")
+    record = bench(tmp_path, "--systems", "bare,embedder")
     check_fields(record)
-    assert [one["name"] for one in record["contenders"]] == [
+    assert [one["name"] for one in record["systems"]] == [
         f"{name}-{precision}" for precision in ("fp32", "int8") for name in BARE_AND_EMBEDDER
     ]
-    bare = [one["of_limit"] for one in record["contenders"] if one["name"].startswith("bare-")]
+    bare = [one["of_limit"] for one in record["systems"] if one["name"].startswith("bare-")]
     assert sorted(bare)[-2:] == [1.0, 1.0], "the faster graph of each precision is its limit"
     pytest.importorskip("matplotlib")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
@@ -115,8 +121,8 @@ def test_both_precisions_are_compared_in_one_run(tmp_path):
 def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    record = bench(tmp_path, "--precision", "fp32", "--contenders", "embedder,naive_udf")
-    udf = record["contenders"][-1]
+    record = bench(tmp_path, "--precision", "fp32", "--systems", "embedder,naive_udf")
+    udf = record["systems"][-1]
     assert udf["name"] == "naive_udf"
     assert not udf["skipped"]
     assert udf["words_per_s"] > 0
@@ -127,25 +133,82 @@ def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
     [
         (["--model", "x", "--shape", "mini"], "--model and --shape"),
         (["--precision", "fp16"], "--precision is 'fp16'"),
-        (["--contenders", "fast"], "expected some of " + ", ".join(KINDS)),
+        (["--systems", "fast"], "expected some of " + ", ".join(KINDS)),
         (["--rounds", "0"], "rounds is 0"),
-        (["--split", "2x512"], "--split has '2x512'"),
+        (["--split", "2x512"], "--split is '2x512'"),
         (["--text", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["--spark-nlp", "nowhere/python"], "--spark-nlp is nowhere/python, which is not a program"),
+        (["--spark-nlp-jars", "nowhere"], "--spark-nlp-jars is nowhere, expected a folder with *.jar"),
+        (["--spark-nlp-settings", "32"], "--spark-nlp-settings is '32'"),
+        (["--output-throughput", "--picture", "speed.png"], "--output-throughput runs no model"),
+        (["--json", "nowhere/record.json"], "--json nowhere/record.json cannot be written: No such file"),
+        (["--json", "."], "--json . cannot be written: Is a directory"),
+        (["--picture", "nowhere/speed.png"], "--picture nowhere/speed.png cannot be written"),
     ],
 )
-def test_wrong_options_are_named(capsys, monkeypatch, options, message):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_a_wrong_option_is_reported_before_anything_runs(capsys, monkeypatch, tmp_path, options, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: pytest.fail("it runs"))
     assert run(["bench", *options]) == 1
     assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_without_matplotlib_is_refused_before_anything_runs(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: pytest.fail("it runs"))
+    assert run(["bench", "--picture", str(tmp_path / "speed.png")]) == 1
+    assert capsys.readouterr().err == "Error: This command requires matplotlib: pip install 'sparkalbert[plot]'\n"
+
+
+def test_an_existing_target_keeps_its_content_if_the_run_fails(monkeypatch, tmp_path):
+    target = tmp_path / "record.json"
+    target.write_text("an earlier record")
+    assert run(["bench", "--json", str(target), "--model", str(tmp_path / "nowhere")]) == 1
+    assert target.read_text() == "an earlier record"
+
+
+def processes_of(folder):
+    """The processes that a benchmark with its temporary files in `folder` has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"PYTHONPATH={folder}".encode() in (path / "environ").read_bytes():
+                found.append(int(path.name))
+    return found
+
+
+def test_sigterm_ends_every_process_and_removes_temporary_files(tmp_path):
+    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "200000", "--precision", "fp32"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sparkalbert", *words, "--systems", "bare", "--split", "2x1x64"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        for line in process.stderr:
+            if line.startswith("round 1"):
+                break
+        assert processes_of(tmp_path)
+        process.terminate()
+        shown = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert shown[0] == ""
+    assert shown[1].endswith("Terminated.\n")
+    assert "Traceback" not in shown[1]
+    assert list(tmp_path.glob("sparkalbert-*")) == []
+    assert processes_of(tmp_path) == []
 
 
 def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
     words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1"]
-    options = ["--precision", "fp32", "--contenders", "bare,embedder", "--split", "1x1x64"]
+    options = ["--precision", "fp32", "--systems", "bare,embedder", "--split", "1x1x64"]
     assert run([*words, *options]) == 0
     shown = capsys.readouterr().out
-    for column in (*SPEED_COLUMNS, *STAGES, "rest"):
+    for column in (*SPEED_COLUMNS, *PHASES, "rest"):
         assert column in shown
     assert "WordEmbedder" in shown
-    assert "1 processes x 1 threads" in shown
+    assert "processes: 1, threads in each: 1" in shown

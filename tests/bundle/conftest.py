@@ -1,4 +1,4 @@
-"""Folders and bundles for the tests of this folder."""
+"""Folders and bundles for the tests of bundles; tests/models uses them too."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from tests import tiny_bundle
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """An empty SPARKALBERT_HOME of each test's own."""
+    """An empty SPARKALBERT_HOME for each test."""
     folder = tmp_path / "home"
     monkeypatch.setenv("SPARKALBERT_HOME", str(folder))
     return folder
@@ -18,5 +18,5 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A copy of a real tiny bundle, to be damaged at will."""
+    """A copy of a real tiny bundle, which a test may damage."""
     return Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "tiny"))

@@ -1,11 +1,13 @@
+import errno
 import json
+import os
 import shutil
 
 import pytest
 
-from sparkalbert.bundle import Bundle, Manifest, write_bundle
-from sparkalbert.bundle.manifest import sha256_of
+from sparkalbert.bundle import Bundle, Manifest, folder, write_bundle
 from sparkalbert.errors import BundleError, ConfigError, OutputError
+from sparkalbert.storage.checksums import sha256_of
 from tests import tiny_bundle
 
 EMPTY = Manifest("tiny", "somewhere", "fp32", 32, 512, 3, files={})
@@ -43,20 +45,20 @@ def test_every_missing_and_short_file_is_listed(tiny):
         Bundle.open(tiny.path)
     assert str(caught.value) == (
         f"The bundle {tiny.path} has 2 problems:\n"
-        f"  - config.json has {size_bytes - 1} bytes, the manifest says {size_bytes}\n"
+        f"  - config.json has {size_bytes - 1} bytes, expected {size_bytes}\n"
         "  - model.onnx.data is missing"
     )
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "spiece.model"])
-def test_what_no_bundle_can_lack(tmp_path, name):
+def test_required_files(tmp_path, name):
     path = write(tmp_path / "bundle").path / "manifest.json"
     values = json.loads(path.read_text())
     del values["files"][name]
     path.write_text(json.dumps(values))
     with pytest.raises(BundleError) as caught:
         Bundle.open(path.parent)
-    assert str(caught.value) == f"The bundle {path.parent} has 1 problem:\n  - the manifest lists no {name}"
+    assert str(caught.value) == f"The bundle {path.parent} has 1 problem:\n  - the manifest does not list {name}"
 
 
 def test_verify_finds_a_changed_byte(tiny):
@@ -68,8 +70,7 @@ def test_verify_finds_a_changed_byte(tiny):
     with pytest.raises(BundleError) as caught:
         Bundle.open(tiny.path).verify()
     assert str(caught.value) == (
-        f"The bundle {tiny.path} has 1 problem:\n"
-        f"  - model.onnx.data has sha256 {sha256_of(path)}, the manifest says {expected}"
+        f"The bundle {tiny.path} has 1 problem:\n  - model.onnx.data has sha256 {sha256_of(path)}, expected {expected}"
     )
 
 
@@ -83,6 +84,15 @@ def test_verify_finds_a_file_that_went_away(tiny):
 def test_a_bundle_without_config(tmp_path):
     with pytest.raises(ConfigError, match=r"config\.json cannot be read"):
         _ = write(tmp_path / "bundle").config
+
+
+def test_an_unreadable_file_is_a_problem_of_the_bundle(tiny, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(folder, "sha256_of", refuse)
+    with pytest.raises(BundleError, match=r"model\.onnx cannot be read \(Permission denied\)"):
+        tiny.verify()
 
 
 def test_nothing_is_visible_before_it_is_complete(tmp_path):
@@ -117,12 +127,12 @@ def test_a_failed_replacement_leaves_the_old_bundle(tmp_path):
     assert names(tmp_path) == ["bundle"]
 
 
-def test_an_existing_bundle_stays_unless_asked(tmp_path):
+def test_an_existing_bundle_is_replaced_on_request_only(tmp_path):
     old = write(tmp_path / "bundle", b"old")
     with pytest.raises(OutputError) as caught:
         write(old.path, b"new")
     assert str(caught.value) == (
-        f"{old.path} exists already; pass overwrite=True (on the command line --overwrite) to replace it."
+        f"{old.path} already exists. Pass overwrite=True (--overwrite on the command line) to replace it."
     )
     assert (old.path / "model.onnx").read_bytes() == b"old"
     assert write(old.path, b"newer", overwrite=True).manifest.files["model.onnx"].size_bytes == 5
@@ -146,26 +156,26 @@ def test_a_damaged_bundle_may_be_replaced(tmp_path):
     ],
 )
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_what_is_no_bundle_is_never_replaced(tmp_path, files, overwrite):
+def test_other_folders_are_never_replaced(tmp_path, files, overwrite):
     target = tmp_path / "theirs"
     target.mkdir()
     for name, text in files.items():
         (target / name).write_text(text)
     with pytest.raises(OutputError) as caught:
         write(target, overwrite=overwrite)
-    assert str(caught.value) == f"{target} exists already; remove it first, or choose another folder."
+    assert str(caught.value) == f"{target} already exists. Remove it first, or choose another folder."
     assert {path.name: path.read_text() for path in target.iterdir()} == files
 
 
 def test_a_file_is_never_replaced(tmp_path):
     target = tmp_path / "file"
     target.write_text("mine")
-    with pytest.raises(OutputError, match="exists already; remove it first"):
+    with pytest.raises(OutputError, match=r"already exists\. Remove it first"):
         write(target, overwrite=True)
     assert target.read_text() == "mine"
 
 
-def test_an_empty_folder_is_as_good_as_none(tmp_path):
+def test_an_empty_folder_is_replaced(tmp_path):
     (tmp_path / "bundle").mkdir()
     write(tmp_path / "bundle").verify()
 
@@ -187,10 +197,12 @@ def write_late(target):
 
 def test_a_target_that_appears_meanwhile_is_not_replaced(tmp_path):
     target = tmp_path / "bundle"
-    with pytest.raises(OutputError, match="pass overwrite=True"):
+    with pytest.raises(OutputError, match=r"The complete result is in"):
         write_late(target)
     assert (target / "model.onnx").read_bytes() == b"early"
-    assert names(tmp_path) == ["bundle"]
+    (kept,) = (path for path in tmp_path.iterdir() if path != target)
+    assert (kept / "model.onnx").read_bytes() == b"late"
+    assert (kept / "manifest.json").exists()
 
 
 def test_a_parent_that_is_a_file(tmp_path):

@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 from sparkalbert.bundle import Bundle, FileRecord, Manifest
-from sparkalbert.bundle.manifest import sha256_of
 from sparkalbert.errors import BundleError
 
 SHA256 = "0" * 64
@@ -45,7 +44,7 @@ def test_what_is_written_is_read(tmp_path):
     assert Manifest.from_file(path).to_json() == written.to_json()
 
 
-def test_the_digest_is_that_of_the_files_whatever_their_order():
+def test_the_digest_depends_on_the_files_but_not_on_their_order():
     plain = manifest()
     turned = replace(plain, files=dict(reversed(plain.files.items())))
     assert turned.digest == plain.digest
@@ -59,42 +58,51 @@ def test_size_bytes_adds_up():
     assert manifest().size_bytes == 8
 
 
-def test_a_folder_without_manifest_is_no_bundle(tmp_path):
+def test_a_folder_without_manifest(tmp_path):
     with pytest.raises(BundleError) as caught:
         Bundle.open(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} is not a sparkalbert bundle: manifest.json cannot be read (No such file or directory). "
-        "A checkpoint becomes a bundle with `sparkalbert convert CHECKPOINT BUNDLE`."
+        "`sparkalbert convert CHECKPOINT BUNDLE` makes a bundle from a checkpoint."
     )
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", '{"format_version": 1,}'])
-def test_a_manifest_that_is_no_json(tmp_path, text):
+def test_invalid_json(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(
-        BundleError, match=r"manifest\.json is not valid JSON: .*Convert the checkpoint again"
-    ):
+    with pytest.raises(BundleError, match=r"manifest\.json is not valid JSON: .*Convert the checkpoint again"):
+        Bundle.open(tmp_path)
+
+
+def test_deeply_nested_json(tmp_path):
+    """Python's parser gives up with a RecursionError."""
+    (tmp_path / "manifest.json").write_text("[" * 200_000)
+    with pytest.raises(BundleError, match=r"manifest\.json is not valid JSON: .*recursion"):
+        Bundle.open(tmp_path)
+
+
+def test_a_number_of_very_many_digits(tmp_path):
+    (tmp_path / "manifest.json").write_text(f'{{"format_version": {"9" * 10_000}}}')
+    with pytest.raises(BundleError, match="is not valid JSON"):
         Bundle.open(tmp_path)
 
 
 @pytest.mark.parametrize("version", [2, 0, None, "1", [1]])
 def test_another_format_is_refused(tmp_path, version):
     assert message(tmp_path, format_version=version) == (
-        f"FOLDER/manifest.json has format_version {version!r}, this sparkalbert reads 1. "
+        f"FOLDER/manifest.json has format_version {version!r}, expected 1. "
         "Upgrade sparkalbert, or convert the checkpoint again."
     )
 
 
 @pytest.mark.parametrize("text", ["[]", "1", "null", '"x"'])
-def test_a_manifest_that_is_no_object(tmp_path, text):
+def test_json_that_is_not_an_object(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(BundleError, match="format_version None"):
         Bundle.open(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "files", [None, [], "model.onnx", {"model.onnx": None}, {"model.onnx": {"size_bytes": 1}}]
-)
+@pytest.mark.parametrize("files", [None, [], "model.onnx", {"model.onnx": None}, {"model.onnx": {"size_bytes": 1}}])
 def test_a_malformed_list_of_files(tmp_path, files):
     assert message(tmp_path, files=files).startswith("FOLDER/manifest.json is malformed (")
 
@@ -124,12 +132,25 @@ def test_every_wrong_value_is_listed(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "nul\0"])
-def test_a_file_name_that_leads_outside(tmp_path, name):
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", ".", "", "a\\b"])
+def test_a_file_name_that_points_outside(tmp_path, name):
     record = {"size_bytes": 1, "sha256": SHA256}
     assert message(tmp_path, files={name: record}) == (
-        f"FOLDER/manifest.json has 1 problem:\n  - file name {name!r} leads outside the bundle"
+        f"FOLDER/manifest.json has 1 problem:\n  - file name {name!r} points outside the bundle"
     )
+
+
+@pytest.mark.parametrize("name", ["nul\0", "line\nbreak", "\ud800"])
+def test_a_file_name_that_is_not_printable(tmp_path, name):
+    record = {"size_bytes": 1, "sha256": SHA256}
+    assert message(tmp_path, files={name: record}) == (
+        f"FOLDER/manifest.json has 1 problem:\n  - file name {name!r} is not printable"
+    )
+
+
+@pytest.mark.parametrize("versions", [None, [], "1.20", {"onnx": 1}])
+def test_malformed_versions(tmp_path, versions):
+    assert f"versions is {versions!r}, expected an object of strings" in message(tmp_path, versions=versions)
 
 
 def test_a_manifest_does_not_list_itself(tmp_path):
@@ -138,18 +159,12 @@ def test_a_manifest_does_not_list_itself(tmp_path):
 
 
 @pytest.mark.parametrize("size", [-1, "3", 1.5, True, None])
-def test_a_size_that_is_no_count(tmp_path, size):
+def test_a_size_that_is_not_a_count(tmp_path, size):
     files = {"model.onnx": {"size_bytes": size, "sha256": SHA256}}
     assert f"size_bytes of 'model.onnx' is {size!r}, expected a count" in message(tmp_path, files=files)
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "G" * 64, "A" * 64, 0, None])
-def test_a_checksum_that_is_none(tmp_path, sha256):
+def test_a_malformed_checksum(tmp_path, sha256):
     files = {"model.onnx": {"size_bytes": 1, "sha256": sha256}}
     assert f"sha256 of 'model.onnx' is {sha256!r}, expected 64 hex digits" in message(tmp_path, files=files)
-
-
-def test_sha256_of_a_file_longer_than_a_chunk(tmp_path):
-    path = tmp_path / "zeros"
-    path.write_bytes(bytes(3_000_000))
-    assert sha256_of(path) == "35bce4eae54ec8e6cc2868baa8d157914d6ae2858811b4cc0c078c94460fa26f"

@@ -1,5 +1,6 @@
-"""What a shell sees: exit codes, one message for an error, and nothing else."""
+"""What a shell sees: exit codes, one message per error, and nothing else."""
 
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import pytest
 from sparkalbert import __version__
 from sparkalbert.__main__ import main
 from sparkalbert.cli import run
+
+COMMANDS = ["demo", "embed", "plan", "models", "convert", "inspect", "verify", "distill", "bench"]
 
 WITHOUT = """
 import sys
@@ -22,7 +25,7 @@ def without(missing, *words):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_version_is_the_packages(capsys):
+def test_the_version_is_that_of_the_package(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"sparkalbert {__version__}\n"
 
@@ -30,11 +33,11 @@ def test_the_version_is_the_packages(capsys):
 def test_help_names_every_command(capsys):
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("demo", "embed", "models", "convert", "inspect", "verify", "distill"):
+    for command in COMMANDS:
         assert f" {command} " in shown
 
 
-@pytest.mark.parametrize("command", ["demo", "embed", "models", "convert", "inspect", "verify"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(capsys, command):
     assert run([command, "-h"]) == 0
     assert "Usage: sparkalbert" in capsys.readouterr().out
@@ -50,19 +53,17 @@ def test_an_error_is_one_message_on_stderr(capsys):
     assert run(["inspect", "no_such_model"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("Error: No model is called 'no_such_model'. Known names: ")
+    assert shown.err.startswith("Error: There is no model 'no_such_model'. Known names: ")
     assert shown.err.count("\n") == 1
     assert "Traceback" not in shown.err
 
 
-@pytest.mark.parametrize(
-    "words", [["--debug", "inspect", "no_such_model"], ["inspect", "no_such_model", "--debug"]]
-)
+@pytest.mark.parametrize("words", [["--debug", "inspect", "no_such_model"], ["inspect", "no_such_model", "--debug"]])
 def test_debug_shows_where_an_error_came_from(capsys, words):
     assert run(words) == 1
     shown = capsys.readouterr().err
     assert "Traceback" in shown
-    assert "Error: No model is called" in shown
+    assert "Error: There is no model" in shown
 
 
 def test_text_in_brackets_is_no_markup(capsys):
@@ -74,7 +75,7 @@ def test_text_in_brackets_is_no_markup(capsys):
 def test_without_the_cli_extra_one_line_says_how_to_get_it(missing):
     done = without(missing, "models")
     assert done.returncode == 1
-    assert done.stderr == f"The sparkalbert command needs {missing}: pip install 'sparkalbert[cli]'\n"
+    assert done.stderr == f"The sparkalbert command requires {missing}: pip install 'sparkalbert[cli]'\n"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def test_without_the_cli_extra_one_line_says_how_to_get_it(missing):
         ("pyspark", ["demo"], "spark"),
         ("pyspark", ["embed", "x.txt", "-o", "out", "-m", "albert_mini_en"], "spark"),
         ("onnx", ["verify", "albert_mini_en"], "convert"),
+        ("onnx", ["convert", "checkpoint", "out"], "convert"),
         ("onnx", ["convert", "checkpoint", "out", "--layout", "spark-nlp"], "convert"),
         ("torch", ["distill", "--teacher", "x", "--corpus", "x.txt", "-o", "out"], "distill"),
     ],
@@ -90,7 +92,19 @@ def test_without_the_cli_extra_one_line_says_how_to_get_it(missing):
 def test_without_an_extra_its_command_says_how_to_get_it(missing, words, extra):
     done = without(missing, *words)
     assert done.returncode == 1
-    assert done.stderr == f"Error: This command needs {missing}: pip install 'sparkalbert[{extra}]'\n"
+    assert done.stderr == f"Error: This command requires {missing}: pip install 'sparkalbert[{extra}]'\n"
+
+
+def test_a_name_that_the_output_cannot_encode_is_escaped(tmp_path):
+    """A file name may contain any bytes, and a terminal may understand ASCII only."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "SPARKALBERT_HOME": os.fsdecode(b"caf\xe9")}
+    command = [sys.executable, "-m", "sparkalbert", "models"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "The cache is" in done.stdout
+    assert "caf\\udce9" in done.stdout
 
 
 def test_it_runs_as_a_module():

@@ -1,3 +1,5 @@
+"""The command distill on a tiny teacher."""
+
 import json
 
 from sparkalbert.cli import run
@@ -21,7 +23,7 @@ SIZES = [
 ]
 
 
-def test_distill_trains_a_checkpoint_of_several_files_and_goes_on(tmp_path, capsys):
+def test_distill_trains_a_checkpoint_of_several_files_and_continues(tmp_path, capsys):
     teacher = tiny_teacher.write(tmp_path / "teacher")
     lines = [line for line in tiny_vocabulary.TEXT.splitlines() if line]
     (tmp_path / "one.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -45,7 +47,7 @@ def test_distill_trains_a_checkpoint_of_several_files_and_goes_on(tmp_path, caps
     assert (tmp_path / "student" / "model.safetensors").read_bytes() != before
 
 
-def test_distill_names_what_is_missing(tmp_path, capsys):
+def test_distill_reports_a_missing_teacher(tmp_path, capsys):
     words = ["distill", "--teacher", str(tmp_path), "--corpus", str(tmp_path / "absent.txt"), "-o", "out"]
     assert run(words) == 1
-    assert "holds no config.json" in capsys.readouterr().err
+    assert "config.json" in capsys.readouterr().err

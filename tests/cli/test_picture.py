@@ -1,9 +1,11 @@
+"""The demo's picture: its colours, its plane, and what happens without matplotlib."""
+
 import sys
 
 import numpy as np
 import pytest
 
-from sparkalbert.cli.demo import _picture_line
+from sparkalbert.cli.demo import _draw
 from sparkalbert.cli.picture import draw_picture, plane
 
 
@@ -17,7 +19,7 @@ def test_the_picture_is_a_png_with_every_colour(tmp_path):
         assert (np.abs(drawn - np.array(colour) / 255).max(axis=2) < 0.01).sum() > 500
 
 
-def test_the_plane_keeps_what_lies_in_a_plane():
+def test_vectors_in_a_plane_keep_their_distances():
     angles = np.linspace(0, 2, 9, dtype=np.float32)
     flat = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     random = np.random.default_rng(0)
@@ -33,12 +35,12 @@ def test_the_plane_keeps_what_lies_in_a_plane():
 
 def test_without_matplotlib_the_demo_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    line = _picture_line("albert_mini_en", tmp_path / "picture.png")
-    assert line == "Picture: none, it needs matplotlib: pip install 'sparkalbert[plot]'"
+    line = _draw("albert_mini_en", tmp_path / "picture.png")
+    assert line == "Picture: none, because it requires matplotlib: pip install 'sparkalbert[plot]'"
     assert not list(tmp_path.iterdir())
 
 
-def test_another_missing_module_is_no_reason_to_go_without(tmp_path, monkeypatch):
+def test_another_missing_module_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError):
-        _picture_line("albert_mini_en", tmp_path / "picture.png")
+        _draw("albert_mini_en", tmp_path / "picture.png")

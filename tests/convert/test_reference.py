@@ -1,4 +1,4 @@
-"""Parity with the Hugging Face implementation that is installed, where one is (make test-reference)."""
+"""Parity with the installed Hugging Face implementation (make test-reference)."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparkalbert.convert import convert_checkpoint
-from sparkalbert.convert.checkpoint import Checkpoint
+from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.inference.session import EncoderSession, SessionOptions
 from tests import tiny_checkpoint
 from tests.full_shapes import BASE, XLARGE
@@ -45,5 +45,5 @@ def test_every_layer_equals_hugging_face(tmp_path, shape):
     expected = reference.hidden_states(config, tensors, ids, mask)
     session = EncoderSession(convert_checkpoint(source, tmp_path / "bundle"), SessionOptions(threads=2))
     for layer, state in enumerate(expected):
-        found = session.run(ids, mask, np.eye(len(expected), dtype=np.float32)[layer])
-        np.testing.assert_allclose(found[mask == 1], state[mask == 1], rtol=0, atol=1e-5)
+        computed = session.run(ids, mask, np.eye(len(expected), dtype=np.float32)[layer])
+        np.testing.assert_allclose(computed[mask == 1], state[mask == 1], rtol=0, atol=1e-5)

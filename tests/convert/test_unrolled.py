@@ -1,4 +1,4 @@
-"""The unrolled graph gives what the looped one gives."""
+"""The unrolled graph computes what the looped one computes."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from sparkalbert.convert import convert_checkpoint
 from sparkalbert.convert.unrolled import convert_unrolled
 from sparkalbert.inference import EncoderSession
-from sparkalbert.inference.layers import layer_weights
+from sparkalbert.inference.pooling import layer_weights
 from tests import tiny_bundle
 
 
@@ -28,17 +28,16 @@ def test_it_computes_the_same_vectors(tmp_path, shape, precision):
     rng = np.random.default_rng(0)
     ids = rng.integers(5, 100, (3, 9))
     mask = (np.arange(9) < np.array([[9], [4], [1]])).astype(np.int64)
-    expected, found = (
+    expected, computed = (
         session.run(ids, mask, layer_weights([-1], layers))[mask == 1]
         for session, layers in ((looped, looped.bundle.manifest.num_layers), (unrolled, 0))
     )
     # Integers are sums of rounded numbers: another order of float operations may round one differently.
-    np.testing.assert_allclose(found, expected, atol=1e-5 if precision == "fp32" else 0.05)
+    np.testing.assert_allclose(computed, expected, atol=1e-5 if precision == "fp32" else 0.05)
 
 
 def test_weights_are_stored_once_however_many_layers_there_are(tmp_path):
     few, many = (
-        convert_unrolled(tiny_bundle.checkpoint(num_hidden_layers=layers), tmp_path / str(layers))
-        for layers in (2, 8)
+        convert_unrolled(tiny_bundle.checkpoint(num_hidden_layers=layers), tmp_path / str(layers)) for layers in (2, 8)
     )
     assert few.manifest.files["model.onnx.data"] == many.manifest.files["model.onnx.data"]

@@ -11,14 +11,14 @@ def shard():
     return random_shard(300)
 
 
-def random_shard(kinds):
+def random_shard(num_pieces):
     from sparkalbert.distill.targets import Shard
 
     random = np.random.default_rng(0)
     lengths = random.integers(3, 30, 400).astype(np.int32)
     counts = np.minimum(random.integers(1, 9, 400), lengths - 2).astype(np.int32)
     return Shard(
-        ids=random.integers(5, kinds, lengths.sum()).astype(np.int32),
+        ids=random.integers(5, num_pieces, lengths.sum()).astype(np.int32),
         lengths=lengths,
         first_pieces=np.concatenate([np.arange(1, 1 + count) for count in counts]).astype(np.int32),
         word_counts=counts,
@@ -27,10 +27,10 @@ def random_shard(kinds):
     )
 
 
-def test_batches_hold_every_text_once_and_unchanged(shard):
+def test_batches_contain_every_text_once_and_unchanged(shard):
     from sparkalbert.distill.batches import BatchOptions, batches_of
 
-    options = BatchOptions(most_pieces=600, most_texts=50, short_repeats=0, repeated_share=0.0)
+    options = BatchOptions(max_pieces=600, max_texts=50, short_repeats=0, repeated_share=0.0)
     rows = []
     for batch in batches_of(shard, options, np.random.default_rng(1)):
         assert batch.ids.numel() <= 600
@@ -41,7 +41,7 @@ def test_batches_hold_every_text_once_and_unchanged(shard):
                 (
                     batch.sentences[index].numpy().tobytes(),
                     batch.ids[index][batch.mask[index]].tolist(),
-                    batch.word_places[mine].tolist(),
+                    batch.word_positions[mine].tolist(),
                     batch.word_vectors[mine].numpy().tobytes(),
                 )
             )
@@ -51,10 +51,10 @@ def test_batches_hold_every_text_once_and_unchanged(shard):
         (
             sentence.astype(np.float32).tobytes(),
             ids.tolist(),
-            places.tolist(),
+            positions.tolist(),
             vectors.astype(np.float32).tobytes(),
         )
-        for sentence, ids, places, vectors in zip(
+        for sentence, ids, positions, vectors in zip(
             shard.sentences,
             pieces,
             np.split(shard.first_pieces, words),
@@ -65,7 +65,7 @@ def test_batches_hold_every_text_once_and_unchanged(shard):
     assert sorted(rows) == sorted(expected)
 
 
-def test_short_texts_come_again(shard):
+def test_short_texts_are_repeated(shard):
     from sparkalbert.distill.batches import BatchOptions, batches_of
 
     short = int((shard.word_counts <= 2).sum())
@@ -74,26 +74,26 @@ def test_short_texts_come_again(shard):
     assert short > 0
 
 
-def test_texts_that_share_words_meet():
+def test_texts_that_share_words_are_batched_together():
     from sparkalbert.distill.batches import BatchOptions, batches_of
 
     shard = random_shard(1000)
     plain = list(batches_of(shard, BatchOptions(1600, 768, 0, 0.0), np.random.default_rng(1)))
     batches = list(batches_of(shard, BatchOptions(1600, 768, 0, 0.5), np.random.default_rng(1)))
     assert len(batches) == len(plain) + round(len(plain) / 2) > len(plain)
-    most = sorted(map(repeats, batches), reverse=True)[: len(batches) - len(plain)]
-    assert min(most) > max(map(repeats, plain))
+    sharing = sorted(map(texts_per_word, batches), reverse=True)[: len(batches) - len(plain)]
+    assert min(sharing) > max(map(texts_per_word, plain))
     for batch in batches:
         assert len(np.unique(batch.sentences.numpy(), axis=0)) == len(batch.ids), "no text twice"
 
 
-def repeats(batch):
-    """Mean number of texts of the batch that a word of it is in."""
+def texts_per_word(batch):
+    """Return the mean number of texts in which a word of the batch occurs."""
     pairs = {(int(row), int(piece)) for row, piece in zip(batch.word_rows, batch.word_pieces, strict=True)}
     return len(pairs) / len({piece for _, piece in pairs})
 
 
-def test_without_shared_words_there_are_no_such_batches(shard):
+def test_without_shared_words_every_text_is_in_one_batch(shard):
     from dataclasses import replace
 
     from sparkalbert.distill.batches import BatchOptions, batches_of

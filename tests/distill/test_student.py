@@ -49,8 +49,8 @@ def test_hugging_face_loads_the_checkpoint_and_agrees(student, tmp_path):
     ids, mask = padded([1, 7, 40])
     with torch.inference_mode():
         expected = model.eval()(input_ids=ids, attention_mask=mask.long()).last_hidden_state[mask]
-        found = student(ids, mask)[mask]
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-5, rtol=0)
+        computed = student(ids, mask)[mask]
+    np.testing.assert_allclose(computed.numpy(), expected.numpy(), atol=1e-5, rtol=0)
 
 
 def test_saving_and_loading_keeps_every_bit(student, tmp_path):
@@ -63,12 +63,16 @@ def test_saving_and_loading_keeps_every_bit(student, tmp_path):
         np.testing.assert_array_equal(loaded.state_dict()[name].numpy(), value.numpy())
 
 
-def test_the_converted_bundle_gives_the_students_vectors(student, tmp_path):
+def test_the_converted_bundle_has_the_students_vectors(student, tmp_path):
     import torch
 
     from sparkalbert.convert import convert_checkpoint
     from sparkalbert.distill.student import save_student
-    from sparkalbert.inference import WordEmbedder
+    from sparkalbert.offsets import span_array
+    from sparkalbert.text import WordTokenizer
+    from sparkalbert.text.pieces.encoding import encode_sentence
+    from sparkalbert.text.pieces.tokenizer import PieceTokenizer
+    from sparkalbert.word_embedder import WordEmbedder
     from tests import tiny_vocabulary
 
     save_student(student, tmp_path / "checkpoint")
@@ -76,14 +80,15 @@ def test_the_converted_bundle_gives_the_students_vectors(student, tmp_path):
     embedder = WordEmbedder(convert_checkpoint(tmp_path / "checkpoint", tmp_path / "bundle"))
     text = "the old man walked to the market"
     (words,) = embedder.embed([text])
-    ids = [2, *embedder.tokenizer.encode(text).ids.tolist(), 3]
-    firsts = embedder.encode(text, embedder._words.tokenize(text)).ranges[:, 0] + 1
+    tokenizer = PieceTokenizer.load(embedder.bundle.path)
+    encoded = encode_sentence(tokenizer, text, span_array(WordTokenizer().tokenize(text)))
+    ids, firsts = [2, *encoded.ids.tolist(), 3], encoded.ranges[:, 0] + 1
     with torch.inference_mode():
         expected = student(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.bool))[0, firsts]
     np.testing.assert_allclose(words.vectors, expected.numpy(), atol=1e-5, rtol=0)
 
 
-def test_padding_changes_nothing(student):
+def test_padding_does_not_change_vectors(student):
     import torch
 
     ids, mask = padded([3, 20])
@@ -100,16 +105,50 @@ def test_a_text_may_start_at_any_position(student):
     with torch.inference_mode():
         at_zero = student(ids, mask)
         shifted = student(ids, mask, torch.tensor([3]))
-        student.positions.weight[:] = student.positions.weight.roll(-3, dims=0)
+        positions = student.position_embeddings.weight
+        positions[:] = positions.roll(-3, dims=0)
         np.testing.assert_array_equal(student(ids, mask).numpy(), shifted.numpy())
     assert not np.array_equal(at_zero.numpy(), shifted.numpy())
 
 
-def test_without_loops_the_embeddings_come_out_normalized(student):
+def test_without_layers_the_embeddings_are_normalized(student):
     import torch
 
     ids, mask = padded([4])
     with torch.inference_mode():
-        embedded = student.pieces(ids) + student.positions(torch.arange(4)) + student.types.weight[0]
-        expected = student.layer_norm(student.widen(student.embedding_norm(embedded)))
-        np.testing.assert_array_equal(student(ids, mask, loops=0).numpy(), expected.numpy())
+        embedded = student.word_embeddings(ids) + student.position_embeddings(torch.arange(4))
+        embedded = student.embedding_norm(embedded + student.token_type_embeddings.weight[0])
+        expected = student.full_layer_layer_norm(student.embedding_hidden_mapping_in(embedded))
+        np.testing.assert_array_equal(student(ids, mask, num_layers=0).numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", b"{"),
+        ("config.json", b"[]"),
+        ("config.json", b'{"vocab_size": 300}'),
+        ("config.json", b"[" * 100_000),
+        ("model.safetensors", b""),
+        ("model.safetensors", b"\xff" * 100),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(student, tmp_path, name, content):
+    from sparkalbert.distill.student import load_student, save_student
+    from sparkalbert.errors import CheckpointError
+
+    save_student(student, tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match="is not the checkpoint of a student"):
+        load_student(tmp_path)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
+    from sparkalbert.distill.student import load_student
+    from sparkalbert.errors import CheckpointError
+    from tests import tiny_checkpoint
+
+    folder = tiny_checkpoint.write(tmp_path, num_hidden_groups=3)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="is not the checkpoint of a student"):
+        load_student(folder)

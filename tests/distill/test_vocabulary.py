@@ -23,7 +23,7 @@ def test_special_pieces_and_symbols_have_alberts_ids(folder):
     ]  # fmt: skip
 
 
-def test_pieces_are_of_normalized_text(folder):
+def test_pieces_are_normalized(folder):
     tokenizer = PieceTokenizer.load(folder)
     pieces = [tokenizer.piece(index) for index in range(5, 300)]
     assert not any(character.isupper() for piece in pieces for character in piece)
@@ -31,19 +31,32 @@ def test_pieces_are_of_normalized_text(folder):
     assert "▁the" in pieces
 
 
-def test_heavy_words_are_whole_though_no_other_begins_with_them(tmp_path):
+def test_words_of_large_weight_are_one_piece_even_if_no_other_word_starts_with_them(tmp_path):
     words = {f"{first}{second}{third}": 1.0 for first in "abcdefgh" for second in "aeiou" for third in "kmnp"}
     train_vocabulary(words | {"bacon": 50.0, "zebra": 50.0}, tmp_path, 200)
     tokenizer = PieceTokenizer.load(tmp_path)
     assert tokenizer.encode("bacon zebra").pieces == ["▁bacon", "▁zebra"]
 
 
-def test_words_are_counted_as_alberts_rule_writes_them():
+def test_words_are_counted_after_normalization():
     assert count_words(["Café, café: 12 cafes!"]) == {"cafe": 2, "12": 1, "cafes": 1}
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("река, река и лес", {"река": 2, "и": 1, "лес": 1}),
+        ("किताब मेरी किताब", {"किताब": 2, "मेरी": 1}),
+        ("كتاب كتابي", {"كتاب": 1, "كتابي": 1}),
+    ],
+    ids=["Russian", "Hindi", "Arabic"],
+)
+def test_words_of_other_scripts_are_counted_whole(text, words):
+    assert count_words([text]) == words
+
+
 def test_too_few_words_are_refused_and_leave_nothing(tmp_path):
-    with pytest.raises(InputError, match="no vocabulary of 5000 pieces"):
+    with pytest.raises(InputError, match="2 words are not enough for a vocabulary of 5000 pieces"):
         train_vocabulary({"bread": 1.0, "butter": 1.0}, tmp_path, 5000)
     assert not (tmp_path / "spiece.model").exists()
 
@@ -51,10 +64,10 @@ def test_too_few_words_are_refused_and_leave_nothing(tmp_path):
 def test_the_same_words_give_the_same_vocabulary(folder, tmp_path):
     again = train_vocabulary(word_weights(TEXT.splitlines()), tmp_path, 300)
     assert again.read_bytes() == (folder / "spiece.model").read_bytes()
-    assert b".tsv" not in again.read_bytes(), "no file of the machine it was made on is named"
+    assert b".tsv" not in again.read_bytes(), "it does not contain paths of the machine it was made on"
 
 
-def test_the_tokenizer_config_says_alberts_rule(folder):
+def test_the_tokenizer_config_has_alberts_rule(folder):
     assert json.loads((folder / "tokenizer_config.json").read_text()) == {
         "do_lower_case": True,
         "keep_accents": False,

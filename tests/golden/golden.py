@@ -1,4 +1,4 @@
-"""Golden arrays read back."""
+"""Reads the golden files, which `make_golden.py` writes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Writes the golden files beside it with Hugging Face's AlbertModel: python -m tests.golden.make_golden
+"""Writes the golden files in this folder with Hugging Face's AlbertModel: python -m tests.golden.make_golden
 
-Needs torch and transformers, so it runs by hand in an environment of its own, from the project's root.
-Weights come from tests/tiny_checkpoint.py; the golden file keeps their checksum, the shape, the ids, every
-hidden state and the versions of the libraries that computed them.
+Needs torch and transformers, so it is run by hand in an environment of its own, from the project's root. The weights
+come from tests/tiny_checkpoint.py; a golden file contains their checksum, the configuration, the ids, every hidden
+state and the versions of the libraries that computed them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LENGTHS = (1, 5, 12)
 
 
 def main() -> None:
-    """Write one file for each shape."""
+    """Write one file per shape."""
     for seed, (name, overrides) in enumerate(SHAPES.items()):
         config = tiny_checkpoint.tiny_config(**overrides)
         tensors = tiny_checkpoint.random_tensors(config, seed=seed)

@@ -1,4 +1,4 @@
-"""Hugging Face's AlbertModel over given weights; the only test module that needs torch."""
+"""Computes hidden states with Hugging Face's AlbertModel; the only test module that needs torch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def hidden_states(
     input_ids: npt.NDArray[np.int64],
     attention_mask: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float32]:
-    """float32 [num_hidden_layers + 1, batch, pieces, hidden].
+    """Return the hidden states, float32 ``[num_hidden_layers + 1, batch, pieces, hidden]``.
 
-    Taken by hooks on the groups: since version 5, transformers lists the states of inner layers too.
+    They come from hooks on the groups, because transformers 5 lists the states of inner layers too.
     """
     import torch
     import transformers

@@ -5,31 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkalbert.errors import ParamError
-from sparkalbert.inference.batching import BatchingOptions, distinct, pad, plan_calls
+from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.inference.batching import BatchingOptions, distinct, pad, plan_batches
 from tests import tiny_bundle
 
 lengths = st.lists(st.integers(2, 130), min_size=1, max_size=60).map(np.array)
 
 
 @given(lengths, st.integers(1, 600), st.none() | st.integers(1, 9))
-def test_calls_hold_every_sequence_once_within_both_bounds(lengths, budget, most):
-    options = BatchingOptions(pieces_per_call=budget, max_sequences=most)
-    calls = list(plan_calls(lengths, options))
-    assert sorted(np.concatenate(calls).tolist()) == list(range(len(lengths)))
-    for call in calls:
-        assert len(call) == 1 or len(call) * lengths[call].max() <= budget
-        assert most is None or len(call) <= most
-    assert (np.diff(lengths[np.concatenate(calls)]) >= 0).all()
+def test_batches_hold_every_sequence_once_within_both_bounds(lengths, budget, limit):
+    options = BatchingOptions(pieces_per_batch=budget, max_sequences=limit)
+    batches = list(plan_batches(lengths, options))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= budget
+        assert limit is None or len(batch) <= limit
+    assert (np.diff(lengths[np.concatenate(batches)]) >= 0).all()
 
 
-def cost(calls, lengths):
-    """What plan_calls makes least: pieces with padding, and 8 for every call."""
-    return sum(len(call) * lengths[call].max() + 8 for call in calls)
+def cost(batches, lengths):
+    """The cost that plan_batches minimizes: pieces with padding, and 8 for each batch."""
+    return sum(len(batch) * lengths[batch].max() + 8 for batch in batches)
 
 
 def every_plan(lengths, budget):
-    """All ways to cut sorted lengths into calls within the budget."""
+    """Yield the costs of each way to cut sorted lengths into batches within the budget."""
     if not len(lengths):
         yield []
     for size in range(1, len(lengths) + 1):
@@ -40,31 +40,31 @@ def every_plan(lengths, budget):
 
 @given(st.lists(st.integers(2, 60), min_size=1, max_size=9).map(np.array), st.integers(1, 200))
 def test_no_other_plan_costs_less(lengths, budget):
-    calls = list(plan_calls(lengths, BatchingOptions(pieces_per_call=budget)))
-    assert cost(calls, lengths) == min(map(sum, every_plan(np.sort(lengths), budget)))
+    batches = list(plan_batches(lengths, BatchingOptions(pieces_per_batch=budget)))
+    assert cost(batches, lengths) == min(map(sum, every_plan(np.sort(lengths), budget)))
 
 
 @pytest.mark.parametrize(("pieces", "budget"), [(5_500, 256), (15_000, 256), (44_000, 512)])
 def test_padding_of_news_sentences_stays_below_three_percent(pieces, budget):
     """Lengths of news sentences (median 30 pieces, a tenth above 52), in groups as a worker forms them."""
     lengths = np.random.default_rng(1).lognormal(np.log(30), 0.45, pieces // 33).astype(int) + 2
-    calls = plan_calls(lengths, BatchingOptions(pieces_per_call=budget))
-    padded = sum(len(call) * lengths[call].max() for call in calls)
+    batches = plan_batches(lengths, BatchingOptions(pieces_per_batch=budget))
+    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
     assert 1 - lengths.sum() / padded <= 0.03
 
 
-def test_nothing_makes_no_call():
-    assert list(plan_calls(np.zeros(0, dtype=np.int64), BatchingOptions())) == []
+def test_without_sequences_there_are_no_batches():
+    assert list(plan_batches(np.zeros(0, dtype=np.int64), BatchingOptions())) == []
 
 
 @pytest.mark.parametrize(
     ("precision", "hidden_size", "best"),
     [("fp32", 256, 512), ("int8", 256, 512), ("fp32", 768, 256), ("int8", 2048, 256), ("fp16", 768, 4096)],
 )
-def test_large_models_take_smaller_calls(precision, hidden_size, best):
+def test_large_models_take_smaller_batches(precision, hidden_size, best):
     manifest = replace(tiny_bundle.bundle().manifest, precision=precision, dimension=hidden_size)
-    assert BatchingOptions().of_model(manifest).pieces_per_call == best
-    assert BatchingOptions(pieces_per_call=7).of_model(manifest).pieces_per_call == 7
+    assert BatchingOptions().for_model(manifest).pieces_per_batch == best
+    assert BatchingOptions(pieces_per_batch=7).for_model(manifest).pieces_per_batch == 7
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=30))
@@ -82,7 +82,11 @@ def test_padding_is_on_the_right_and_masked():
     assert ids.dtype == mask.dtype == np.int64
 
 
-@pytest.mark.parametrize("values", [{"pieces_per_call": 0}, {"max_sequences": 0}])
-def test_bounds_below_one_are_refused(values):
-    with pytest.raises(ParamError, match=f"{next(iter(values))} is 0, expected at least 1"):
-        BatchingOptions(**values)
+@pytest.mark.parametrize("name", ["pieces_per_batch", "max_sequences"])
+def test_a_limit_is_an_integer_of_at_least_one(name):
+    with pytest.raises(ParamError, match=f"{name} is 0, expected at least 1"):
+        BatchingOptions(**{name: 0})
+    for value in (True, 2.0, "2"):
+        with pytest.raises(ParamTypeError, match=f"{name} is {value!r}, expected an integer"):
+            BatchingOptions(**{name: value})
+    assert BatchingOptions(**{name: np.int64(7)}) == BatchingOptions(**{name: 7})

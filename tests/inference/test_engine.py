@@ -1,16 +1,20 @@
-"""Vectors against an independent forward pass, and the first promise: always the same vector."""
+"""Vectors against an independent forward pass, and the first promise: a token always has the same vector."""
+
+import logging
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkalbert.convert.checkpoint import Checkpoint
-from sparkalbert.convert.forward import hidden_states
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.verify.forward import hidden_states
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EncoderSession, SessionOptions, VectorOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces
-from sparkalbert.text.encoding import EncodedSentence
+from sparkalbert.inference.windows import best_window, window_starts
+from sparkalbert.text.pieces.encoding import EncodedSentence
 from tests import tiny_bundle
 
 SPECIAL = SpecialPieces(cls_id=2, sep_id=3, pad_id=0)
@@ -23,14 +27,14 @@ def engine(precision="fp32", threads=1, batching=None, **vectors):
 
 
 def sentence(ids):
-    """A sentence in which each piece is a word."""
+    """Return a sentence in which each piece is a word."""
     ids = np.array(ids, dtype=np.int64)
-    places = np.arange(len(ids))
-    return EncodedSentence(ids, np.stack([places, places + 1], axis=1))
+    positions = np.arange(len(ids))
+    return EncodedSentence(ids, np.stack([positions, positions + 1], axis=1))
 
 
 def reference(one):
-    """All hidden states of a sentence's pieces, by NumPy from the checkpoint."""
+    """Return all hidden states of a sentence's pieces, computed from the checkpoint with NumPy."""
     checkpoint = Checkpoint.open(tiny_bundle.checkpoint())
     ids = np.array([[SPECIAL.cls_id, *one.ids, SPECIAL.sep_id]])
     return hidden_states(checkpoint.config, checkpoint.tensor, ids, np.ones_like(ids))[:, 0, 1:-1]
@@ -49,11 +53,11 @@ sentences = st.lists(
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @settings(max_examples=60)
 @given(sentences=sentences, budget=st.integers(1, 600), threads=st.sampled_from([1, 2]), data=st.data())
-def test_a_vector_never_depends_on_its_neighbours(engines, precision, sentences, budget, threads, data):
+def test_a_vector_never_depends_on_the_rest_of_the_batch(engines, precision, sentences, budget, threads, data):
     alone = [engines(precision, 1, 10_000).embed([one]) for one in sentences]
     order = data.draw(st.permutations(range(len(sentences))))
-    together = engines(precision, threads, budget).embed([sentences[place] for place in order])
-    np.testing.assert_array_equal(together, np.concatenate([alone[place] for place in order]))
+    together = engines(precision, threads, budget).embed([sentences[index] for index in order])
+    np.testing.assert_array_equal(together, np.concatenate([alone[index] for index in order]))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def engines():
     }
 
     def build(precision, threads, budget):
-        return Engine(sessions[precision, threads], SPECIAL, batching=BatchingOptions(pieces_per_call=budget))
+        return Engine(sessions[precision, threads], SPECIAL, batching=BatchingOptions(pieces_per_batch=budget))
 
     return build
 
@@ -77,13 +81,11 @@ def test_vectors_are_those_of_an_independent_forward_pass():
     np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-5, rtol=0)
 
 
-def test_layers_are_mixed_as_asked():
+def test_the_mean_of_the_chosen_layers_is_taken():
     (one,) = random_sentences(seed=2, count=1)
     states = reference(one)
     np.testing.assert_allclose(engine(layers=(0,)).embed([one]), states[0], atol=1e-5, rtol=0)
-    np.testing.assert_allclose(
-        engine(layers=(1, -1)).embed([one]), (states[1] + states[3]) / 2, atol=1e-5, rtol=0
-    )
+    np.testing.assert_allclose(engine(layers=(1, -1)).embed([one]), (states[1] + states[3]) / 2, atol=1e-5, rtol=0)
 
 
 def test_a_long_sentence_takes_each_word_from_its_best_window():
@@ -113,7 +115,7 @@ def test_words_without_pieces_get_zeros_and_keep_their_place():
 
 
 @pytest.mark.parametrize("pooling", ["first", "last", "mean", "first_last"])
-def test_nothing_gives_nothing(pooling):
+def test_without_words_the_array_is_empty(pooling):
     empty = EncodedSentence(np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.int64))
     width = 64 if pooling == "first_last" else 32
     assert engine(pooling=pooling).embed([]).shape == (0, width)
@@ -122,12 +124,12 @@ def test_nothing_gives_nothing(pooling):
 
 def test_equal_sentences_are_computed_once(monkeypatch):
     one = engine()
-    calls = []
+    shapes = []
     run = one.session.run
-    monkeypatch.setattr(one.session, "run", lambda ids, *rest: calls.append(ids.shape) or run(ids, *rest))
+    monkeypatch.setattr(one.session, "run", lambda ids, *rest: shapes.append(ids.shape) or run(ids, *rest))
     (same,) = random_sentences(seed=4, count=1)
     one.embed([same] * 50)
-    assert [batch for batch, _ in calls] == [1]
+    assert [rows for rows, _ in shapes] == [1]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,58 @@ def test_equal_sentences_are_computed_once(monkeypatch):
         ({"pooling": "max"}, "pooling is 'max'"),
     ],
 )
-def test_options_that_cannot_work_are_refused(vectors, message):
+def test_invalid_options_are_refused(vectors, message):
     with pytest.raises(ParamError, match=message):
         engine(**vectors)
+
+
+def test_batch_and_window_are_logged(caplog):
+    caplog.set_level(logging.INFO, "sparkalbert")
+    engine(batching=BatchingOptions(pieces_per_batch=77), max_sentence_length=99)
+    assert caplog.messages[-1] == "Embedding with plain (fp32): at most 77 pieces per batch and 99 per window"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("pooling", ["first", "last", "mean", "first_last"])
+@given(data=st.data())
+@settings(max_examples=25)
+def test_windows_batches_and_pooling_agree_with_a_naive_reference(engines, precision, pooling, data):
+    """Each piece's hidden state is computed alone in its best window; the slow way, word by word."""
+    length = data.draw(st.integers(1, 40))
+    ids = np.array(data.draw(st.lists(st.integers(5, VOCABULARY - 1), min_size=length, max_size=length)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, length), max_size=8)))
+    bounds = [0, *cuts, length]
+    ranges = np.array(list(pairwise(bounds)), dtype=np.int64)
+    longest = data.draw(st.integers(3, 20))
+    session = engines(precision, 1, 64).session
+    options = VectorOptions(pooling, max_sentence_length=longest)
+    one = Engine(session, SPECIAL, options, BatchingOptions(pieces_per_batch=data.draw(st.integers(1, 80))))
+    found = one.embed([EncodedSentence(ids, ranges)])
+    np.testing.assert_array_equal(found, np.stack([slow_vector(session, ids, span, options) for span in ranges]))
+
+
+def slow_vector(session, ids, span, options):
+    start, stop = (int(bound) for bound in span)
+    if start == stop:
+        return np.zeros(64 if options.pooling == "first_last" else 32, dtype=np.float32)
+    capacity = options.max_sentence_length - 2
+    starts = window_starts(len(ids), capacity)
+
+    def states(first, last):
+        (window,) = best_window(np.array([first]), np.array([last]), len(ids), capacity)
+        if window < 0:
+            return None
+        window_ids = ids[starts[window] : starts[window] + capacity]
+        framed = np.array([[SPECIAL.cls_id, *window_ids, SPECIAL.sep_id]])
+        weights = np.array([0, 0, 0, 1], dtype=np.float32)
+        return session.run(framed, np.ones_like(framed), weights)[
+            0, first - starts[window] + 1 : last - starts[window] + 2
+        ]
+
+    pieces = states(start, stop - 1)
+    if pieces is None:
+        pieces = np.concatenate([states(piece, piece) for piece in range(start, stop)])
+    ends = {"first": pieces[:1], "last": pieces[-1:], "first_last": pieces[[0, -1]]}
+    if options.pooling == "mean":
+        return np.add.reduceat(pieces, [0])[0] / np.float32(len(pieces))
+    return ends[options.pooling].reshape(-1)

@@ -1,32 +1,45 @@
-"""How a memory budget is shared out, and what is said where it cannot be."""
+"""How a memory budget is divided, and the message if a model does not fit."""
 
 import re
 from dataclasses import replace
 
+import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import convert_model_to_external_data
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.bundle.manifest import FileRecord
 from sparkalbert.config import AlbertConfig
+from sparkalbert.convert import import_onnx
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, VectorOptions, VectorSizes, plan_memory
-from tests import tiny_bundle
+from sparkalbert.inference.memory import worker_memory
+from tests import tiny_bundle, tiny_vocabulary
 from tests.full_shapes import XLARGE
 
-MB = 1 << 20
+MB = 1_000_000
 FP32_WEIGHTS = 218_120_192
+GRAPH = tiny_bundle.bundle().manifest.files["model.onnx"].size_bytes
 
 
-def bundle_of(weights, precision="fp32", **shape):
-    """A bundle of a large shape, without its files: only sizes are asked for."""
+def bundle_of(weights, precision="fp32", file="model.onnx.data", **shape):
+    """Return a bundle of a large shape without its files: memory planning uses sizes only."""
     manifest = tiny_bundle.bundle().manifest
-    files = {**manifest.files, "model.onnx.data": FileRecord(weights, "0" * 64)}
+    files = {name: record for name, record in manifest.files.items() if name != "model.onnx.data"}
     config = AlbertConfig(**{**XLARGE, **shape})
     bundle = Bundle(
         tiny_bundle.bundle().path,
-        replace(manifest, files=files, precision=precision, dimension=config.hidden_size, name="large"),
+        replace(
+            manifest,
+            files={**files, file: FileRecord(weights - GRAPH, "0" * 64)},
+            precision=precision,
+            dimension=config.hidden_size,
+            name="large",
+        ),
     )
     vars(bundle)["config"] = config
     return bundle
@@ -38,25 +51,40 @@ def test_without_a_budget_sizes_are_the_fastest():
     assert plan.batching == BatchingOptions(512)
 
 
-def test_a_large_budget_changes_nothing_but_bounds_a_row():
+def test_the_memory_of_a_worker_of_xlarge():
+    """Worked out by hand: 4 bytes x (16 x 2048 + 2 x 8192 + 16 heads x 128 pieces) = 204,800 bytes per piece."""
+    found = worker_memory(bundle_of(FP32_WEIGHTS), VectorOptions(), BatchingOptions())
+    assert found.process == 260_000_000
+    assert found.weights == 218_120_192
+    assert found.batch == 256 * 204_800 == 52_428_800
+    assert found.vectors == 4 * 32_000_000
+    assert found.total == 260_000_000 + 2 * 218_120_192  # loading takes more than computing
+    small = worker_memory(bundle_of(40 * MB), VectorOptions(), BatchingOptions(64), VectorSizes(2 * MB, 1 * MB))
+    assert small.batch == 128 * 204_800  # a window of 128 pieces is never split
+    assert small.total == 260 * MB + 40 * MB + max(40 * MB, 26_214_400 + 8 * MB)
+
+
+def test_a_large_budget_only_limits_a_row():
     plan = plan_memory(bundle_of(FP32_WEIGHTS), VectorOptions(), BatchingOptions(), 2000)
     assert plan.batching == BatchingOptions(256)
-    assert plan.sizes.window_bytes == 32 * MB
-    assert plan.sizes.output_bytes == 16 * MB
-    assert plan.sizes.row_bytes > 1000 * MB
+    row = 2000 * MB - 260 * MB - FP32_WEIGHTS - 52_428_800 - 3 * 32 * MB
+    assert plan.sizes == VectorSizes(32 * MB, 16 * MB, row)
 
 
-def test_a_small_budget_makes_windows_then_calls_smaller():
+def test_a_small_budget_makes_windows_then_batches_smaller():
     plans = [
         plan_memory(bundle_of(20 * MB, "int8"), VectorOptions(), BatchingOptions(512), budget)
-        for budget in (1000, 500, 400, 320, 304)
+        for budget in (1000, 600, 500, 400, 320)
     ]
-    windows = [plan.sizes.window_bytes for plan in plans]
-    calls = [plan.batching.pieces_per_call for plan in plans]
-    assert windows[0] == 32 * MB
-    assert windows[-1] < 3 * MB
-    assert calls == sorted(calls, reverse=True)
-    assert (calls[0], calls[-1]) == (512, 128)
+    assert [plan.batching.pieces_per_batch for plan in plans] == [512, 512, 512, 512, 128]
+    # 512 pieces take 104.8576 MB, 128 pieces 26.2144 MB; a quarter of what is left is one window.
+    assert [plan.sizes.window_bytes for plan in plans] == [
+        32_000_000,
+        32_000_000,
+        (220_000_000 - 104_857_600) // 4,
+        (120_000_000 - 104_857_600) // 4,
+        (40_000_000 - 26_214_400) // 4,
+    ]
 
 
 @given(
@@ -65,38 +93,72 @@ def test_a_small_budget_makes_windows_then_calls_smaller():
     pieces=st.none() | st.integers(1, 4096),
     longest=st.integers(3, 512),
 )
-def test_the_sum_keeps_within_the_budget(budget, weights, pieces, longest):
-    bundle = bundle_of(weights)
+def test_a_worker_stays_within_its_budget(budget, weights, pieces, longest):
+    """The plan of a budget, put into the formula of a worker's memory, which a test of real workers confirms."""
+    bundle, vectors = bundle_of(weights), VectorOptions(max_sentence_length=longest)
     try:
-        plan = plan_memory(
-            bundle, VectorOptions(max_sentence_length=longest), BatchingOptions(pieces), budget
-        )
+        plan = plan_memory(bundle, vectors, BatchingOptions(pieces), budget)
     except ParamError as error:
-        needed = int(re.search(r"needs (\d+):", str(error)).group(1))
-        assert needed > budget
+        refused = error
+    else:
+        refused = None
+    if refused is not None:
+        assert needed_mb(refused) > budget
         return
-    call = max(plan.batching.pieces_per_call, longest) * 4 * (16 * 2048 + 2 * 8192 + 16 * longest)
-    held = max(3 * plan.sizes.window_bytes + plan.sizes.row_bytes, 4 * plan.sizes.window_bytes)
-    assert 250 * MB + weights + max(weights, call + held) <= budget * MB
+    memory = worker_memory(bundle, vectors, plan.batching, plan.sizes)
+    assert memory.total <= budget * MB
+    held = 3 * plan.sizes.window_bytes + plan.sizes.row_bytes
+    assert memory.process + memory.weights + memory.batch + held <= budget * MB
     assert plan.sizes.output_bytes <= plan.sizes.window_bytes
+    assert plan.sizes.row_bytes >= plan.sizes.window_bytes
+    assert plan.batching.pieces_per_batch <= (pieces or 256) or plan.batching.pieces_per_batch == longest
+
+
+def needed_mb(error):
+    return int(re.search(r"needs (\d+):", str(error)).group(1))
 
 
 @pytest.mark.parametrize("weights_mb", [10, 300])
-def test_the_least_budget_that_is_named_is_enough(weights_mb):
+def test_the_budget_that_a_refusal_names_is_just_enough(weights_mb):
     bundle = bundle_of(weights_mb * MB)
     with pytest.raises(ParamError) as refused:
         plan_memory(bundle, VectorOptions(), BatchingOptions(), 100)
-    least = int(re.search(r"needs (\d+):", str(refused.value)).group(1))
-    plan_memory(bundle, VectorOptions(), BatchingOptions(), least)
+    smallest = needed_mb(refused.value)
+    plan_memory(bundle, VectorOptions(), BatchingOptions(), smallest)
     with pytest.raises(ParamError):
-        plan_memory(bundle, VectorOptions(), BatchingOptions(), least - 1)
+        plan_memory(bundle, VectorOptions(), BatchingOptions(), smallest - 1)
 
 
-def test_the_refusal_spells_the_sum_out():
+def test_a_refusal_gives_the_calculation():
     with pytest.raises(ParamError) as refused:
         plan_memory(bundle_of(FP32_WEIGHTS), VectorOptions(), BatchingOptions(), 400)
     assert str(refused.value) == (
-        "memoryBudgetMb is 400, but a worker of model 'large' (fp32) needs 667: 250 for the process and a "
-        "batch of rows, 209 for the weights, and the larger of 209 to load them and 25 + 8 for a call of 128 "
-        "pieces and for vectors. Give it as much, or take a model that is smaller or in int8."
+        "memoryBudgetMb is 400, but a worker of model 'large' (fp32) needs 697: 260 for the process and a batch of "
+        "rows, 219 for the weights, and the larger of 219 to load them and 27 + 8 for a batch of 128 pieces and for "
+        "vectors. Increase memoryBudgetMb, or use a smaller or int8 model."
     )
+
+
+@pytest.mark.parametrize("file", ["model.onnx.data", "weights.bin", "model.onnx_data", "exported"])
+def test_weights_count_whatever_the_name_of_their_file(file):
+    bundle = bundle_of(FP32_WEIGHTS, file=file)
+    assert worker_memory(bundle, VectorOptions(), BatchingOptions()).weights == FP32_WEIGHTS
+
+
+def test_weights_of_an_imported_graph_count(tmp_path):
+    """A real import of a graph whose external data has a name of its own."""
+    rows = np.zeros((tiny_vocabulary.VOCABULARY_SIZE, 10_000), dtype=np.float32)
+    names = ("input_ids", "attention_mask")
+    ids = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "pieces"]) for name in names]
+    vectors = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "pieces", 10_000])
+    node = helper.make_node("Gather", ["rows", "input_ids"], ["last_hidden_state"])
+    graph = helper.make_graph([node], "lookup", ids, [vectors], [numpy_helper.from_array(rows, "rows")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    convert_model_to_external_data(model, location="tensors.bin", size_threshold=0)
+    tiny_vocabulary.write(tmp_path / "export")
+    onnx.save(model, tmp_path / "export" / "model.onnx")
+    bundle = import_onnx(tmp_path / "export", tmp_path / "bundle")
+    assert bundle.manifest.files["tensors.bin"].size_bytes == rows.nbytes == 12 * MB
+    assert worker_memory(bundle, VectorOptions(), BatchingOptions()).weights > 12 * MB
+    with pytest.raises(ParamError, match=r"(12|13) for the weights"):
+        plan_memory(bundle, VectorOptions(), BatchingOptions(), 100)

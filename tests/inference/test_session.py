@@ -1,13 +1,15 @@
-"""What a session makes of a graph, asked of ONNX Runtime itself."""
+"""Sessions of the real ONNX Runtime: how it optimizes a graph, its devices, its errors."""
 
-import gc
-import weakref
+import logging
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from sparkalbert.inference.session import _SLOWER_FUSIONS, SessionOptions, _settings, shared_session
+from sparkalbert.bundle import Bundle, write_bundle
+from sparkalbert.errors import BundleError, InferenceError, ParamError, ParamTypeError
+from sparkalbert.inference.session import _SLOWER_FUSIONS, EncoderSession, SessionOptions, _settings
 from tests import tiny_bundle
 
 
@@ -28,23 +30,125 @@ def optimized_operators(bundle, path, disabled):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_layer_norms_stay_what_they_are(tmp_path, precision):
+def test_layer_norms_are_not_fused(tmp_path, precision):
     found = optimized_operators(tiny_bundle.bundle(precision), tmp_path / "optimized.onnx", _SLOWER_FUSIONS)
     assert found.count("LayerNormalization") == 3
     assert "SkipLayerNormalization" not in found
 
 
-def test_left_alone_they_would_be_fused_into_what_is_slower(tmp_path):
+def test_by_default_they_would_be_fused(tmp_path):
     found = optimized_operators(tiny_bundle.bundle(), tmp_path / "optimized.onnx", None)
     assert found.count("SkipLayerNormalization") == 2
 
 
-def test_a_session_that_is_held_is_shared_and_others_are_let_go():
-    bundle = tiny_bundle.bundle()
-    held = shared_session(bundle, SessionOptions(threads=1))
-    unheld = weakref.ref(shared_session(bundle, SessionOptions(threads=2)))
-    for threads in (3, 4):
-        shared_session(bundle, SessionOptions(threads=threads))
-    assert shared_session(bundle, SessionOptions(threads=1)) is held
-    gc.collect()
-    assert unheld() is None
+def test_loading_is_logged_with_device_and_threads(caplog):
+    caplog.set_level(logging.INFO, "sparkalbert")
+    EncoderSession(tiny_bundle.bundle("int8"), SessionOptions(threads=2))
+    assert [(record.name, record.levelno) for record in caplog.records] == [("sparkalbert", logging.INFO)]
+    assert caplog.messages == ["Loaded plain (int8) on cpu with 2 threads"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:0", "cuda:12"])
+def test_devices(device):
+    assert SessionOptions(device=device).on_cpu is (device == "cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "suggestion"),
+    [
+        ("cpu:5", "cpu"),
+        ("CPU", "cpu"),
+        ("cuda:", "cuda"),
+        ("cuda:-1", "cuda"),
+        ("cuda:a", "cuda"),
+        ("cuda0", "cuda"),
+        ("CUDA:1", "cuda:1"),
+        (" cuda:1", "cuda:1"),
+        ("gpu", "cuda"),
+        ("gpu:1", "cuda:1"),
+        ("cuda:\u0663", "cuda"),
+    ],
+)
+def test_a_misspelled_device_is_refused_with_a_suggestion(device, suggestion):
+    with pytest.raises(ParamError) as caught:
+        SessionOptions(device=device)
+    assert str(caught.value) == (
+        f"device is {device!r}, expected 'cpu', 'cuda' or 'cuda:N'. Did you mean {suggestion!r}?"
+    )
+
+
+@pytest.mark.parametrize("device", ["", "mps", "tpu:0", None, 0])
+def test_another_device_is_refused(device):
+    with pytest.raises(ParamError) as caught:
+        SessionOptions(device=device)
+    assert str(caught.value) == f"device is {device!r}, expected 'cpu', 'cuda' or 'cuda:N'."
+
+
+@pytest.mark.parametrize(
+    ("threads", "error"), [(0, ParamError), (-1, ParamError), (1.5, ParamTypeError), ("2", ParamTypeError)]
+)
+def test_an_invalid_number_of_threads(threads, error):
+    with pytest.raises(error, match=r"threads is .*, expected "):
+        SessionOptions(threads=threads)
+
+
+class TestCuda:
+    """Without a GPU: ONNX Runtime is real, only the list of its providers is replaced."""
+
+    @pytest.fixture(autouse=True)
+    def _cpu_build(self):
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            pytest.skip("this onnxruntime offers CUDA")
+
+    def test_a_build_without_cuda(self):
+        with pytest.raises(ParamError) as caught:
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda"))
+        offered = ", ".join(onnxruntime.get_available_providers())
+        assert str(caught.value) == (
+            f"device is 'cuda', but this onnxruntime offers {offered}. Install onnxruntime-gpu instead, or set device "
+            "to 'cpu'."
+        )
+
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+    def test_a_session_that_fell_back_to_the_cpu(self, device, monkeypatch):
+        """ONNX Runtime only warns if CUDA's libraries are missing; the providers of the session show the fallback."""
+        offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+        with pytest.raises(ParamError) as caught:
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device=device))
+        assert str(caught.value) == (
+            f"device is {device!r}, but ONNX Runtime could not use CUDA and would compute on the CPU. Check that its "
+            "CUDA and cuDNN libraries are installed (they are named in its log), or set device to 'cpu'."
+        )
+
+    def test_a_session_that_uses_cuda(self, monkeypatch):
+        """The providers of a real session are replaced, so that it looks as on a machine with a GPU."""
+        bundle = tiny_bundle.bundle()
+        real, requested = onnxruntime.InferenceSession, []
+
+        def open_session(path, settings, providers, **_):
+            requested.append(providers)
+            opened = real(path, settings, providers=["CPUExecutionProvider"])
+            monkeypatch.setattr(opened, "get_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+            return opened
+
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+        monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+        EncoderSession(bundle, SessionOptions(device="cuda:3"))
+        assert requested == [[("CUDAExecutionProvider", {"device_id": 3}), "CPUExecutionProvider"]]
+
+
+def test_a_graph_that_cannot_be_loaded(tmp_path):
+    with write_bundle(tmp_path / "bundle", tiny_bundle.bundle().manifest) as folder:
+        (folder / "model.onnx").write_bytes(b"not a graph")
+        (folder / "spiece.model").write_bytes(b"pieces")
+    with pytest.raises(BundleError, match=r"ONNX Runtime \S+ cannot load .*model\.onnx on 'cpu': "):
+        EncoderSession(Bundle.open(tmp_path / "bundle"))
+
+
+def test_a_forward_pass_that_fails_names_the_model():
+    session = EncoderSession(tiny_bundle.bundle())
+    ids = np.array([[2, 10_000_000, 3]])
+    with pytest.raises(InferenceError, match=r"failed on model 'plain' \(fp32\) for ids of shape \[1, 3\]: "):
+        session.run(ids, np.ones_like(ids), np.array([0, 0, 0, 1], dtype=np.float32))

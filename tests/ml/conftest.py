@@ -1,10 +1,8 @@
 """What the real Spark NLP made of real texts, and what every stage must keep."""
 
-import json
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +10,34 @@ import pyarrow as pa
 import pytest
 
 from sparkalbert.bundle import Bundle
-from sparkalbert.convert import convert_checkpoint
+from sparkalbert.convert import convert_checkpoint, export_spark_nlp
+from tests.recorded.recordings import RECORDINGS, Recordings
 
-_RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "spark-nlp"
+
+@pytest.fixture(scope="session", params=RECORDINGS, ids=lambda recordings: recordings.name)
+def recordings(request: pytest.FixtureRequest) -> Recordings:
+    """Recordings of the real Spark NLP: the project's own, and the second opinion if it is present."""
+    request.param.check_present()
+    found: Recordings = request.param
+    return found
 
 
 @pytest.fixture(scope="session")
-def recorded_folder() -> Path:
-    """The folder of recordings; a test that asks for it is skipped where they are not."""
-    if not _RECORDED.is_dir():
-        pytest.skip("recordings of Spark NLP are not here")
-    return _RECORDED
+def recorded_folder(recordings: Recordings) -> Path:
+    """The folder of recordings."""
+    return recordings.folder
 
 
 @pytest.fixture(scope="session")
-def recorded_texts(recorded_folder: Path) -> dict[str, dict[str, Any]]:
+def recorded_texts(recordings: Recordings) -> dict[str, dict[str, Any]]:
     """Rows of pipeline.jsonl by id: text, document, sentence, token and embeddings."""
-    return {row["id"]: row for row in _rows(recorded_folder / "pipeline.jsonl")}
+    return recordings.texts()
 
 
 @pytest.fixture(scope="session")
-def recorded_output(recorded_folder: Path) -> Callable[[str], list[dict[str, Any]]]:
+def recorded_output(recordings: Recordings) -> Callable[[str], list[dict[str, Any]]]:
     """Rows of annotators/NAME.jsonl: id and the annotations of the stage's output."""
-    return lambda name: _rows(recorded_folder / "annotators" / f"{name}.jsonl")
+    return recordings.output
 
 
 @pytest.fixture(scope="session")
@@ -50,25 +53,33 @@ def recorded_frame(
 ) -> Any:
     """The texts that were recorded with every setting, in their order, as one partition: id and text."""
     names = [row["id"] for row in recorded_output("token-default")]
-    assert len(names) > 300
+    assert len(names) > 80
     rows = [(name, recorded_texts[name]["text"]) for name in names]
     return spark.createDataFrame(rows, "id string, text string").coalesce(1).cache()
 
 
 @pytest.fixture(scope="session")
-def recorded_schema(recorded_folder: Path) -> Callable[[str], dict[str, Any]]:
+def recorded_schema(recordings: Recordings) -> Callable[[str], dict[str, Any]]:
     """annotators/NAME.schema.json: the columns and the whole Spark schema, as JSON."""
-    return lambda name: json.loads((recorded_folder / "annotators" / f"{name}.schema.json").read_text())
+    return lambda name: recordings.json(f"{name}.schema")
 
 
 @pytest.fixture(scope="session")
-def recorded_model(recorded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The model behind the recorded vectors."""
-    folder = tmp_path_factory.mktemp("recorded")
-    checkpoint = folder / "checkpoint"
-    shutil.copytree(recorded_folder / "tiny-checkpoint", checkpoint)
-    shutil.copyfile(recorded_folder.parent / "albert-spiece.model", checkpoint / "spiece.model")
-    return convert_checkpoint(checkpoint, folder / "recorded-model")
+def recorded_checkpoint(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint behind the recorded vectors."""
+    return recordings.write_checkpoint(tmp_path_factory.mktemp("recorded") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def recorded_model(recorded_checkpoint: Path) -> Bundle:
+    """The bundle of that checkpoint."""
+    return convert_checkpoint(recorded_checkpoint, recorded_checkpoint.with_name("recorded-model"))
+
+
+@pytest.fixture(scope="session")
+def recorded_import_folder(recorded_checkpoint: Path) -> Path:
+    """That checkpoint as Spark NLP imports it."""
+    return export_spark_nlp(recorded_checkpoint, recorded_checkpoint.with_name("import"))
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +114,40 @@ def annotation_field() -> Callable[..., dict[str, Any]]:
         }
 
     return field
+
+
+@pytest.fixture
+def setting() -> Callable[[Any, str, str], AbstractContextManager[None]]:
+    """A context in which a setting of a session has a value."""
+
+    @contextmanager
+    def changed(session: Any, name: str, value: str) -> Iterator[None]:
+        before = session.conf.get(name, None)
+        session.conf.set(name, value)
+        try:
+            yield
+        finally:
+            if before is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, before)
+
+    return changed
+
+
+@pytest.fixture
+def far(tmp_path: Path, setting: Callable[..., AbstractContextManager[None]]) -> Iterator[Callable[[Any], str]]:
+    """Link the folder ``far`` of a test into a file system that only Spark reaches; return its URL for a session."""
+    folder = tmp_path / "far"
+    with ExitStack() as stack:
+
+        def link(session: Any) -> str:
+            folder.mkdir(exist_ok=True)
+            table = f"far-{uuid.uuid4().hex}"  # Hadoop keeps a file system with its first settings
+            stack.enter_context(setting(session, f"fs.viewfs.mounttable.{table}.link./folder", f"file://{folder}"))
+            return f"viewfs://{table}/folder"
+
+        yield link
 
 
 @pytest.fixture(scope="session")
@@ -146,13 +191,6 @@ def as_recorded() -> Callable[[Any, str], list[dict[str, Any]]]:
         found = frame.select("id", column).collect()
         assert all(list(one.embeddings) == [] for row in found for one in row[column])
         names = ("annotatorType", "begin", "end", "result", "metadata")
-        return [
-            {"id": row.id, "out": [[one[name] for name in names] for one in row[column]]} for row in found
-        ]
+        return [{"id": row.id, "out": [[one[name] for name in names] for one in row[column]]} for row in found]
 
     return rows
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]

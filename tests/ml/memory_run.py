@@ -32,9 +32,7 @@ def main(budget_mb):
         stage.setMemoryBudgetMb(budget_mb)
     peaks = {}
     for name, rows, words in (("few", 10, 10), ("many", 20_000, 10), ("long", 1, LONG)):
-        sentence = F.transform(
-            F.sequence(F.lit(1), F.lit(words)), lambda i: (i * 7 + F.col("id")).cast("string")
-        )
+        sentence = F.transform(F.sequence(F.lit(1), F.lit(words)), lambda i: (i * 7 + F.col("id")).cast("string"))
         frame = stage.transform(spark.range(0, rows, 1, 1).select(sentence.alias("tokens")))
         found = frame.select(F.sum(F.size("vectors"))).first()[0]
         assert found == rows * words

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from sparkalbert.ml import Annotation
 from sparkalbert.ml.annotation import _java_texts, annotation_list, result_list
-from sparkalbert.ml.schema import ANNOTATION, ANNOTATIONS
-from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, ANNOTATION_TYPE
+from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
 
 ONE = Annotation("token", 5, 11, "Hendrix", {"sentence": "0"}, [])
 FLOATS = [  # as java.lang.Float.toString writes them
@@ -43,33 +43,33 @@ def test_text_equality_and_copy():
 
 
 def test_types_are_those_of_annotation_columns():
-    assert Annotation.dataType() == ANNOTATION
-    assert Annotation.arrayType() == ANNOTATIONS
+    assert Annotation.dataType() == ANNOTATION_TYPE
+    assert Annotation.arrayType() == ANNOTATION_COLUMN_TYPE
 
 
 def test_rows_there_and_back(any_spark):
     vector = Annotation("word_embeddings", 0, 0, "i", {"token": "i"}, [0.5, -1.0])
     rows = [([Annotation.toRow(ONE), Annotation.toRow(vector)],)]
-    frame = any_spark.createDataFrame(rows, "a " + ANNOTATIONS.simpleString())
+    frame = any_spark.createDataFrame(rows, "a " + ANNOTATION_COLUMN_TYPE.simpleString())
     (row,) = frame.collect()
     assert [Annotation.fromRow(one) for one in row.a] == [ONE, vector]
 
 
 def test_a_function_over_annotations_makes_a_column_of_the_right_type(spark):
-    frame = spark.createDataFrame([([Annotation.toRow(ONE)],)], "a " + ANNOTATIONS.simpleString())
+    frame = spark.createDataFrame([([Annotation.toRow(ONE)],)], "a " + ANNOTATION_COLUMN_TYPE.simpleString())
 
     def lower(annotations):
         return [Annotation.toRow(Annotation.fromRow(one).copy(one.result.lower())) for one in annotations]
 
     out = frame.select(F.udf(lower, Annotation.arrayType())("a").alias("a"))
-    assert out.schema["a"].dataType == ANNOTATIONS
+    assert out.schema["a"].dataType == ANNOTATION_COLUMN_TYPE
     assert [Annotation.fromRow(one) for one in out.collect()[0].a] == [ONE.copy("hendrix")]
 
 
 def structs(*values):
-    names = [field.name for field in ANNOTATIONS_TYPE.value_type]
+    names = [field.name for field in ARROW_COLUMN_TYPE.value_type]
     items = [dict(zip(names, one, strict=True)) for one in values]
-    return pa.array(items, type=ANNOTATIONS_TYPE.value_type)
+    return pa.array(items, type=ARROW_COLUMN_TYPE.value_type)
 
 
 def test_arrow_structs_become_annotations():

@@ -1,7 +1,9 @@
 """Strings through the stages without Spark: as recorded, and as the same pipeline on a DataFrame."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer, StringIndexer
 
 from sparkalbert.errors import ParamError, ParamTypeError, TextError
+from sparkalbert.inference.model import LoadedModel
 from sparkalbert.ml import (
     AlbertEmbeddings,
     Annotation,
@@ -62,9 +65,7 @@ def stages(precision="fp32", **params):
 
 
 def plain(rows):
-    return [
-        {name: [list(vars(one).values()) for one in column] for name, column in row.items()} for row in rows
-    ]
+    return [{name: [list(vars(one).values()) for one in column] for name, column in row.items()} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,8 @@ def recorded(recorded_folder):
 
 
 @pytest.fixture(scope="module")
-def recorded_stages(recorded_folder):
-    embeddings = AlbertEmbeddings.loadSavedModel(str(recorded_folder / "tiny-import"))
+def recorded_stages(recorded_import_folder):
+    embeddings = AlbertEmbeddings.loadSavedModel(str(recorded_import_folder))
     embeddings.setInputCols("sentence", "token").setOutputCol("embeddings").setEncoding("token")
     return [*annotators(), embeddings]
 
@@ -158,9 +159,7 @@ def test_sentences_and_chunks_are_those_of_the_data_frame(spark, recorded_texts)
     light = LightPipeline(pipeline, parse_embeddings=True)
     assert_same(light.fullAnnotate(texts), on_frame(spark, pipeline, texts, columns))
     # Spark NLP puts the vectors of words, chunks among them, and of sentences in place of their results.
-    with_spaces = {
-        name for name, texts in light.annotate("I do.").items() if any(" " in one for one in texts)
-    }
+    with_spaces = {name for name, texts in light.annotate("I do.").items() if any(" " in one for one in texts)}
     assert with_spaces == {"document", "sentence", "embeddings", "mean", "sum", "pair", "pair_mean"}
     assert light.annotate("I do.")["pair"] == ["I do", "do ."]
 
@@ -173,7 +172,7 @@ def test_a_finisher_leaves_its_input_annotations():
     assert light.fullAnnotate(TEXT)[0]["token"] == plain_light.fullAnnotate(TEXT)[0]["token"]
 
 
-def test_doc2chunk_reads_another_column_so_it_is_refused_or_left_out():
+def test_doc2chunk_is_refused_or_left_out_as_in_spark_nlp():
     chunk = Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="other")
     vectors = ChunkEmbeddings(inputCols=["chunk", "embeddings"], outputCol="vectors")
     light = LightPipeline([*stages(), chunk, vectors])
@@ -235,6 +234,16 @@ def test_lazy_annotators_are_left_out():
     made = stages()
     made[1].setLazyAnnotator(True)
     assert LightPipeline(made).annotate("Hi.") == {"document": ["Hi."], "token": [], "embeddings": []}
+    doc = made[1].lazyAnnotator.doc
+    assert doc == "If true, a LightPipeline leaves the stage out, as in Spark NLP; pipelines on DataFrames run it."
+
+
+def test_lazy_annotators_run_on_data_frames(spark):
+    made = annotators()
+    made[1].setLazyAnnotator(True)
+    frame = spark.createDataFrame([("Hi. You.",)], "text string")
+    row = Pipeline(stages=made).fit(frame).transform(frame).first()
+    assert [sentence.result for sentence in row.sentence] == ["Hi.", "You."]
 
 
 def test_sentences_are_not_exploded():
@@ -251,16 +260,51 @@ def test_many_threads_may_share_one():
         assert list(pool.map(fresh.fullAnnotate, TEXTS * 5)) == expected * 5
 
 
-def test_a_stage_of_another_library_is_named_or_left_out(spark):
-    other = SQLTransformer(statement="SELECT * FROM __THIS__")
-    light = LightPipeline([*annotators(), other])
-    assert not light.getIgnoreUnsupported()
-    with pytest.raises(ParamError, match=f"model {other.uid} does not support LightPipeline: a SQLTransf"):
-        light.annotate("x")
-    assert light.setIgnoreUnsupported(True).getIgnoreUnsupported()
-    assert light.annotate("Hi.") == LightPipeline(annotators()).annotate("Hi.")
-    with pytest.raises(ParamError, match=other.uid):
-        light.setIgnoreUnsupported(False).annotate("x")
+def test_stages_of_spark_ml_are_not_run_as_in_spark_nlp(spark):
+    other = SQLTransformer(statement="SELECT *, upper(text) AS upper FROM __THIS__")
+    expected = LightPipeline(annotators()).annotate("Hi.")
+    assert LightPipeline([*annotators(), other]).annotate("Hi.") == expected
+    with pytest.warns(UserWarning, match=f"LightPipeline does not run {other.uid}"):
+        light = LightPipeline([other, *annotators()])  # it may change what an annotator reads
+    assert light.annotate("Hi.") == expected
+
+
+def test_ids_are_in_a_column_and_in_the_metadata_of_documents():
+    """As in Spark NLP 6.2 (``LightPipeline.scala``), whose `end` of an id is exclusive."""
+    made = annotators()
+    rows = LightPipeline(made).fullAnnotate([7, 12], ["One. Two.", ""])
+    for row, number, document in zip(rows, ["7", "12"], ["One. Two.", ""], strict=True):
+        assert list(row) == ["document", "doc_id", "sentence", "token"]
+        assert row["doc_id"] == [Annotation("dummy", 0, len(number), number, {"id": number}, [])]
+        assert row["document"] == [Annotation("document", 0, len(document) - 1, document, {"id": number}, [])]
+    assert rows[0]["token"] == LightPipeline(made).fullAnnotate("One. Two.")[0]["token"]
+    made[0].setIdCol("key")
+    assert LightPipeline(made).annotate([3], ["A"]) == [
+        {"document": ["A"], "key": ["3"], "sentence": ["A"], "token": ["A"]}
+    ]
+    for wrong in (["a"], [True], [1, 2], 1):
+        with pytest.raises((ParamError, ParamTypeError), match="ids"):
+            LightPipeline(made).annotate(wrong, ["A"])
+
+
+@pytest.mark.parametrize("duplicate", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy])
+def test_it_can_be_pickled_and_copied(duplicate):
+    light = LightPipeline(stages(), parse_embeddings=True).setIgnoreUnsupported(True)
+    expected = light.fullAnnotate(TEXTS)  # so the model is loaded
+    other = duplicate(light)
+    assert other.getIgnoreUnsupported()
+    assert other.fullAnnotate(TEXTS) == expected
+
+
+def test_several_pipelines_keep_their_models_loaded(monkeypatch):
+    loads = []
+    load = LoadedModel.load.__func__
+    monkeypatch.setattr(LoadedModel, "load", classmethod(lambda cls, *args: loads.append(1) or load(cls, *args)))
+    pipelines = [LightPipeline(stages(threads=threads)) for threads in (1, 2, 3)]
+    for _ in range(4):
+        for light in pipelines:
+            light.annotate("One. Two.")
+    assert len(loads) == 3
 
 
 def test_a_stage_that_learns_from_data_has_to_be_fitted_first(spark):
@@ -322,10 +366,10 @@ def test_other_bad_arguments():
     light = LightPipeline(annotators())
     with pytest.raises(TextError, match=r"lone surrogate \(U\+D800\) at character 1"):
         light.annotate("a\ud800")
-    with pytest.raises(ParamError, match="optional_target is for question answering"):
+    with pytest.raises(ParamError, match=r"Question answering, .* is not supported"):
         light.annotate("question", "context")
     for wrong in ("pipeline", None, [1], DocumentAssembler(inputCol="text")):
-        with pytest.raises(ParamTypeError, match="takes a PipelineModel, a Pipeline or a list of stages"):
+        with pytest.raises(ParamTypeError, match="expects a PipelineModel, a Pipeline or a list of stages"):
             LightPipeline(wrong)
 
 

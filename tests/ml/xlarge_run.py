@@ -13,11 +13,14 @@ from pyspark.ml import Pipeline
 from pyspark.sql import SparkSession
 
 from sparkalbert.bundle import Bundle
-from sparkalbert.inference import EncoderSession, SessionOptions, WordEmbedder
-from sparkalbert.inference.batching import BatchingOptions, pad, plan_calls
-from sparkalbert.inference.layers import layer_weights
+from sparkalbert.inference import EncoderSession, SessionOptions
+from sparkalbert.inference.batching import BatchingOptions, pad, plan_batches
+from sparkalbert.inference.pooling import layer_weights
+from sparkalbert.inference.sequences import encode_texts
+from sparkalbert.machine import cpu_features
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.session.java import ensure_java
+from sparkalbert.word_embedder import WordEmbedder
 from tests import tiny_vocabulary
 
 
@@ -39,9 +42,7 @@ def main(folder):
     out = pipeline.transform(frame)
     first = pipeline.transform(frame.where("id = 0")).first()
     (words,) = WordEmbedder.load(folder).embed([texts[0]])
-    np.testing.assert_array_equal(
-        np.array([a.embeddings for a in first.embeddings], np.float32), words.vectors
-    )
+    np.testing.assert_array_equal(np.array([a.embeddings for a in first.embeddings], np.float32), words.vectors)
     peak, pipeline_s = peak_while(lambda: out.write.format("noop").mode("overwrite").save())
     bare_s, pieces = bare_seconds(bundle, texts)
     measured = {
@@ -101,28 +102,15 @@ def worker_peaks():
 
 
 def bare_seconds(bundle, texts):
-    """The same pieces through ONNX Runtime alone, sorted by length, on all cores."""
-    embedder = WordEmbedder.load(bundle.path)
-    spans = [embedder._sentences.split(text) for text in texts]
-    framed = [
-        np.array([2, *embedder.tokenizer.encode(text[slice(*span)]).ids, 3])
-        for text, found in zip(texts, spans, strict=True)
-        for span in found
-    ]
+    """Seconds and pieces of the same sentences through ONNX Runtime alone, sorted by length, on all cores."""
+    encoded = encode_texts(bundle, texts).sequences
     session = EncoderSession(bundle, SessionOptions(threads=os.cpu_count() or 1))
     weights = layer_weights([-1], bundle.manifest.num_layers)
-    session.run(*pad(framed[:8], 0), weights)
+    session.run(*pad(encoded[:8], 0), weights)
     started = time.perf_counter()
-    for call in plan_calls(np.array([len(one) for one in framed]), BatchingOptions()):
-        session.run(*pad([framed[index] for index in call], 0), weights)
-    return time.perf_counter() - started, sum(map(len, framed))
-
-
-def cpu_features():
-    """What decides the speed of integer products."""
-    known = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
-    flags = Path("/proc/cpuinfo").read_text().split()
-    return [name for name in known if name in flags]
+    for batch in plan_batches(np.array([len(one) for one in encoded]), BatchingOptions()):
+        session.run(*pad([encoded[index] for index in batch], 0), weights)
+    return time.perf_counter() - started, sum(map(len, encoded))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ def annotators(home: SimpleNamespace) -> list[Any]:
 
 def plain(annotations: Sequence[Row] | None) -> Any:
     """An annotation column's value as lists; vectors left out."""
-    return annotations and [
-        [one.annotatorType, one.begin, one.end, one.result, one.metadata] for one in annotations
-    ]
+    return annotations and [[one.annotatorType, one.begin, one.end, one.result, one.metadata] for one in annotations]
 
 
 def column(frame: DataFrame, name: str) -> list[Any]:
@@ -62,9 +60,7 @@ def _assert_same(found: Any, expected: Any, where: str) -> None:
             _assert_same(found[name], expected[name], f"{where}.{name}")
     elif _is_vector(expected):
         assert type(found) is type(expected), where
-        np.testing.assert_allclose(
-            np.asarray(found), np.asarray(expected), rtol=0, atol=TOLERANCE, err_msg=where
-        )
+        np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=0, atol=TOLERANCE, err_msg=where)
     elif isinstance(expected, list):
         assert len(found) == len(expected), where
         for index, (one, other) in enumerate(zip(found, expected, strict=True)):

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from sparkalbert.bundle.cache import HOME_VARIABLE
+from sparkalbert.convert import export_spark_nlp
 from sparkalbert.ml.session.java import ensure_java
+from sparkalbert.storage.homes import HOME_VARIABLE
+from tests.recorded.recordings import OWN
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared"
 _STAGES = [
@@ -65,12 +67,10 @@ def peer_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_folder() -> str:
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny model in Spark NLP's import layout."""
-    folder = _SHARED / "data" / "spark-nlp" / "tiny-import"
-    if not folder.is_dir():
-        pytest.skip("recordings of Spark NLP are not here")
-    return str(folder)
+    checkpoint = OWN.write_checkpoint(tmp_path_factory.mktemp("model") / "checkpoint")
+    return str(export_spark_nlp(checkpoint, checkpoint.with_name("import")))
 
 
 @pytest.fixture(scope="session")
@@ -121,9 +121,7 @@ def ours() -> SimpleNamespace:
 
 
 def _stages(*homes: Any) -> SimpleNamespace:
-    return SimpleNamespace(
-        **{name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)}
-    )
+    return SimpleNamespace(**{name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)})
 
 
 def _load(path: Path) -> Any:

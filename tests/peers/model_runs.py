@@ -19,9 +19,7 @@ _MARK = "rows: "
 def rows_of_folder(peer_folder: Path, folder: Path, texts: Sequence[str | None]) -> Any:
     """For each text its annotations: [begin, end, result, metadata, embeddings]."""
     command = [sys.executable, __file__, str(peer_folder), str(folder)]
-    done = subprocess.run(
-        command, input=json.dumps(texts), text=True, capture_output=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, input=json.dumps(texts), text=True, capture_output=True, timeout=300, check=False)
     (rows,) = [line for line in done.stdout.splitlines() if line.startswith(_MARK)] or [done.stderr]
     assert rows.startswith(_MARK), rows[-4000:]
     return json.loads(rows.removeprefix(_MARK))
@@ -38,8 +36,7 @@ def _print_rows(peer_folder: Path, folder: str, texts: Sequence[str | None]) -> 
     stages = peer.card_pipeline(spark, folder, batch_size=1)
     rows = Pipeline(stages=stages).fit(frame).transform(frame).orderBy("id").collect()
     found = [
-        [[one.begin, one.end, one.result, one.metadata, list(one.embeddings)] for one in row.embeddings]
-        for row in rows
+        [[one.begin, one.end, one.result, one.metadata, list(one.embeddings)] for one in row.embeddings] for row in rows
     ]
     print("\n" + _MARK + json.dumps(found))
 

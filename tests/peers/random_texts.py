@@ -181,9 +181,7 @@ def _piece(chance: Choice) -> str:
         word = word.capitalize() if chance.random() < 0.25 else word
         return word + (chance.choice(_MARKS) if chance.random() < 0.3 else "")
     if kind < 0.9:
-        return chance.choice(
-            chance.choice([_ABBREVIATIONS, _ABBREVIATIONS, _NUMBERS, _LISTS, _MARKS, _RARE, _LINKS])
-        )
+        return chance.choice(chance.choice([_ABBREVIATIONS, _ABBREVIATIONS, _NUMBERS, _LISTS, _MARKS, _RARE, _LINKS]))
     opening, closing = chance.choice(_QUOTES)
     inner = " ".join(_piece(chance) for _ in range(chance.randint(1, 3)))
     return opening + inner + chance.choice(["", ".", "!", "?", ","]) + closing
@@ -197,9 +195,7 @@ def _sentence(chance: Choice) -> str:
     words = [_prose_word(chance) for _ in range(chance.randint(3, 18))]
     ending = chance.choice([".", ".", ".", ".", "?", "!", "...", '."', ".)"])
     return (
-        " ".join(words).capitalize()
-        if chance.random() < 0.2
-        else words[0].capitalize() + " " + " ".join(words[1:])
+        " ".join(words).capitalize() if chance.random() < 0.2 else words[0].capitalize() + " " + " ".join(words[1:])
     ) + ending
 
 

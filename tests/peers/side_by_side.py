@@ -86,11 +86,7 @@ class _Side:
 def _serve(options: argparse.Namespace) -> None:
     home, spark = {"theirs": _theirs, "ours": _ours}[options.side](options.cores)
     texts, words = _texts(options.texts, options.words)
-    frame = (
-        spark.createDataFrame([(text,) for text in texts], "text string")
-        .repartition(4 * options.cores)
-        .cache()
-    )
+    frame = spark.createDataFrame([(text,) for text in texts], "text string").repartition(4 * options.cores).cache()
     frame.count()
     from pyspark.ml import Pipeline
 

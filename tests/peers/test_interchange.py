@@ -51,9 +51,7 @@ def stages(homes, model_folder, spark):
         .setBatchSize(1)
         .setDimension(32)
         .setStorageRef("tiny"),
-        sentences.SentenceEmbeddings()
-        .setInputCols("sentence", "embeddings")
-        .setOutputCol("sentence_vectors"),
+        sentences.SentenceEmbeddings().setInputCols("sentence", "embeddings").setOutputCol("sentence_vectors"),
         ngrams.NGramGenerator().setInputCols("token").setOutputCol("ngram").setN(2),
         chunks.ChunkEmbeddings().setInputCols("ngram", "embeddings").setOutputCol("chunk_vectors"),
         phrases.Doc2Chunk().setInputCols("document").setChunkCol("phrase").setOutputCol("chunk"),
@@ -65,10 +63,7 @@ def stages(homes, model_folder, spark):
         .setInputCols("embeddings", "sentence_vectors", "chunk_vectors")
         .setOutputCols("vectors", "sentence_arrays", "chunk_arrays")
         .setOutputAsVector(True),
-        words.Finisher()
-        .setInputCols("token", "ngram")
-        .setOutputCols("words", "pairs")
-        .setCleanAnnotations(False),
+        words.Finisher().setInputCols("token", "ngram").setOutputCols("words", "pairs").setCleanAnnotations(False),
     ]
 
 
@@ -84,9 +79,7 @@ def texts(spark):
 @pytest.fixture(scope="module")
 def expected(spark, theirs, model_folder, texts):
     """The real one's output, all its own."""
-    frame = (
-        Pipeline(stages=stages(dict.fromkeys(KINDS, theirs), model_folder, spark)).fit(texts).transform(texts)
-    )
+    frame = Pipeline(stages=stages(dict.fromkeys(KINDS, theirs), model_folder, spark)).fit(texts).transform(texts)
     return SimpleNamespace(frame=frame, rows=frame.collect())
 
 

@@ -38,8 +38,7 @@ def both(theirs, ours, models):
 
     def make(**arguments):
         return [
-            home.LightPipeline(model, **arguments)
-            for home, model in [(ours, models.ours), (theirs, models.theirs)]
+            home.LightPipeline(model, **arguments) for home, model in [(ours, models.ours), (theirs, models.theirs)]
         ]
 
     return make

@@ -32,9 +32,7 @@ def output(home, stage, texts):
     """A pipeline of one home's annotators and a model, in order of ``id``."""
     stage.setInputCols("sentence", "token").setOutputCol("embeddings").setBatchSize(1).setDimension(32)
     frame = Pipeline(stages=[*annotators(home), stage.setStorageRef("tiny")]).fit(texts).transform(texts)
-    return frame.select("id", "text", "embeddings"), frame.orderBy("id").select(
-        "text", "embeddings"
-    ).collect()
+    return frame.select("id", "text", "embeddings"), frame.orderBy("id").select("text", "embeddings").collect()
 
 
 def assert_same_output(found, expected):
@@ -81,15 +79,11 @@ def test_theirs_runs_what_we_convert_for_it(ours, texts, converted):
             said = [[one.begin, one.end, one.result, one.metadata] for one in row.embeddings]
             assert said == [one[:4] for one in annotations]
             vectors = np.array([one.embeddings for one in row.embeddings])
-            np.testing.assert_allclose(
-                vectors, np.array([one[4] for one in annotations]), rtol=0, atol=TOLERANCE
-            )
+            np.testing.assert_allclose(vectors, np.array([one[4] for one in annotations]), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("load", ["load", "loadSavedModel"])
-def test_a_model_that_theirs_saved_is_loaded_with_its_params(
-    spark, theirs, ours, model_folder, texts, tmp_path, load
-):
+def test_a_model_that_theirs_saved_is_loaded_with_its_params(spark, theirs, ours, model_folder, texts, tmp_path, load):
     saved = (
         theirs.AlbertEmbeddings.loadSavedModel(model_folder, spark)
         .setMaxSentenceLength(9)
@@ -105,12 +99,8 @@ def test_a_model_that_theirs_saved_is_loaded_with_its_params(
     assert_same_output(output(ours, stage.setCompatibility("spark-nlp"), texts), expected)
 
 
-def test_the_column_is_called_as_theirs_where_nothing_was_set(
-    spark, theirs, ours, model_folder, texts, tmp_path
-):
-    theirs.AlbertEmbeddings.loadSavedModel(model_folder, spark).setDimension(32).write().save(
-        str(tmp_path / "saved")
-    )
+def test_the_column_is_called_as_theirs_where_nothing_was_set(spark, theirs, ours, model_folder, texts, tmp_path):
+    theirs.AlbertEmbeddings.loadSavedModel(model_folder, spark).setDimension(32).write().save(str(tmp_path / "saved"))
     columns = [
         Pipeline(stages=[*annotators(home), stage.setInputCols("sentence", "token").setOutputCol("e")])
         .fit(texts)

@@ -44,9 +44,7 @@ def test_only_the_import_lines_differ(spark, model_folder, data, tmp_path):
     frames = []
     for name, imports in {"theirs": THEIRS, "ours": OURS}.items():
         saved = run(imports, spark, model_folder, data, tmp_path / name)
-        assert {type(stage).__module__.partition(".")[0] for stage in saved.stages} == {
-            imports[5:].partition(".")[0]
-        }
+        assert {type(stage).__module__.partition(".")[0] for stage in saved.stages} == {imports[5:].partition(".")[0]}
         frames.append(PipelineModel.load(saved.path).transform(data))
     expected, found = frames
     assert_same_schema(without_origin(found), without_origin(expected))

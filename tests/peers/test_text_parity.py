@@ -35,9 +35,7 @@ def few_sentences(theirs, few_documents):
 def test_documents_sentences_and_tokens(kind, spark, theirs, ours):
     made = getattr(random_texts, kind)(800, SEED)
     frame = spark.createDataFrame([*enumerate(made), (-1, None)], "id int, text string").coalesce(2)
-    found, expected = (
-        Pipeline(stages=annotators(home)).fit(frame).transform(frame) for home in (ours, theirs)
-    )
+    found, expected = (Pipeline(stages=annotators(home)).fit(frame).transform(frame) for home in (ours, theirs))
     assert_same_schema(found, expected)
     for name in ("document", "sentence", "token"):
         different = [
@@ -51,8 +49,7 @@ def test_documents_sentences_and_tokens(kind, spark, theirs, ours):
 @pytest.mark.parametrize("mode", CLEANUP_MODES)
 def test_cleanup_modes(mode, theirs, ours, few_texts):
     found, expected = (
-        with_params(annotators(home)[0], {"cleanupMode": mode}).transform(few_texts)
-        for home in (ours, theirs)
+        with_params(annotators(home)[0], {"cleanupMode": mode}).transform(few_texts) for home in (ours, theirs)
     )
     assert column(found, "document") == column(expected, "document")
 
@@ -62,9 +59,7 @@ def test_sentence_settings(params, theirs, ours, few_documents):
     damaged = damaged_by_theirs(params, theirs, few_documents)
     assert len(damaged) <= 2
     documents = few_documents.filter(~F.col("id").isin(damaged))
-    found, expected = (
-        with_params(annotators(home)[1], params).transform(documents) for home in (ours, theirs)
-    )
+    found, expected = (with_params(annotators(home)[1], params).transform(documents) for home in (ours, theirs))
     assert_same_schema(found, expected)
     assert column(found, "sentence") == column(expected, "sentence")
 
@@ -82,8 +77,7 @@ def damaged_by_theirs(params, theirs, documents):
 @pytest.mark.parametrize("params", random_texts.token_settings(24, SEED), ids=str)
 def test_token_settings(params, theirs, ours, few_sentences):
     found, expected = (
-        with_params(annotators(home)[2], params).fit(few_sentences).transform(few_sentences)
-        for home in (ours, theirs)
+        with_params(annotators(home)[2], params).fit(few_sentences).transform(few_sentences) for home in (ours, theirs)
     )
     assert_same_schema(found, expected)
     assert column(found, "token") == column(expected, "token")
@@ -101,20 +95,15 @@ def test_exceptions_from_a_file(theirs, ours, few_sentences, tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["texts", "prose"])
 def test_tokens_of_whole_documents(kind, spark, theirs, ours):
-    frame = spark.createDataFrame(
-        list(enumerate(getattr(random_texts, kind)(200, SEED + 1))), "id int, text string"
-    )
+    frame = spark.createDataFrame(list(enumerate(getattr(random_texts, kind)(200, SEED + 1))), "id int, text string")
     documents = annotators(theirs)[0].transform(frame.coalesce(2))
     found, expected = (
-        annotators(home)[2].setInputCols("document").fit(documents).transform(documents)
-        for home in (ours, theirs)
+        annotators(home)[2].setInputCols("document").fit(documents).transform(documents) for home in (ours, theirs)
     )
     assert column(found, "token") == column(expected, "token")
 
 
-@pytest.mark.parametrize(
-    ("place", "known"), [*((1, one) for one in SENTENCES), *((2, one) for one in TOKENS)]
-)
+@pytest.mark.parametrize(("place", "known"), [*((1, one) for one in SENTENCES), *((2, one) for one in TOKENS)])
 def test_known_differences(place, known, spark, theirs, ours):
     """Each of them still is one: `real` is what the real one says, `ours` what we say."""
     frame = spark.createDataFrame([(0, known.text)], "id int, text string")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
@@ -15,7 +16,9 @@ from sparkalbert import (
     SentenceDetector,
     Tokenizer,
     WordEmbedder,
+    binary_to_numpy,
     convert_checkpoint,
+    find_model,
 )
 from sparkalbert.annotator import ChunkEmbeddings, NGramGenerator, SentenceEmbeddings
 from sparkalbert.base import Doc2Chunk, Finisher
@@ -28,11 +31,19 @@ from sparkalbert.text import PieceTokenizer
 def without_spark() -> npt.NDArray[np.float32]:
     embedder = WordEmbedder.load("albert_mini_en", pooling="mean", layers=[-2, -1], threads=2)
     (words,) = embedder.embed(["I love NLP."])
-    spans: list[tuple[int, int]] = list(zip(words.begin, words.end, strict=True))
+    spans: list[tuple[int, int]] = list(zip(words.start, words.stop, strict=True))
     tokens: list[str] = words.tokens
     (given,) = embedder.embed_tokens([tokens])
     assert len(spans) == len(given.vectors)
-    return words.vectors
+    with WordEmbedder.load(Path("checkpoint"), revision="main", precision="int8", allow_download=False) as other:
+        for text in other.stream(["I love NLP."], batch_size=8):
+            sentences: npt.NDArray[np.float32] = text.sentence_vectors()
+            assert len(sentences) <= len(text)
+        frame: pd.DataFrame = other.to_pandas(["I love NLP."])
+        cosines: npt.NDArray[np.float32] = other.similarity(other.text_vectors(tokens), words.vectors)
+        other.save("bundle", overwrite=True)
+    assert len(frame) == len(cosines)
+    return binary_to_numpy([row.tobytes() for row in words.vectors])
 
 
 def as_in_spark_nlp(spark: SparkSession, frame: DataFrame) -> DataFrame:
@@ -48,9 +59,7 @@ def as_in_spark_nlp(spark: SparkSession, frame: DataFrame) -> DataFrame:
         .setLayers([-4, -3, -2, -1])
         .setPooling("first_last")
     )
-    finisher = (
-        EmbeddingsFinisher().setInputCols("embeddings").setOutputCols("vectors").setOutputAsVector(True)
-    )
+    finisher = EmbeddingsFinisher().setInputCols("embeddings").setOutputCols("vectors").setOutputAsVector(True)
     pipeline = Pipeline(stages=[document, sentence, token, embeddings, finisher])
     model: PipelineModel = pipeline.fit(frame)
     imported = AlbertEmbeddings.loadSavedModel("checkpoint", spark)
@@ -93,6 +102,11 @@ def converted(folder: Path) -> Bundle | None:
     except SparkAlbertError:
         return None
     return None
+
+
+def found() -> str:
+    bundle: Bundle = find_model("albert_mini_en", precision="int8")
+    return bundle.digest
 
 
 def pieces(folder: Path) -> list[int]:

@@ -1,7 +1,7 @@
-"""The contender that people write today: a pandas UDF around Hugging Face's AlbertModel on torch.
+"""The system that people write today: a pandas UDF around Hugging Face's AlbertModel on torch.
 
-It is written as tutorials write it: eight rows a batch, padded to the longest, lists of lists out, the
-model kept in a global of the worker. It has no words, only pieces, and truncates at 512 of them.
+It is written as tutorials write it: eight rows per batch, padded to the longest, lists of lists as output, the model
+in a global of the worker. It has no words, only pieces, and truncates rows to 512 of them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pyspark.sql import functions as F
 from sparkalbert.errors import MissingDependencyError
 from sparkalbert.ml.bench.pipeline import write
 from sparkalbert.ml.bench.rows import cached_rows
-from sparkalbert.ml.session.spark_session import start
+from sparkalbert.ml.session.spark_session import QUIET, start
 
-__all__ = ["NaiveUdfContender"]
+__all__ = ["NaiveUdfSystem"]
 
 _BATCH_ROWS: Final = 8
-_MOST_PIECES: Final = 512
+_MAX_PIECES: Final = 512
 
 
-class NaiveUdfContender:
+class NaiveUdfSystem:
     """The naive UDF over whole rows, into ``noop``.
 
     Parameters
@@ -33,24 +33,22 @@ class NaiveUdfContender:
     checkpoint
         A Hugging Face folder.
     texts, warm_up_texts
-        What is embedded, and a little of it.
+        The texts to embed, and a small part of them.
     cores
-        Tasks that run at a time.
+        Number of tasks that run at a time.
 
     Raises
     ------
     MissingDependencyError
-        When torch or transformers is not installed.
+        If torch or transformers is not installed.
     """
 
-    def __init__(
-        self, checkpoint: str, texts: Sequence[str], warm_up_texts: Sequence[str], cores: int
-    ) -> None:
+    def __init__(self, checkpoint: str, texts: Sequence[str], warm_up_texts: Sequence[str], cores: int) -> None:
         try:
             import torch
             import transformers
         except ImportError as error:
-            msg = f"the naive UDF needs torch and transformers: {error}"
+            msg = f"the naive UDF requires torch and transformers: {error}"
             raise MissingDependencyError(msg) from error
         self._versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
         self._checkpoint = checkpoint
@@ -58,8 +56,8 @@ class NaiveUdfContender:
         self._cores = cores
 
     def load(self) -> dict[str, Any]:
-        """Start Spark and put the rows into its memory."""
-        spark = start(f"local[{self._cores}]")
+        """Start Spark and cache the rows."""
+        spark = start(master=f"local[{self._cores}]", params=QUIET)
         functions: Any = F
         column: Column = functions.pandas_udf(_embed_with(self._checkpoint), "array<array<float>>")("text")
         rows, warm_up = (
@@ -67,18 +65,18 @@ class NaiveUdfContender:
             for texts in (self._texts, self._warm_up_texts)
         )
         self._embedded, self._warm_up = rows, warm_up
-        return {"settings": f"{self._cores} tasks, {_BATCH_ROWS} rows a batch, {self._versions}"}
+        return {"settings": f"tasks at a time: {self._cores}, rows per batch: {_BATCH_ROWS}, {self._versions}"}
 
     def warm_up(self) -> None:
-        """Embed a few rows; it has no words to count."""
+        """Embed a few rows; there are no words to count."""
         write(self._warm_up, "noop", "")
 
     def embed(self) -> None:
         """Embed every row."""
         write(self._embedded, "noop", "")
 
-    def facts(self) -> dict[str, Any]:
-        """Return nothing: it measures nothing of itself."""
+    def measurements(self) -> dict[str, Any]:
+        """Return nothing: the UDF does not measure itself."""
         return {}
 
 
@@ -94,9 +92,9 @@ def _embed(checkpoint: str, texts: pd.Series) -> pd.Series:
 
     tokenizer, model = _loaded(checkpoint)
     vectors = []
-    for start_row in range(0, len(texts), _BATCH_ROWS):
-        some = list(texts[start_row : start_row + _BATCH_ROWS])
-        batch = tokenizer(some, padding=True, truncation=True, max_length=_MOST_PIECES, return_tensors="pt")
+    for first in range(0, len(texts), _BATCH_ROWS):
+        rows = list(texts[first : first + _BATCH_ROWS])
+        batch = tokenizer(rows, padding=True, truncation=True, max_length=_MAX_PIECES, return_tensors="pt")
         with torch.inference_mode():
             hidden = model(**batch).last_hidden_state
         masks = batch["attention_mask"].bool()

@@ -1,4 +1,4 @@
-"""The contender that is ours: the model card's pipeline in a Spark session of its own."""
+"""Our system on Spark: the model card's pipeline in a session of its own."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from pyspark.sql import functions as F
 from sparkalbert.ml.bench.rows import cached_rows
 from sparkalbert.ml.bench.worker_times import WorkerTimes, added_times, worker_times
 from sparkalbert.ml.job.text_pipeline import text_pipeline
-from sparkalbert.ml.session.spark_session import start
+from sparkalbert.ml.session.spark_session import QUIET, start
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 
-__all__ = ["PipelineContender", "Sink"]
+__all__ = ["PipelineSystem", "Sink", "write"]
 
 Sink = Literal["noop", "parquet"]
+"""``noop`` computes every row and drops it; ``parquet`` writes it."""
 
 
-class PipelineContender:
-    """DocumentAssembler to AlbertEmbeddings with every default, into a sink.
+class PipelineSystem:
+    """DocumentAssembler to AlbertEmbeddings with all defaults, into a sink.
 
     Parameters
     ----------
     bundle
         Folder of the model.
     texts, warm_up_texts
-        What is embedded, and a little of it.
+        The texts to embed, and a small part of them.
     cores
-        Tasks that run at a time.
+        Number of tasks that run at a time.
     sink
-        ``noop`` computes everything and drops it; ``parquet`` writes it.
+        Where the rows go.
     folder
-        Where Parquet files go.
+        The folder for Parquet files.
     """
 
     def __init__(
@@ -53,18 +54,16 @@ class PipelineContender:
         self._before: WorkerTimes = {}
 
     def load(self) -> dict[str, Any]:
-        """Start Spark and put the rows into its memory."""
-        self._spark = start(f"local[{self._cores}]")
+        """Start Spark and cache the rows."""
+        self._spark = start(master=f"local[{self._cores}]", params=QUIET)
         pipeline = text_pipeline(AlbertEmbeddings.pretrained(self._bundle))
-        rows, warm_up = (
-            cached_rows(self._spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts)
-        )
+        rows, warm_up = (cached_rows(self._spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts))
         model = pipeline.fit(rows)
         self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
-        return {"settings": f"{self._cores} tasks, defaults"}
+        return {"settings": f"tasks at a time: {self._cores}, defaults"}
 
     def warm_up(self) -> int:
-        """Embed a few rows and return how many vectors they have; wakes the workers, loads the model."""
+        """Embed a few rows, which starts the workers and loads the model, and return the number of vectors."""
         vectors = self._warm_up.select(F.coalesce(F.sum(F.size("embeddings")), F.lit(0))).head()
         self._before = worker_times(self._spark, self._cores)
         return int(vectors[0]) if vectors else 0
@@ -73,15 +72,15 @@ class PipelineContender:
         """Embed every row into the sink."""
         write(self._embedded, self._sink, self._folder)
 
-    def facts(self) -> dict[str, Any]:
+    def measurements(self) -> dict[str, Any]:
         """Return what the workers counted during :meth:`embed`."""
         after = worker_times(self._spark, self._cores)
-        slowest = max((times["seconds"]["load"] for times in after.values()), default=0.0)
-        return {**added_times(self._before, after), "load_s": slowest, "stage_cores": self._cores}
+        slowest_s = max((times["seconds"]["load"] for times in after.values()), default=0.0)
+        return {**added_times(self._before, after), "load_s": slowest_s, "phase_cores": self._cores}
 
 
 def write(frame: DataFrame, sink: Sink, folder: str) -> None:
-    """Compute a frame into a sink; Parquet replaces what an earlier round wrote."""
+    """Compute a DataFrame into a sink; Parquet files of an earlier round are replaced."""
     writer = frame.write.mode("overwrite")
     if sink == "noop":
         writer.format("noop").save()

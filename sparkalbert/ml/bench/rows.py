@@ -1,7 +1,7 @@
-"""Rows for a contender on Spark: dealt once, held in memory, the same partitions for every contender.
+"""The rows of a system on Spark: in memory, and in the same partitions for every system.
 
-Each core gets one partition, and each partition about as much text: a long job evens out by itself, a
-short one would measure how the rows happened to fall.
+Each core gets one partition, and all partitions about the same amount of text. A long job balances itself; a short
+one would measure how the rows happened to be distributed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def dealt_rows(texts: Sequence[str], partitions: int) -> list[list[str]]:
 
 
 def cached_rows(spark: SparkSession, texts: Sequence[str], partitions: int) -> DataFrame:
-    """Return texts as the column ``text`` of a frame in memory, a partition for each core.
+    """Return texts as the column ``text`` of a DataFrame in memory.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def cached_rows(spark: SparkSession, texts: Sequence[str], partitions: int) -> D
     texts
         The texts.
     partitions
-        How many; tasks that run at a time.
+        Number of partitions: the number of tasks that run at a time.
     """
     hands = dealt_rows(texts, partitions)
     numbered = [(number, text) for number, hand in enumerate(hands) for text in hand]

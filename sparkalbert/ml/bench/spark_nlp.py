@@ -1,8 +1,7 @@
-"""The contender to take the place of: the real Spark NLP, in an environment of its own.
+"""The system that sparkalbert replaces: the real Spark NLP, in an environment of its own.
 
-This module is imported by that environment's Python, which has pyspark and spark-nlp and none of our
-dependencies but the standard library's; so it imports nothing else. It knows no bundles: the model comes in
-Spark NLP's import layout.
+This module runs in the Python of that environment, which has pyspark and spark-nlp but not our dependencies, so it
+imports nothing else. The model comes in Spark NLP's import layout.
 """
 
 from __future__ import annotations
@@ -15,31 +14,38 @@ from typing import Any, Final
 
 from sparkalbert.errors import MissingDependencyError
 
-__all__ = ["SparkNlpContender"]
+__all__ = ["SparkNlpSystem"]
 
 _PACKAGE: Final = "com.johnsnowlabs.nlp:spark-nlp_2.12"
 _DEFAULT_BATCH_SIZE: Final = 8
 _THREADS_SETTING: Final = "spark.jsl.settings.onnx.intraOpNumThreads"
 
 
-class SparkNlpContender:
+class SparkNlpSystem:
     """Spark NLP's pipeline of the model card, into ``noop``.
 
     Parameters
     ----------
     model
         Folder in import layout: ``model.onnx`` and ``assets/spiece.model``.
+    dimension
+        Width of a vector.
     texts, warm_up_texts
-        What is embedded, and a little of it.
+        The texts to embed, and a small part of them.
     cores
-        Tasks that run at a time.
+        Number of tasks that run at a time.
     jars
-        Folder of jars; empty for Maven's.
+        Folder of the jars; if empty, Spark downloads them from Maven.
     batch_size, onnx_threads
-        Its two dials; None for its defaults, 8 sentences and 6 threads.
+        Sentences per batch and ONNX threads; None for Spark NLP's defaults, 8 sentences and 6 threads.
+
+    Raises
+    ------
+    MissingDependencyError
+        If spark-nlp is not installed.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a contender is told everything at once
+    def __init__(  # noqa: PLR0913, PLR0917 - each argument is a setting of the run
         self,
         model: str,
         dimension: int,
@@ -64,7 +70,7 @@ class SparkNlpContender:
         self._onnx_threads = onnx_threads
 
     def load(self) -> dict[str, Any]:
-        """Start Spark with Spark NLP in it, load the model and put the rows into memory."""
+        """Start Spark with Spark NLP, load the model and cache the rows."""
         from pyspark.ml import Pipeline
 
         from sparkalbert.ml.bench.rows import cached_rows
@@ -73,9 +79,7 @@ class SparkNlpContender:
         started_s = time.perf_counter()
         stages = self._stages(spark)
         load_s = time.perf_counter() - started_s
-        rows, warm_up = (
-            cached_rows(spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts)
-        )
+        rows, warm_up = (cached_rows(spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts))
         model = Pipeline(stages=stages).fit(rows)
         self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
         threads = self._onnx_threads or "default"
@@ -83,7 +87,7 @@ class SparkNlpContender:
         return {"settings": settings, "load_s": load_s}
 
     def warm_up(self) -> int:
-        """Embed a few rows and return how many vectors they have."""
+        """Embed a few rows and return the number of vectors."""
         from pyspark.sql import functions as F
 
         vectors = self._warm_up.select(F.sum(F.size("embeddings"))).head()
@@ -93,8 +97,8 @@ class SparkNlpContender:
         """Embed every row."""
         self._embedded.write.format("noop").mode("overwrite").save()
 
-    def facts(self) -> dict[str, Any]:
-        """Return nothing: it measures nothing of itself."""
+    def measurements(self) -> dict[str, Any]:
+        """Return nothing: Spark NLP does not measure itself."""
         return {}
 
     def _session(self) -> Any:

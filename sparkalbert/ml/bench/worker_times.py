@@ -1,7 +1,7 @@
-"""Where the Python workers spent their time: they are asked, by a job of many small tasks.
+"""Where the Python workers spent their time: a job of many small tasks collects their timings.
 
-Spark hands tasks to idle workers in turn, so a job with several tasks for each worker meets them all. It
-needs reused workers (``spark.python.worker.reuse``, Spark's default) of the same session.
+Spark hands tasks to idle workers in turn, so a job with several tasks per worker reaches all of them. Workers must be
+reused (``spark.python.worker.reuse``, Spark's default).
 """
 
 from __future__ import annotations
@@ -19,61 +19,61 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from sparkalbert.ml.worker.udf import arrow_column
-from sparkalbert.stage_times import STAGE_TIMES
+from sparkalbert.timings import TIMINGS
 
 __all__ = ["WorkerTimes", "added_times", "worker_times"]
 
-_TASKS_OF_CORE: Final = 12
+_TASKS_PER_CORE: Final = 12
 _PAUSE_S: Final = 0.02
 
 WorkerTimes = dict[int, dict[str, Any]]
-"""By process id: the fields of :class:`~sparkalbert.stage_times.StageTimes`."""
+"""By process id: the fields of :class:`~sparkalbert.timings.Timings`."""
 
 
 @dataclass(frozen=True)
-class _TellTimes:
+class _ReportTimings:
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         for (column,) in batches:
             time.sleep(_PAUSE_S)  # so that the next task goes to another worker
-            told = json.dumps({"pid": os.getpid(), **asdict(STAGE_TIMES)})
-            yield pa.array([told] * len(column))
+            report = json.dumps({"pid": os.getpid(), **asdict(TIMINGS)})
+            yield pa.array([report] * len(column))
 
 
 def worker_times(spark: SparkSession, cores: int) -> WorkerTimes:
-    """Return what every living worker of a session has counted since it began.
+    """Return what every living worker of a session has counted since it started.
 
     Parameters
     ----------
     spark
         The session.
     cores
-        Tasks that run at a time.
+        Number of tasks that run at a time.
     """
-    tasks = _TASKS_OF_CORE * cores
-    asked = spark.range(0, tasks, 1, tasks)
-    column = arrow_column(_TellTimes(), [F.col("id")], (pa.int64(),), StringType())
-    told = [json.loads(row.told) for row in asked.select(column.alias("told")).collect()]
-    return {one.pop("pid"): one for one in told}
+    tasks = _TASKS_PER_CORE * cores
+    column = arrow_column(_ReportTimings(), [F.col("id")], (pa.int64(),), StringType())
+    rows = spark.range(0, tasks, 1, tasks).select(column.alias("report")).collect()
+    reports = [json.loads(row.report) for row in rows]
+    return {report.pop("pid"): report for report in reports}
 
 
 def added_times(before: WorkerTimes, after: WorkerTimes) -> dict[str, Any]:
-    """Return what all workers together did in between; one that has come anew counts from zero.
+    """Return what all workers together counted in between; a new worker counts from zero.
 
     Examples
     --------
-    >>> before = {7: {"calls": 1, "seconds": {"run": 2.0}}}
-    >>> after = {7: {"calls": 3, "seconds": {"run": 2.5}}, 8: {"calls": 1, "seconds": {"run": 1.0}}}
+    >>> before = {7: {"batches": 1, "seconds": {"run": 2.0}}}
+    >>> after = {7: {"batches": 3, "seconds": {"run": 2.5}}, 8: {"batches": 1, "seconds": {"run": 1.0}}}
     >>> added_times(before, after)
-    {'calls': 3, 'seconds': {'run': 1.5}}
+    {'batches': 3, 'seconds': {'run': 1.5}}
     """
     total: dict[str, Any] = {"seconds": {}}
     for pid, times in after.items():
         for name, value in times.items():
             known = before.get(pid, {}).get(name)
             if name == "seconds":
-                for stage, seconds in value.items():
-                    old = known[stage] if known else 0.0
-                    total["seconds"][stage] = total["seconds"].get(stage, 0.0) + seconds - old
+                for phase, seconds in value.items():
+                    old = known[phase] if known else 0.0
+                    total["seconds"][phase] = total["seconds"].get(phase, 0.0) + seconds - old
             else:
                 total[name] = total.get(name, 0) + value - (known or 0)
     return dict(sorted(total.items()))

@@ -1,3 +1,3 @@
-"""The batch job: texts read, embedded and written, with progress; whole or not at all."""
+"""The batch job: reads texts, embeds them and writes the vectors, and what users run before it."""
 
 __all__: list[str] = []

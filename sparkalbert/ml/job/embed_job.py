@@ -1,30 +1,30 @@
-"""The batch job: read texts, embed them, write the vectors, whole or not at all.
-
-It runs the pipeline of the model card on whatever session it is given and knows nothing about
-command lines and screens.
-"""
+"""The batch job: reads texts, embeds them with the pipeline of the model card, and writes the vectors."""
 
 from __future__ import annotations
 
+import posixpath
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 import pyspark
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from sparkalbert.errors import ColumnError, InferenceError, ParamError
-from sparkalbert.ml.job.output_folder import output_folder
+from sparkalbert.errors import ColumnError, OutputError, ParamError
+from sparkalbert.ml.columns import find_column
+from sparkalbert.ml.failures import raise_job_errors
+from sparkalbert.ml.files import remote_files, spark_folder
 from sparkalbert.ml.job.progress import Report, reported_progress
 from sparkalbert.ml.job.text_pipeline import text_pipeline
-from sparkalbert.ml.job.text_source import TextSource, fine_splits
-from sparkalbert.ml.schema import reference
+from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.embedding_params import VectorFormat
+from sparkalbert.storage.folders import FileSystem, FolderKind
 
 __all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
 
@@ -34,26 +34,25 @@ OUTPUT_FORMATS: Final[tuple[str, ...]] = get_args(OutputFormat)
 _PREFIX: Final = "_sparkalbert_"
 _ARRAYS: Final = ("tokens", "begin", "end", "vectors")
 _ANNOTATIONS: Final = ("embeddings",)
-_OWN_ERROR: Final = "sparkalbert.errors."
-_CAUSE: Final = "Caused by: "
-_SPARK_ERRORS: Final = ("pyspark.", "py4j.")  # a Connect client may come without py4j: no import
+_SUCCESS_FILE: Final = "_SUCCESS"
+_HAS_OBSERVATIONS: Final = int(pyspark.__version__.partition(".")[0]) >= 4  # noqa: PLR2004 - on Spark Connect
 
 
 @dataclass(frozen=True)
 class VectorTarget:
-    """Where vectors go, and in what form.
+    """Says where vectors are written, and in what form.
 
     Attributes
     ----------
     path
-        The folder to appear.
+        The folder to write.
     format
-        ``parquet`` or ``json`` (an object a line).
+        ``parquet`` or ``json`` (one object per line).
     annotations
-        Whether to write one ``embeddings`` column as Spark NLP has it instead of ``tokens``, ``begin``,
-        ``end`` and ``vectors``.
+        If true, one ``embeddings`` column in Spark NLP's form is written instead of ``tokens``, ``begin``, ``end`` and
+        ``vectors``.
     overwrite
-        Whether the output of an earlier run may be replaced.
+        If true, the output of an earlier run is replaced.
     vectors
         ``float`` or ``binary``, see ``vectorFormat`` of :class:`~sparkalbert.ml.AlbertEmbeddings`.
     """
@@ -69,15 +68,13 @@ class VectorTarget:
             msg = f"output format is {self.format!r}, expected one of {', '.join(OUTPUT_FORMATS)}."
             raise ParamError(msg)
         if self.vectors == "binary" and (self.annotations or self.format != "parquet"):
-            msg = (
-                "vectors are to be binary, which goes into Parquet, in a column of their own: no annotations."
-            )
+            msg = "Binary vectors require Parquet output and cannot be combined with annotations."
             raise ParamError(msg)
 
 
 @dataclass(frozen=True)
 class EmbedSummary:
-    """What a job did. Counts are None where Spark cannot count along (a Connect client of 3.5)."""
+    """Summarizes a job; counts are None if Spark cannot count while it writes (a Connect client of Spark 3.5)."""
 
     rows: int | None
     tokens: int | None
@@ -91,34 +88,37 @@ def embed_texts(
     target: VectorTarget,
     report: Report | None = None,
 ) -> EmbedSummary:
-    """Embed texts and return what was done.
+    """Embed texts and return what was done. The output appears when it is complete.
 
     Parameters
     ----------
     spark
         Any session, classic or Connect.
     embeddings
-        The model and its Params; its columns are set here.
+        The model and its Params; the stage is not changed, and its columns are ignored.
     source, target
         What to read and where to write.
     report
-        Told now and then how far Spark is.
+        Called from time to time with the progress.
 
     Raises
     ------
     InputError, ColumnError
-        When the texts cannot be read, or an input column has the name of a result.
+        If the texts cannot be read, or if an input column has the name of a result.
     OutputError
-        When `target` exists and may not be replaced.
+        If `target` exists and must not be replaced, or cannot be written.
     InferenceError
-        When the Spark job fails; the message ends with the reason.
+        If the Spark job fails for another reason; an error of sparkalbert on a worker keeps its class.
     """
     started_s = time.monotonic()
     with ExitStack() as stack:
-        stack.enter_context(_named_failures())
-        path = stack.enter_context(output_folder(spark, target.path, overwrite=target.overwrite))
-        stack.enter_context(fine_splits(spark))
-        stage = embeddings.setVectorFormat(target.vectors)
+        stack.enter_context(raise_job_errors())
+        check_remote = partial(_check_remote, spark, overwrite=target.overwrite)
+        path, _ = stack.enter_context(
+            spark_folder(spark, target.path, _vectors_folder, overwrite=target.overwrite, check_remote=check_remote)
+        )
+        stack.enter_context(source.settings(spark))
+        stage = embeddings.copy().setVectorFormat(target.vectors)
         frame = embedded_frame(source.read(spark), stage, source, annotations=target.annotations)
         counted, observation = _counted(frame, _ANNOTATIONS[0] if target.annotations else _ARRAYS[0])
         if report is not None:
@@ -134,70 +134,66 @@ def embedded_frame(
 ) -> DataFrame:
     """Return the columns to keep and the results, one row for each row.
 
-    Results are ``tokens`` (array<string>), ``begin``, ``end`` (array<int>, as in Spark NLP: UTF-16 units
-    of the text, `end` inclusive) and ``vectors`` (array<array<float>>), of equal length; or, as
-    `annotations`, the one column ``embeddings``. A null text has null results, an empty one empty ones.
-    With ``vectorFormat`` ``binary``, ``vectors`` is array<binary>.
+    Results are ``tokens`` (array<string>), ``begin``, ``end`` (array<int>, as in Spark NLP: UTF-16 units of the text,
+    `end` inclusive) and ``vectors`` (array<array<float>>), of equal length; or, as `annotations`, the single column
+    ``embeddings``. A null text has null results, an empty text empty results. With ``vectorFormat`` ``binary``,
+    ``vectors`` is array<binary>. With ``compatibility`` ``spark-nlp``, tokens that Spark NLP leaves out are left out.
 
     Raises
     ------
     ColumnError
-        When a column to keep has the name of a result.
+        If a column to keep has the name of a result.
     """
     results = _ANNOTATIONS if annotations else _ARRAYS
-    kept = frame.columns if source.id_cols is None else list(source.id_cols)
-    _check_names(kept, results)
+    names = frame.columns if source.id_cols is None else source.id_cols
+    kept = [find_column(frame, name, source.path) for name in names]
+    _check_names([column.name for column in kept], results)
     embedded = text_pipeline(embeddings, source.text_col, _PREFIX).fit(frame).transform(frame)
     token, vectors = F.col(f"{_PREFIX}token"), F.col(f"{_PREFIX}embeddings")
+    present = vectors if embeddings.getCompatibility() == "spark-nlp" else token
     columns: Sequence[Column] = [
-        *(token.getField(field) for field in ("result", "begin", "end")),
+        *(present.getField(field) for field in ("result", "begin", "end")),
         vectors if embeddings.getVectorFormat() == "binary" else vectors.getField("embeddings"),
     ]
-    has_text = F.col(reference(source.text_col)).isNotNull()
+    has_text = find_column(frame, source.text_col, source.path).column.isNotNull()
     shown = [
         F.when(has_text, column).alias(name)
         for name, column in zip(results, [vectors] if annotations else columns, strict=True)
     ]
-    return embedded.select(*(F.col(reference(name)) for name in kept), *shown)
+    return embedded.select(*(column.column.alias(column.name) for column in kept), *shown)
+
+
+def _vectors_folder(files: FileSystem) -> FolderKind:
+    """Return how to recognize the output of a job: Spark writes the success file last."""
+    return FolderKind(_SUCCESS_FILE, is_ours=lambda folder: files.exists(f"{folder}/{_SUCCESS_FILE}"))
+
+
+def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
+    """Check a folder that only the Connect server sees: Spark lists no ``_SUCCESS``, so file names decide."""
+    found = remote_files(spark, target)
+    ours = all(posixpath.basename(path).startswith("part-") for path in found)
+    if found and not (ours and overwrite):
+        hint = "Pass overwrite=True (--overwrite) to replace it" if ours else "Choose another folder"
+        msg = f"{target} already exists. {hint}."
+        raise OutputError(msg)
 
 
 def _check_names(kept: Sequence[str], results: Sequence[str]) -> None:
     taken = [name for name in kept if name.lower() in results]
     if taken:
         msg = (
-            f"The input has the columns {', '.join(taken)}, and so have the results. Name the columns to "
-            "keep with --id-cols, or rename those."
+            f"The input has the columns {', '.join(taken)}, and so do the results. Name the columns to keep with "
+            "id_cols (--id-cols), or rename those columns."
         )
         raise ColumnError(msg)
 
 
 def _counted(frame: DataFrame, column: str) -> tuple[DataFrame, Observation | None]:
-    """Rows and tokens counted while they are written: a second count would compute all vectors again."""
-    if is_connect_session(frame.sparkSession) and int(pyspark.__version__.split(".")[0]) < 4:  # noqa: PLR2004
+    """Return the frame with its rows and tokens counted on writing; a second job would compute all vectors again."""
+    if is_connect_session(frame.sparkSession) and not _HAS_OBSERVATIONS:
         return frame, None
     observation = Observation()
     tokens = F.sum(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0))
     return frame.observe(
         observation, F.count(F.lit(1)).alias("rows"), F.coalesce(tokens, F.lit(0)).alias("tokens")
     ), observation
-
-
-@contextmanager
-def _named_failures() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if not type(error).__module__.startswith(_SPARK_ERRORS):
-            raise
-        msg = f"The Spark job failed: {_reason(str(error))}"
-        raise InferenceError(msg) from error
-
-
-def _reason(trace: str) -> str:
-    """The line of a failed job's trace that tells a person what happened."""
-    lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    for line in lines:
-        if line.startswith(_OWN_ERROR):
-            return line.partition(": ")[2]
-    causes = [line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)]
-    return (causes or lines or ["no reason given"])[-1 if causes else 0]

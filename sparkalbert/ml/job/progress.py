@@ -1,12 +1,12 @@
-"""How far the Spark jobs of a block are, told to a callback: tasks done, tasks known.
+"""Reports the progress of the Spark jobs of a block to a callback.
 
-Classic sessions are asked twice a second from a thread of their own, Connect sessions tell by
-themselves. It knows nothing about what the jobs compute, nor about screens.
+Classic sessions are polled twice a second from a separate thread; Connect sessions report by themselves.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,17 +15,21 @@ from typing import Any, Final
 
 from pyspark.sql import SparkSession
 
+from sparkalbert.ml.failures import log_spark_failures
 from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["JobProgress", "Report", "reported_progress"]
 
 _POLL_S: Final = 0.5
+_LAG_S: Final = 1.0
+_RUNNING: Final = "RUNNING"
+_SUCCEEDED: Final = "SUCCEEDED"
 _GROUP_PROPERTIES: Final = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
 
 
 @dataclass(frozen=True)
 class JobProgress:
-    """Tasks done, running and known so far; Spark finds more as it goes."""
+    """Counts the tasks that are done, active, and known so far; Spark adds stages while a job runs."""
 
     done: int
     active: int
@@ -42,17 +46,17 @@ def reported_progress(spark: SparkSession, description: str, report: Report) -> 
     Parameters
     ----------
     spark
-        Any session. A Spark Connect client older than 4.0 cannot tell; there nothing is reported.
+        Any session. A Spark Connect client older than 4.0 has no progress; nothing is reported there.
     description
-        What Spark's own pages call the jobs.
+        Name of the jobs in Spark's UI.
     report
-        Called from another thread, now and then, and once more at the end on classic sessions.
+        Called from another thread from time to time; on classic sessions once more at the end.
     """
     if not is_connect_session(spark):
         with _polled(spark, description, report):
             yield
     elif hasattr(spark, "registerProgressHandler"):
-        with _told(spark, report):
+        with _handled(spark, report):
             yield
     else:
         yield
@@ -66,8 +70,9 @@ def _polled(spark: SparkSession, description: str, report: Report) -> Iterator[N
     context.setJobGroup(group, description)
 
     def poll() -> None:
-        while not ended.wait(_POLL_S):
-            report(_of_group(context.statusTracker(), group))
+        with log_spark_failures("Progress is no longer reported"):
+            while not ended.wait(_POLL_S):
+                report(_group_progress(context.statusTracker(), group))
 
     poller = threading.Thread(target=poll, name="sparkalbert-progress", daemon=True)
     poller.start()
@@ -76,24 +81,38 @@ def _polled(spark: SparkSession, description: str, report: Report) -> Iterator[N
     finally:
         ended.set()
         poller.join()
-        for name, value in before.items():
-            context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None removes it
-    report(_of_group(context.statusTracker(), group))
+        with log_spark_failures("The job group was not restored"):
+            for name, value in before.items():
+                context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None removes it
+    report(_final_progress(context.statusTracker(), group))
 
 
-def _of_group(tracker: Any, group: str) -> JobProgress:
-    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-    found = [tracker.getStageInfo(stage) for job in jobs if job is not None for stage in job.stageIds]
-    stages = [stage for stage in found if stage is not None]
-    return JobProgress(
-        sum(stage.numCompletedTasks for stage in stages),
-        sum(stage.numActiveTasks for stage in stages),
-        sum(stage.numTasks for stage in stages),
-    )
+def _group_progress(tracker: Any, group: str) -> JobProgress:
+    jobs = [job for number in tracker.getJobIdsForGroup(group) if (job := tracker.getJobInfo(number)) is not None]
+    done = active = total = 0
+    for job in jobs:
+        stages = [stage for number in job.stageIds if (stage := tracker.getStageInfo(number)) is not None]
+        completed = sum(stage.numCompletedTasks for stage in stages)
+        done += completed
+        active += sum(stage.numActiveTasks for stage in stages)
+        # A finished job has skipped the stages whose results existed already; their tasks never run.
+        total += completed if job.status == _SUCCEEDED else sum(stage.numTasks for stage in stages)
+    return JobProgress(done, active, total)
+
+
+def _final_progress(tracker: Any, group: str) -> JobProgress:
+    """Return the progress once Spark's own bookkeeping, which lags behind its jobs, has seen them end."""
+    deadline_s = time.monotonic() + _LAG_S
+    while time.monotonic() < deadline_s:
+        jobs = map(tracker.getJobInfo, tracker.getJobIdsForGroup(group))
+        if not any(job is not None and job.status == _RUNNING for job in jobs):
+            break
+        time.sleep(_LAG_S / 100)
+    return _group_progress(tracker, group)
 
 
 @contextmanager
-def _told(spark: Any, report: Report) -> Iterator[None]:
+def _handled(spark: Any, report: Report) -> Iterator[None]:
     def handler(stages: Sequence[Any] | None = None, inflight_tasks: int = 0, **_: object) -> None:
         known = stages or ()
         done = sum(stage.num_completed_tasks for stage in known)

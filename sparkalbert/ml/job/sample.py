@@ -1,7 +1,4 @@
-"""A sample of the texts of a DataFrame, and how much there is in all.
-
-It reads and counts; it knows nothing about models.
-"""
+"""A sample of a column of texts, and the size of the whole column."""
 
 from __future__ import annotations
 
@@ -13,27 +10,27 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import InputError
-from sparkalbert.ml.schema import reference
+from sparkalbert.ml.columns import find_column
 
 __all__ = ["TextSample", "sample_texts"]
 
 _SEED: Final = 0
 _MARGIN: Final = 1.2
-"""More than is wanted is drawn, because Spark draws each row by chance."""
+"""More rows than requested are drawn, because Spark draws each row with a probability."""
 
 
 @dataclass(frozen=True)
 class TextSample:
-    """Some texts for all of them.
+    """Some texts that stand for all of them.
 
     Attributes
     ----------
     texts
         The sample, without nulls.
     rows
-        Rows in all, nulls included.
+        Number of rows of the whole column, nulls included.
     characters
-        Characters of all texts.
+        Number of characters of all texts.
     """
 
     texts: Sequence[str]
@@ -42,7 +39,7 @@ class TextSample:
 
     @property
     def scale(self) -> float:
-        """How many times the sample's characters there are in all.
+        """Characters of all texts divided by those of the sample.
 
         Examples
         --------
@@ -53,34 +50,35 @@ class TextSample:
 
 
 def sample_texts(frame: DataFrame, text_col: str, size: int) -> TextSample:
-    """Return a sample of a column of texts; reads all of it once, and once more to draw.
+    """Return a sample of a column of texts. The column is read once to count it and once to draw from it.
 
     Parameters
     ----------
     frame
-        A frame with a column of strings.
+        A DataFrame with a column of strings.
     text_col
-        The column.
+        Name of the column.
     size
-        Most rows of the sample; a smaller frame is taken whole.
+        Largest number of rows in the sample; if there are no more, all of them are taken.
 
     Raises
     ------
+    ColumnError
+        If there is no such column.
     InputError
-        When there is no text at all.
+        If there is no text at all.
     """
-    text = F.col(reference(text_col))
+    text = find_column(frame, text_col, "plan").column
     counts = frame.agg(
         F.count(F.lit(1)).alias("rows"),
         F.count(text).alias("texts"),
         F.coalesce(F.sum(F.length(text)), F.lit(0)).alias("characters"),
     ).head()
     if counts is None or not counts.characters:
-        msg = f"Column {text_col!r} holds no text in {0 if counts is None else counts.rows} rows."
+        msg = f"Column {text_col!r} contains no text in {0 if counts is None else counts.rows} rows."
         raise InputError(msg)
-    given = frame.select(text.alias("text")).where(text.isNotNull())
+    texts = frame.select(text.alias("text")).where(F.col("text").isNotNull())
     if counts.texts > size:
-        drawn = given.sample(fraction=min(1.0, _MARGIN * size / counts.texts), seed=_SEED)
-        given = drawn.orderBy(F.rand(_SEED)).limit(size)
-    texts = [row.text for row in given.collect()]
-    return TextSample(texts, int(counts.rows), int(counts.characters))
+        drawn = texts.sample(fraction=min(1.0, _MARGIN * size / counts.texts), seed=_SEED)
+        texts = drawn.orderBy(F.rand(_SEED)).limit(size)
+    return TextSample([row.text for row in texts.collect()], int(counts.rows), int(counts.characters))

@@ -1,7 +1,4 @@
-"""The pipeline of the model card: text, document, sentences, tokens, embeddings.
-
-It only puts the stages together.
-"""
+"""The pipeline of the model card: text, document, sentences, tokens, embeddings."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ def text_pipeline(embeddings: AlbertEmbeddings, text_col: str = "text", prefix: 
     Parameters
     ----------
     embeddings
-        The last stage; its columns are set here.
+        The last stage; a copy with other columns is used.
     text_col
         The column of texts.
     prefix
-        Put before the name of each new column.
+        Prefix of the name of each new column.
 
     Examples
     --------
@@ -39,6 +36,6 @@ def text_pipeline(embeddings: AlbertEmbeddings, text_col: str = "text", prefix: 
             DocumentAssembler(inputCol=text_col, outputCol=document),
             SentenceDetector(inputCols=[document], outputCol=sentence),
             Tokenizer(inputCols=[sentence], outputCol=token),
-            embeddings.setInputCols(sentence, token).setOutputCol(f"{prefix}embeddings"),
+            embeddings.copy().setInputCols(sentence, token).setOutputCol(f"{prefix}embeddings"),
         ]
     )

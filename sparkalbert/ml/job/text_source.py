@@ -1,34 +1,35 @@
-"""Texts read by Spark: lines, CSV, JSON lines or Parquet, every row kept.
-
-It finds the format and checks the columns; it knows nothing about what is done with the texts.
-"""
+"""Reads texts with Spark from lines, CSV, TSV, JSON lines or Parquet. Every row is kept."""
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, get_args
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InputError, ParamError
-from sparkalbert.ml.schema import check_column, reference
-from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.ml.columns import find_column, wrong_type
+from sparkalbert.ml.failures import log_spark_failures, raise_input_errors
+from sparkalbert.ml.files import spark_path
 
-__all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "fine_splits", "input_format"]
+__all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "input_format"]
 
-InputFormat = Literal["text", "csv", "json", "parquet"]
+InputFormat = Literal["text", "csv", "tsv", "json", "parquet"]
 INPUT_FORMATS: Final[tuple[str, ...]] = get_args(InputFormat)
 
 _SUFFIXES: Final[dict[str, InputFormat]] = {
     ".txt": "text",
     ".text": "text",
     ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
     ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
@@ -36,39 +37,50 @@ _SUFFIXES: Final[dict[str, InputFormat]] = {
 }
 _COMPRESSED: Final = {".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"}
 
-# FAILFAST: the default makes a row that cannot be read a row of nulls, and says nothing.
-# nullValue: with the default a quoted empty text becomes null, as a missing one does.
+# FAILFAST: by default Spark silently turns a row that cannot be read into a row of nulls.
+# nullValue: by default a quoted empty text becomes null, like a missing text.
+_CSV: Final = {"header": "true", "multiLine": "true", "escape": '"', "mode": "FAILFAST", "nullValue": "\0"}
 _OPTIONS: Final[dict[InputFormat, dict[str, str]]] = {
     "text": {},
-    "csv": {"header": "true", "multiLine": "true", "escape": '"', "mode": "FAILFAST", "nullValue": "\0"},
+    "csv": _CSV,
+    "tsv": {**_CSV, "sep": "\t"},
     "json": {"mode": "FAILFAST"},
     "parquet": {},
 }
+_SPARK_FORMATS: Final[dict[InputFormat, str]] = {"tsv": "csv"}
+_SEPARATED: Final = ("csv", "tsv")
 
-# Spark cuts files for moving data (128 MB a task); a megabyte of text keeps a core busy for long.
+# Spark cuts files for moving data (128 MB per task); a megabyte of text keeps a core busy for long.
 _FINE_SPLITS: Final = {
     "spark.sql.files.maxPartitionBytes": str(1 << 20),
     "spark.sql.files.openCostInBytes": str(1 << 14),
 }
+# By default Spark 4 accepts few encodings, Windows code pages not among them, and a byte that the encoding does not
+# have ends the job instead of becoming U+FFFD.
+_ANY_ENCODING: Final = {"spark.sql.legacy.javaCharsets": "true", "spark.sql.legacy.codingErrorAction": "true"}
 
 
 @dataclass(frozen=True)
 class TextSource:
-    """Where texts are and how to read them.
+    """Says where texts are and how to read them.
 
     Attributes
     ----------
     path
         A file, a folder or a pattern, as Spark takes it.
     format
-        One of ``text`` (a row a line), ``csv`` (with a header; quotes may span lines), ``json`` (an
-        object a line) and ``parquet``; None to go by the end of the name.
+        ``text`` (one row per line), ``csv`` or ``tsv`` (with a header; quotes may span lines), ``json`` (one object per
+        line) or ``parquet``; None for the format that the end of the path names.
     text_col
-        The column of texts. Lines get this name.
+        The column of texts, with dots for a field of a struct. Lines of ``text`` get this name.
     id_cols
-        The input columns to keep; None keeps all.
+        The input columns to keep, with dots for a field of a struct; None keeps all.
     partitions
-        How many parts to spread the rows over; None leaves it to Spark, which keeps their order.
+        Number of partitions to distribute the rows over; None keeps Spark's own, and with them the order of rows.
+    sep
+        The separator of ``csv`` and ``tsv``; by default a comma and a tab.
+    encoding
+        The encoding of the file, such as ``ISO-8859-1`` or ``windows-1252``; by default UTF-8. Not for ``parquet``.
     """
 
     path: str
@@ -76,61 +88,114 @@ class TextSource:
     text_col: str = "text"
     id_cols: Sequence[str] | None = None
     partitions: int | None = None
+    sep: str | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in INPUT_FORMATS:
             msg = f"format is {self.format!r}, expected one of {', '.join(INPUT_FORMATS)}."
             raise ParamError(msg)
-        if self.format is None:
-            input_format(self.path)
         if self.partitions is not None and self.partitions < 1:
             msg = f"partitions is {self.partitions}, expected at least 1."
             raise ParamError(msg)
+        kind = self.file_format
+        if self.sep is not None and kind not in _SEPARATED:
+            msg = f"sep is for csv and tsv, but {self.path} is read as {kind}. Leave it out."
+            raise ParamError(msg)
+        if self.encoding is None:
+            return
+        if kind == "parquet":
+            msg = f"encoding is for text files, but {self.path} is read as parquet. Leave it out."
+            raise ParamError(msg)
+        if kind == "text" and re.match(r"(?i)utf.?(16|32)", self.encoding):
+            msg = f"Lines cannot be read in {self.encoding}. Convert {self.path} to UTF-8, or use csv or json."
+            raise ParamError(msg)
+
+    @property
+    def file_format(self) -> InputFormat:
+        """The format, as given or as the end of the path names it."""
+        return self.format or input_format(self.path)
 
     def read(self, spark: SparkSession) -> DataFrame:
-        """Return the texts and the columns to keep.
+        """Return the texts and the columns to keep. Read the rows while :meth:`settings` are in effect.
 
         Raises
         ------
         InputError
-            When there is nothing to read, or its format cannot be told.
+            If there is nothing to read, or it cannot be read in this format.
         ColumnError
-            When a column is missing or the text column holds no strings.
+            If a column is missing, or if the text column does not contain strings.
         """
-        kind = self.format or input_format(self.path)
-        reader = spark.read.options(**_OPTIONS[kind])
-        try:
-            frame = reader.format(kind).load(_as_seen_by(spark, self.path))
+        kind = self.file_format
+        with raise_input_errors(f"{self.path} cannot be read as {kind}"):
+            reader = spark.read.options(**self._options())
+            frame = reader.format(_SPARK_FORMATS.get(kind, kind)).load(spark_path(spark, self.path))
             if kind == "text":
-                frame = frame.withColumnRenamed("value", self.text_col)
+                frame = frame.select(self._line(spark).alias(self.text_col))
             self._check(frame)
-        except PySparkException as error:
-            msg = f"{self.path} cannot be read as {kind}: {str(error).splitlines()[0]}"
-            raise InputError(msg) from error
         if self.id_cols is not None:
-            kept = dict.fromkeys([*self.id_cols, self.text_col])
-            frame = frame.select(*map(reference, kept))
+            kept = [find_column(frame, name, self.path) for name in dict.fromkeys([*self.id_cols, self.text_col])]
+            frame = frame.select(*(column.column.alias(column.name) for column in kept))
         return frame if self.partitions is None else frame.repartition(self.partitions)
+
+    @contextmanager
+    def settings(self, spark: SparkSession) -> Iterator[None]:
+        """Have Spark cut files finely, so that all cores get work and progress is visible, while the block runs.
+
+        A platform that forbids these settings (Databricks serverless) keeps its own.
+        """
+        before: dict[str, str | None] = {}
+        for name, value in {**_FINE_SPLITS, **(_ANY_ENCODING if self.encoding else {})}.items():
+            try:
+                old = spark.conf.get(name, None)
+                spark.conf.set(name, value)
+            except PySparkException:
+                continue
+            before[name] = old
+        try:
+            yield
+        finally:
+            with log_spark_failures("Spark's settings were not restored"):
+                for name, old in before.items():
+                    if old is None:
+                        spark.conf.unset(name)
+                    else:
+                        spark.conf.set(name, old)
+
+    def _options(self) -> dict[str, str]:
+        options = dict(_OPTIONS[self.file_format])
+        if self.sep is not None:
+            options["sep"] = self.sep
+        if self.encoding is not None and self.file_format != "text":
+            options["encoding"] = self.encoding
+            if self.file_format == "json":
+                options["lineSep"] = "\n"  # Spark requires it for other encodings than UTF-8
+        return options
+
+    def _line(self, spark: SparkSession) -> Column:
+        """Return the column of lines; Spark's reader of lines takes no encoding but leaves the bytes unchanged."""
+        line = F.col("value")
+        if self.encoding is None:
+            return line
+        spark.sql("SELECT decode(X'', ?)", [self.encoding]).collect()  # an unknown encoding fails here, not in the job
+        return F.decode(line.cast("binary"), self.encoding)
 
     def _check(self, frame: DataFrame) -> None:
         for column in self.id_cols or ():
-            check_column(frame, column, self.path)
-        field = check_column(frame, self.text_col, self.path)
-        if not isinstance(field.dataType, StringType):
-            msg = (
-                f"{self.path}: column {field.name!r} is {field.dataType.simpleString()}, expected string. "
-                "Name the column of texts with --text-col."
-            )
+            find_column(frame, column, self.path)
+        texts = find_column(frame, self.text_col, self.path)
+        if not isinstance(texts.type, StringType):
+            msg = f"{wrong_type(self.path, texts, 'string')} The column of texts is text_col (--text-col)."
             raise ColumnError(msg)
 
 
 def input_format(path: str) -> InputFormat:
-    """Return the format that the end of a name tells, compressed or not.
+    """Return the format that the end of a path names, compressed or not.
 
     Raises
     ------
     InputError
-        When it tells none.
+        If it names none.
 
     Examples
     --------
@@ -142,37 +207,6 @@ def input_format(path: str) -> InputFormat:
         suffix = posixpath.splitext(stem)[1]
     found = _SUFFIXES.get(suffix.lower())
     if found is None:
-        msg = f"The name {path} does not tell its format: pass --format with {', '.join(INPUT_FORMATS)}."
+        msg = f"The format of {path} is not known from its name. Pass format (--format): {', '.join(INPUT_FORMATS)}."
         raise InputError(msg)
     return found
-
-
-@contextmanager
-def fine_splits(spark: SparkSession) -> Iterator[None]:
-    """Have files cut finely while the block runs, for cores to share and progress to show.
-
-    A platform that forbids these settings (Databricks serverless) keeps its own.
-    """
-    before: dict[str, str | None] = {}
-    for name, value in _FINE_SPLITS.items():
-        try:
-            old = spark.conf.get(name, None)
-            spark.conf.set(name, value)
-        except PySparkException:
-            continue
-        before[name] = old
-    try:
-        yield
-    finally:
-        for name, old in before.items():
-            if old is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, old)
-
-
-def _as_seen_by(spark: SparkSession, path: str) -> str:
-    """A relative path is this process's, which a Spark Connect server cannot know."""
-    if is_connect_session(spark) and Path(path).exists():
-        return f"file:{Path(path).absolute()}"
-    return path

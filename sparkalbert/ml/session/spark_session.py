@@ -1,104 +1,148 @@
-"""A Spark session: the one that is given, or a local one that needs nothing but Python.
-
-Under spark-submit, on Databricks and with ``SPARK_REMOTE`` there is one already. It knows no stages.
-"""
+"""Returns the existing Spark session, or a local session that needs nothing but Python."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from sparkalbert.ml.failures import log_spark_failures
+from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.session.java import ensure_java
 
-__all__ = ["OpenedSession", "spark_session", "start"]
+__all__ = ["QUIET", "OpenedSession", "opened_session", "start"]
 
-_GIVEN_BY: Final = {
+_LOGGER: Final = logging.getLogger("sparkalbert")
+
+_PROVIDERS: Final = {
     "PYSPARK_GATEWAY_PORT": "spark-submit",
     "DATABRICKS_RUNTIME_VERSION": "Databricks",
     "SPARK_REMOTE": "SPARK_REMOTE",
 }
-"""Environment variables that tell of a session that somebody else has configured."""
+"""Environment variables of platforms that have configured a session already."""
 
-_BEST_SPLIT: Final = {"spark.task.cpus": "1"}
-"""A core and an ONNX Runtime thread for each task, see :class:`sparkalbert.inference.SessionOptions`."""
-
-_QUIET: Final = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+QUIET: Final = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+"""Settings for a command-line tool that reports its progress itself."""
 
 _LOCAL: Final = {
-    # A machine's own name need not resolve, and nobody outside it takes part.
+    # The machine's own host name need not resolve, and no other machine takes part.
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # Spark reads Arrow's floats one by one, each behind a check for null, which Spark has made already, and
-    # a check of bounds. Without them vectors leave the workers twice as fast (sparkalbert bench --emission).
-    # As defaults, so that a user's extraJavaOptions add to them; clusters have conf/spark-defaults.conf.
-    "spark.driver.defaultJavaOptions": "-Darrow.enable_null_check_for_get=false "
-    "-Darrow.enable_unsafe_memory_access=true",
+    "spark.driver.defaultJavaOptions": (
+        "-Darrow.enable_null_check_for_get=false -Darrow.enable_unsafe_memory_access=true"
+    ),
 }
 
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session, a sentence that says where it came from, and whether it is ours to stop."""
+    """A session, a description of its origin, and whether it was created here."""
 
     spark: SparkSession
     origin: str
     is_new: bool
 
 
-def start(master: str | None = None, settings: Mapping[str, str] | None = None) -> SparkSession:
-    """Return the session that is there already, or a new one, as ``sparknlp.start()`` does.
+def start(
+    *, memory: str | None = None, params: Mapping[str, str] | None = None, master: str | None = None
+) -> SparkSession:
+    """Return the existing session or a new session, as ``sparknlp.start()`` does.
 
-    A new one runs Python workers with this process's own interpreter, takes the packaged Java where the
-    machine has none, and gives each task one core, which was measured to be fastest: `settings` may give
-    ``spark.task.cpus`` more, for fewer copies of the model.
+    A new session runs Python workers with this process's interpreter and uses the packaged Java if the machine has no
+    suitable one. Each task gets one core, which was measured to be fastest; ``spark.task.cpus`` in `params` changes it.
 
     Parameters
     ----------
+    memory
+        Heap of the driver's JVM, such as ``"4g"``. Models are never in the heap.
+    params
+        Spark settings of a new session.
     master
-        Where a new one runs: ``local[N]``, a cluster's URL, or ``sc://host`` for Spark Connect. By
-        default all cores of this machine.
-    settings
-        Spark settings of a new one.
+        Where a new session runs: ``local[N]``, the URL of a cluster, or ``sc://host`` for Spark Connect; by default
+        all cores of this machine.
 
     Raises
     ------
     MissingDependencyError
-        When a JVM is to start and there is no Java.
+        If a JVM has to be started and there is no suitable Java.
+
+    Warns
+    -----
+    If a session exists already, a logged warning says that the arguments have no effect.
+
+    Notes
+    -----
+    A new local session sets two options for its whole JVM (``spark.driver.defaultJavaOptions``) that make Arrow skip
+    the null check and the bounds check of each float: vectors leave the workers 1.7 times as fast (``sparkalbert bench
+    --output-throughput``). The danger: if any program in this JVM, not only sparkalbert, reads an Arrow vector out of
+    bounds, the JVM may return garbage or crash instead of raising an exception. To keep the checks, pass
+    ``params={"spark.driver.defaultJavaOptions": ""}``. Clusters have the same options in ``conf/spark-defaults.conf``.
     """
-    return _open(master, settings or {}).spark
+    settings = dict(params or {})
+    if memory is not None:
+        settings["spark.driver.memory"] = memory
+    return _open(master, settings).spark
 
 
 @contextmanager
-def spark_session(
-    master: str | None = None, settings: Mapping[str, str] | None = None
+def opened_session(
+    master: str | None = None, settings: Mapping[str, str] | None = None, *, log_level: str | None = None
 ) -> Iterator[OpenedSession]:
-    """Yield what :func:`start` returns; a new session ends with the block."""
-    opened = _open(master, settings or {})
+    """Yield what :func:`start` returns, and stop it at the end of the block if it is a new session.
+
+    Parameters
+    ----------
+    master, settings
+        As for :func:`start`.
+    log_level
+        The level of Spark's own log in a new session.
+    """
+    opened = _open(master, dict(settings or {}))
+    if opened.is_new and log_level is not None and not is_connect_session(opened.spark):
+        opened.spark.sparkContext.setLogLevel(log_level)
     try:
         yield opened
     finally:
         if opened.is_new:
-            opened.spark.stop()
+            with log_spark_failures("The Spark session could not be stopped"):
+                opened.spark.stop()
 
 
 def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        return OpenedSession(active, f"Spark {active.version}, the active session", is_new=False)
-    given = next((name for variable, name in _GIVEN_BY.items() if variable in os.environ), None)
-    if given is not None:
+    existing = _existing()
+    if existing is not None:
+        if master is not None or settings:
+            _LOGGER.warning("A Spark session exists already; master and settings have no effect on it.")
+        return OpenedSession(existing, f"Spark {existing.version}, the existing session", is_new=False)
+    provider = next((name for variable, name in _PROVIDERS.items() if variable in os.environ), None)
+    if provider is not None:
         spark = SparkSession.builder.getOrCreate()
-        return OpenedSession(spark, f"Spark {spark.version}, the session of {given}", is_new=False)
+        return OpenedSession(spark, f"Spark {spark.version}, the session of {provider}", is_new=False)
     if master is not None and master.startswith("sc:"):
         spark = SparkSession.builder.remote(master).getOrCreate()
         return OpenedSession(spark, f"Spark {spark.version} at {master}", is_new=True)
     return _new(master or "local[*]", settings)
+
+
+def _existing() -> SparkSession | None:
+    """Return the session that ``getOrCreate`` would return, also if another thread has created it."""
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    if SparkContext._active_spark_context is not None:  # noqa: SLF001 - cleared when it is stopped
+        return SparkSession.builder.getOrCreate()
+    if "pyspark.sql.connect.session" in sys.modules:
+        remote: Any = sys.modules["pyspark.sql.connect.session"].SparkSession
+        default = getattr(remote, "_default_session", None)
+        return default if default is not None and not default.is_stopped else None
+    return None
 
 
 def _new(master: str, settings: Mapping[str, str]) -> OpenedSession:
@@ -107,8 +151,7 @@ def _new(master: str, settings: Mapping[str, str]) -> OpenedSession:
         os.environ.setdefault(variable, sys.executable)
     builder = SparkSession.builder.appName("sparkalbert").master(master)
     local = _LOCAL if master.startswith("local") else {}
-    for name, value in {**_BEST_SPLIT, **_QUIET, **local, **settings}.items():
+    for name, value in {"spark.task.cpus": "1", **local, **settings}.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
     return OpenedSession(spark, f"Spark {spark.version}, {master}; {java}", is_new=True)

@@ -1,84 +1,103 @@
-"""The Spark stage: sentences and tokens in, one vector per token out.
+"""The embedding stage, which adds one vector per token.
 
-It checks columns and Params on the driver, has the bundle sent to the workers and adds a column; no
-Spark job starts before the user asks for rows. How vectors are made is the layers' below business.
+Columns and Params are checked on the driver, the bundle is made available to the workers, and a column is added; no
+Spark job starts before rows are requested.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pyspark.ml import Transformer
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark import keyword_only
+from pyspark.sql import DataFrame, SparkSession
 
-from sparkalbert.bundle import Bundle, Precision, find_model
+from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
-from sparkalbert.inference import EmbedderOptions, VectorSizes, available_cores, plan_memory
+from sparkalbert.inference import EmbedderOptions, VectorSizes, plan_memory
+from sparkalbert.machine import available_cores
+from sparkalbert.ml.columns import InputColumn, find_annotation_columns, find_column
 from sparkalbert.ml.schema import (
-    ANNOTATIONS,
+    ANNOTATION_COLUMN_TYPE,
     BINARY_VECTORS,
     DOCUMENT,
     TOKEN,
     VECTORS,
     WORD_EMBEDDINGS,
-    check_column,
-    find_annotation_columns,
     is_token_list,
-    reference,
 )
-from sparkalbert.ml.stages.bundle_files import load_bundle, local_path, save_bundle
-from sparkalbert.ml.stages.embedding_params import AlbertEmbeddingsParams
-from sparkalbert.ml.stages.local import LocalStep, RunsLocally, columns_by_type, task_step
-from sparkalbert.ml.stages.params import HasInputCols, HasOutputCol
+from sparkalbert.ml.stages.embedding_params import (
+    AlbertEmbeddingsParams,
+    Compatibility,
+    PersistModel,
+    VectorFormat,
+)
 from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.stages.python_pass import WorkerColumn
+from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, upload_bundle
+from sparkalbert.ml.stages.shipping import Distribution, ship_model
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
-from sparkalbert.ml.worker.distribution import ModelHandle, ship
-from sparkalbert.ml.worker.embedding_tasks import (
-    ANNOTATION_FIELDS,
-    ANNOTATION_INPUTS,
-    TOKEN_LIST_INPUTS,
-    AnnotationTask,
-    TokenListTask,
-    WorkerModel,
-)
-from sparkalbert.ml.worker.udf import arrow_column
+from sparkalbert.ml.stages.worker_stage import WorkerStage
+from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, TokenListTask
+from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
+from sparkalbert.models import find_model
+from sparkalbert.models.find import folder_kind
+from sparkalbert.storage.folders import FileSystem
+from sparkalbert.storage.paths import local_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from sparkalbert.inference.pooling import Pooling
+    from sparkalbert.text.pieces.encoding import Encoding
+
 __all__ = ["AlbertEmbeddings"]
 
 
-class AlbertEmbeddings(
-    Transformer, HasInputCols, HasOutputCol, AlbertEmbeddingsParams, StageReadWrite, RunsLocally
-):
+@dataclass(frozen=True)
+class _CheckedModel:
+    """Holds a model and options that were checked against each other."""
+
+    bundle: Bundle
+    options: EmbedderOptions
+    sizes: VectorSizes
+
+    @property
+    def dimension(self) -> int:
+        return self.options.vectors.dimension(self.bundle.manifest)
+
+
+class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     """Adds ALBERT token embeddings: one vector per token, in order, always the same vector.
 
-    Input is either a document (or sentence) and a token annotation column, in any order, which gives
-    an annotation column as Spark NLP's ``AlbertEmbeddings`` does; or one ``array<string>`` column of
-    tokens, which gives ``array<array<float>>``. With ``vectorFormat`` ``binary`` either gives
-    ``array<binary>``, see :func:`~sparkalbert.ml.binary_to_array`. A null row gives null, an empty one gives
-    empty. A token without any piece (a lone zero-width space, say) gets the zero vector and, in annotations,
-    ``pieceId`` -1 and ``isOOV`` true.
+    The input is either a document (or sentence) and a token annotation column, in any order, which gives an annotation
+    column as Spark NLP's ``AlbertEmbeddings`` does; or one ``array<string>`` column of tokens, which gives
+    ``array<array<float>>``. With ``vectorFormat`` ``binary`` either gives ``array<binary>``, see
+    :func:`~sparkalbert.binary_to_array`. A null row gives null, an empty row empty. A token without a piece (a lone
+    zero-width space, say) gets the zero vector and, in annotations, ``pieceId`` -1 and ``isOOV`` true.
 
-    ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded alone, tokens
-    without a piece and what lies beyond ``maxSentenceLength`` get no annotation, and vectors are those of
-    its batch size 1. At larger batch sizes, 8 by default, Spark NLP attends to the padding that a
-    sentence's neighbours bring with them (seen in 5.5.3), so its vectors change with the company a
-    sentence is in; here they never do.
+    ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded on its own, tokens without a
+    piece or beyond ``maxSentenceLength`` get no annotation, and vectors are those of its batch size 1. At larger batch
+    sizes, 8 by default, Spark NLP attends to the padding of a batch (seen in 5.5.3), so its vectors depend on the other
+    sentences in the batch; here they never do. In a row of several documents tokens belong to the sentence in their
+    metadata; in Spark NLP's rows they belong to every sentence at their place, of whichever document.
 
-    Get one from :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or name the model.
+    Create the stage with :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or set ``model``. However it is
+    set, the model that is set when the stage runs is the model that runs.
 
     Parameters
     ----------
+    inputCols
+        Two annotation columns, or one column of token lists.
+    outputCol
+        The column to add.
+    model, revision, precision
+        The model, as :meth:`pretrained` takes it.
     **params
-        Params by name: ``inputCols`` (two annotation columns or one of token lists), ``outputCol``,
-        ``model`` (a name or folder, as :meth:`pretrained` takes it) and any other.
+        Any other Param by its name; see ``explainParams()``.
 
     Examples
     --------
@@ -93,12 +112,44 @@ class AlbertEmbeddings(
     inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT, TOKEN)
     optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
     outputAnnotatorType = WORD_EMBEDDINGS
+    _inputs: ClassVar = AnnotationTask.inputs
+    _ends_pass = True
+    _load_hint = "load() takes the folder of a saved stage or of a model; for a model's name use pretrained(name)."
+    _saved_model: SavedModel | None = None
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCol: str | None = None,
+        model: str | None = None,
+        revision: str | None = None,
+        precision: Precision | None = None,
+        modelDigest: str | None = None,
+        pooling: Pooling | None = None,
+        layers: Sequence[int] | None = None,
+        encoding: Encoding | None = None,
+        compatibility: Compatibility | None = None,
+        caseSensitive: bool | None = None,
+        maxSentenceLength: int | None = None,
+        vectorFormat: VectorFormat | None = None,
+        dimension: int | None = None,
+        storageRef: str | None = None,
+        batchSize: int | None = None,
+        piecesPerBatch: int | None = None,
+        memoryBudgetMb: int | None = None,
+        threads: int | None = None,
+        device: str | None = None,
+        modelDistribution: Distribution | None = None,
+        persistModel: PersistModel | None = None,
+        lazyAnnotator: bool | None = None,
+        engine: str | None = None,
+        configProtoBytes: list[int] | None = None,
+    ) -> None:
         super().__init__()
-        self._opened: Bundle | None = None
         self._set_defaults()
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     @staticmethod
     def pretrained(
@@ -107,34 +158,36 @@ class AlbertEmbeddings(
         remote_loc: str | None = None,
         *,
         precision: Precision | None = None,
+        revision: str | None = None,
     ) -> AlbertEmbeddings:
         """Return the stage with a model found by name or path.
 
         Parameters
         ----------
         name
-            A folder, an embedded model (``albert_mini_en``), a known name
-            (``albert_xlarge_uncased``) or ``owner/name@revision`` on the Hugging Face Hub, which is
-            fetched and converted once.
+            A folder, an embedded model (``albert_mini_en``), a known name (``albert_xlarge_uncased``) or
+            ``owner/name@revision`` on the Hugging Face Hub, which is downloaded and converted once.
         lang
             Language; every model known by name is ``en``.
         remote_loc
-            A folder in which `name` is looked up instead.
+            A folder that contains `name`.
         precision
-            ``fp32``, ``fp16`` or ``int8``, for models that are converted here; None for ``fp32``.
+            ``fp32``, ``fp16`` or ``int8``, for a model that has to be converted; ``fp32`` by default.
+        revision
+            A commit, branch or tag of a Hub repository.
 
         Raises
         ------
         ModelNotFoundError
-            When the name leads nowhere; never None comes back.
+            If no model has that name. Never returns None.
         DownloadError
-            When the model could not be fetched.
+            If the model could not be downloaded.
         """
         if lang not in {"en", "xx"}:
-            msg = f"No model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
+            msg = f"There is no model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
             raise ModelNotFoundError(msg)
-        model = name if remote_loc is None else Path(remote_loc) / name
-        return AlbertEmbeddings._loaded(model, precision)
+        model = name if remote_loc is None else str(Path(remote_loc).expanduser().absolute() / name)
+        return _with_model(AlbertEmbeddings(model=model, precision=precision, revision=revision))
 
     @staticmethod
     def loadSavedModel(folder: str, spark_session: SparkSession | None = None) -> AlbertEmbeddings:
@@ -143,127 +196,165 @@ class AlbertEmbeddings(
         Parameters
         ----------
         folder
-            A Hugging Face checkpoint, a sparkalbert bundle, an exported ONNX graph in Spark NLP's
-            import layout (``model.onnx`` and ``assets/spiece.model``), or an ``AlbertEmbeddings`` that
-            Spark NLP saved, whose uid and Params are taken over. What is no bundle becomes one in the
-            cache.
+            A Hugging Face checkpoint, a sparkalbert bundle, an exported ONNX graph in Spark NLP's import layout
+            (``model.onnx`` and ``assets/spiece.model``), or an ``AlbertEmbeddings`` that Spark NLP saved, whose uid and
+            Params are used. Anything but a bundle is converted once into the cache.
         spark_session
-            Not needed; taken because Spark NLP's takes it.
+            Not needed; accepted because Spark NLP's method takes it.
 
         Raises
         ------
         ModelNotFoundError
-            When there is no such folder.
+            If there is no such folder.
         CheckpointError
-            When the folder cannot be converted.
+            If the folder cannot be converted.
         """
         del spark_session
         path = local_path(folder)
         if path is None or not path.is_dir():
             msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
             raise ModelNotFoundError(msg)
+        stage = _with_model(AlbertEmbeddings(model=str(path.absolute())))
         saved = SavedStage.read(path)
         if saved is None:
-            return AlbertEmbeddings._loaded(path)
-        stage = AlbertEmbeddings._loaded(path, uid=saved.uid)
-        return stage.setParams(
-            **{name: value for name, value in saved.params.items() if stage.hasParam(name)}
-        )
+            return stage
+        stage._resetUid(saved.uid)  # noqa: SLF001
+        return stage.setParams(**{name: value for name, value in saved.params.items() if stage.hasParam(name)})
 
-    @staticmethod
-    def _loaded(
-        model: str | Path, precision: Precision | None = None, uid: str | None = None
-    ) -> AlbertEmbeddings:
-        stage = AlbertEmbeddings()
-        # Spark NLP's own uid for a stage that came from a model rather than from its constructor.
-        stage._resetUid(uid or f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")
-        if precision is not None:
-            stage._set(precision=precision)
-        return stage._attach(model)
+    def getDimension(self) -> int:
+        """Gets the width of a vector: as set, else that of the model, else Spark NLP's default."""
+        if self.isSet(self.dimension) or not self.isSet(self.model):
+            return int(self.getOrDefault(self.dimension))
+        return self._checked_model().dimension
 
-    def setModel(self, value: str) -> Self:
-        """Sets the model by name or folder, as :meth:`pretrained` takes it."""
-        return self._attach(value)
+    def getStorageRef(self) -> str:
+        """Gets the name of the vectors' origin: as set, else the model's name."""
+        if self.isSet(self.storageRef) or not self.isSet(self.model):
+            return str(self.getOrDefault(self.storageRef))
+        return self._bundle().manifest.name
 
-    def getModel(self) -> str:
-        """Gets the model's name or folder."""
-        return str(self.getOrDefault(self.model))
-
-    def setPrecision(self, value: Precision) -> Self:
-        """Sets the number format of a model that is converted here."""
-        self._set(precision=value)
-        return self._attach(self.getModel()) if self.isSet(self.model) else self
-
-    def getPrecision(self) -> Precision:
-        """Gets precision, if set."""
-        return cast(Precision, self.getOrDefault(self.precision))
-
-    def _attach(self, model: str | Path, bundle: Bundle | None = None) -> Self:
-        """Take a model: found by name or folder unless its bundle is given."""
-        found = bundle or self._find(model)
-        is_folder = isinstance(model, Path) or Path(model).is_dir()
-        self._opened = found
-        self._setDefault(dimension=found.manifest.dimension, storageRef=found.manifest.name)
-        return self._set(model=str(found.path.resolve()) if is_folder else model, modelDigest=found.digest)
-
-    def _find(self, model: str | Path) -> Bundle:
-        return find_model(model, precision=self.getPrecision() if self.isSet(self.precision) else None)
+    def getModelDigest(self) -> str:
+        """Gets the digest of the model's bundle: as set, else that of the model."""
+        return str(self.getOrDefault(self.modelDigest)) if self.isSet(self.modelDigest) else self._bundle().digest
 
     def _bundle(self) -> Bundle:
-        """The model's bundle, found again where the stage was loaded."""
+        """Return the bundle of the model that is set. No other method looks for a model.
+
+        Raises
+        ------
+        ParamError
+            If no model is set.
+        BundleError
+            If it is not the model that ``modelDigest`` requires, or that the stage was saved with.
+        """
         if not self.isSet(self.model):
-            msg = f"{self.uid} has no model: use pretrained(name), load(path) or setModel(name)."
+            msg = f"{self.uid} has no model. Use pretrained(name), load(path) or setModel(name)."
             raise ParamError(msg)
-        if self._opened is None:
-            expected = self.getOrDefault(self.modelDigest)
-            bundle = self._find(self.getModel())
-            if bundle.digest != expected:
-                msg = (
-                    f"Model {self.getModel()!r} is not the one {self.uid} was saved with: its digest is "
-                    f"{bundle.digest[:16]}, expected {expected[:16]}. Restore that model, or set it anew."
-                )
-                raise BundleError(msg)
-            self._opened = bundle
-        return self._opened
+        precision = self._value_if_set(self.precision, self.getPrecision)
+        revision = self._value_if_set(self.revision, self.getRevision)
+        bundle = find_model(self.getModel(), precision=precision, revision=revision)
+        required = self._value_if_set(self.modelDigest, self.getModelDigest)
+        if required is not None and bundle.digest != required:
+            msg = (
+                f"The digest of model {self.getModel()!r} is {bundle.digest}, but modelDigest requires {required}. "
+                "Set the other model, or clear modelDigest."
+            )
+            raise BundleError(msg)
+        saved = self._saved_model
+        named_as_saved = saved is not None and (saved.model, saved.precision, saved.revision) == (
+            self.getModel(), precision, revision,
+        )  # fmt: skip
+        if saved is not None and named_as_saved and bundle.digest != saved.digest:
+            msg = (
+                f"Model {self.getModel()!r} is not the model that {self.uid} was saved with: its digest is "
+                f"{bundle.digest[:16]}, expected {saved.digest[:16]}. Restore that model, or set another one."
+            )
+            raise BundleError(msg)
+        return bundle
+
+    def _checked_model(self) -> _CheckedModel:
+        """Return the model with its options, checked against each other."""
+        bundle, options = self._bundle(), self._embedder_options()
+        options.vectors.check(bundle.manifest)
+        budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
+        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb)
+        checked = _CheckedModel(bundle, replace(options, batching=memory.batching), memory.sizes)
+        if self.isSet(self.dimension) and self.getDimension() != checked.dimension:
+            msg = (
+                f"dimension is {self.getDimension()}, but model {self.getModel()!r} with pooling "
+                f"{self.getPooling()!r} has vectors of {checked.dimension}. Leave dimension unset."
+            )
+            raise ParamError(msg)
+        return checked
 
     def _accepts_columns(self, value: Sequence[str]) -> bool:
-        """One column of token lists is welcome too."""
+        """Return whether the input is one column of token lists."""
         return len(value) == 1
 
-    def _transform(self, dataset: DataFrame) -> DataFrame:
-        bundle, options, sizes = self._checked_model()
-        columns = self._input_columns(dataset)
-        handle = ship(dataset, bundle, self.getModelDistribution())
-        model = WorkerModel(handle, options, self.getThreads() if self.isSet(self.threads) else None, sizes)
-        output = self.getOutputCol()
-        binary = self.getVectorFormat() == "binary"
+    def _worker_column(self, dataset: DataFrame) -> WorkerColumn:
+        columns = self._checked_columns(dataset)
+        checked = self._checked_model()
+        # Everything is checked: only now is the model sent, if it has to be.
+        handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
+        model = self._worker_model(checked, handle)
         if len(columns) == 1:
-            list_task, form = TokenListTask(model, binary), BINARY_VECTORS if binary else VECTORS
-            return dataset.withColumn(output, arrow_column(list_task, columns, TOKEN_LIST_INPUTS, form))
+            return self._token_list_vectors(columns[0], model)
+        return self._annotation_vectors(columns, model, checked.dimension)
+
+    def _checked_columns(self, dataset: DataFrame) -> list[InputColumn]:
+        """Return the column of token lists, or the document and the token column."""
+        names = self._input_names()
+        if len(names) == 1:
+            return [self._token_list_column(dataset, names[0])]
+        if self.getVectorFormat() == "binary" and self.getCompatibility() == "spark-nlp":
+            msg = (
+                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but there is one binary "
+                "vector for each token. Set vectorFormat to 'float', or compatibility to 'none'."
+            )
+            raise ParamError(msg)
+        found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
+        return [found[kind] for kind in self.inputAnnotatorTypes]
+
+    def _token_list_column(self, dataset: DataFrame, name: str) -> InputColumn:
+        column = find_column(dataset, name, self.uid)
+        if not is_token_list(column.type):
+            msg = (
+                f"Column {column.name!r} is {column.type.simpleString()}, but {self.uid} with one input column "
+                "expects array<string>. For annotations pass two columns: document and token."
+            )
+            raise ColumnError(msg)
+        if self.getCompatibility() != "none":
+            msg = (
+                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but the list of vectors "
+                f"for column {column.name!r} must be as long as the list of tokens. Pass two annotation columns, or "
+                "set compatibility to 'none'."
+            )
+            raise ParamError(msg)
+        return column
+
+    def _token_list_vectors(self, column: InputColumn, model: EmbedderSource) -> WorkerColumn:
+        binary = self.getVectorFormat() == "binary"
+        output = BINARY_VECTORS if binary else VECTORS
+        return WorkerColumn(TokenListTask(model, binary), [column], TokenListTask.inputs, output, None)
+
+    def _annotation_vectors(
+        self, columns: Sequence[InputColumn], model: EmbedderSource, dimension: int
+    ) -> WorkerColumn:
         task = self._annotation_task(model)
-        if binary:
-            return dataset.withColumn(output, arrow_column(task, columns, ANNOTATION_INPUTS, BINARY_VECTORS))
+        if task.binary:
+            return WorkerColumn(task, columns, self._inputs, BINARY_VECTORS, None)
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
-            "dimension": options.vectors.dimension(bundle.manifest),
+            "dimension": dimension,
             "ref": self.getStorageRef(),
         }
-        column = arrow_column(task, columns, ANNOTATION_INPUTS, ANNOTATIONS)
-        return dataset.withColumn(output, column).withMetadata(output, metadata)
+        return WorkerColumn(task, columns, self._inputs, ANNOTATION_COLUMN_TYPE, metadata)
 
-    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
-        if self.getVectorFormat() == "binary":
-            msg = f"vectorFormat of {self.uid} is 'binary', which is for storage: here it must be 'float'."
-            raise ParamError(msg)
-        found = columns_by_type(self._checked_columns(), self.inputAnnotatorTypes, types, self.uid)
-        bundle, options, sizes = self._checked_model()
-        threads = self.getThreads() if self.isSet(self.threads) else available_cores()
-        model = WorkerModel(ModelHandle.in_place(bundle), options, threads, sizes)
-        inputs = [(found[kind], ANNOTATION_FIELDS) for kind in (DOCUMENT, TOKEN)]
-        return task_step(self._annotation_task(model), inputs, self.getOutputCol())
+    def _worker_model(self, checked: _CheckedModel, handle: ModelHandle, threads: int | None = None) -> WorkerModel:
+        threads = self._value_if_set(self.threads, self.getThreads) or threads
+        return WorkerModel(handle, checked.options, threads, checked.sizes)
 
-    def _annotation_task(self, model: WorkerModel) -> AnnotationTask:
-        """What runs over annotation columns, here or in a worker."""
+    def _annotation_task(self, model: EmbedderSource) -> AnnotationTask:
         return AnnotationTask(
             model,
             lower_case=not self.getCaseSensitive(),
@@ -271,77 +362,67 @@ class AlbertEmbeddings(
             binary=self.getVectorFormat() == "binary",
         )
 
-    def _checked_model(self) -> tuple[Bundle, EmbedderOptions, VectorSizes]:
-        """The model, what is asked of it, and what that takes, checked against each other."""
-        bundle, options = self._bundle(), self._embedder_options()
-        options.vectors.check(bundle.manifest)
-        dimension = options.vectors.dimension(bundle.manifest)
-        if self.isSet(self.dimension) and self.getDimension() != dimension:
-            msg = (
-                f"dimension is {self.getDimension()}, but model {self.getModel()!r} with pooling "
-                f"{self.getPooling()!r} gives vectors of {dimension}. Leave dimension unset."
-            )
+    def _local_task(self) -> AnnotationTask:
+        """Return the task for a LightPipeline, which keeps the model loaded as long as it exists."""
+        if self.getVectorFormat() == "binary":
+            msg = f"vectorFormat of {self.uid} is 'binary', which is for storage. LightPipeline expects 'float'."
             raise ParamError(msg)
-        budget_mb = self.getMemoryBudgetMb() if self.isSet(self.memoryBudgetMb) else None
-        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb)
-        return bundle, replace(options, batching=memory.batching), memory.sizes
-
-    def _checked_columns(self) -> list[str]:
-        if not self.isDefined(self.inputCols):
-            msg = f'{self.uid} has no inputCols: setInputCols("sentence", "token") or one column of tokens.'
-            raise ParamError(msg)
-        names: list[str] = self.getInputCols()
-        return names
-
-    def _input_columns(self, dataset: DataFrame) -> list[Column]:
-        """The columns the workers read, found and checked on the driver."""
-        names = self._checked_columns()
-        if len(names) == 1:
-            field = check_column(dataset, names[0], self.uid)
-            if not is_token_list(field.dataType):
-                msg = (
-                    f"Column {field.name!r} is {field.dataType.simpleString()}; {self.uid} with one input "
-                    "column expects array<string>. Of annotation columns pass two: document and token."
-                )
-                raise ColumnError(msg)
-            if self.getCompatibility() != "none":
-                msg = (
-                    f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but the list of "
-                    f"vectors for column {field.name!r} must be as long as the list of tokens. Pass two "
-                    "annotation columns, or set compatibility to 'none'."
-                )
-                raise ParamError(msg)
-            return [F.col(reference(field.name))]
-        if self.getVectorFormat() == "binary" and self.getCompatibility() != "none":
-            msg = (
-                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but binary vectors "
-                "come one for each token. Set vectorFormat to 'float', or compatibility to 'none'."
-            )
-            raise ParamError(msg)
-        found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
-        return [
-            field.column(F.col(reference(found[kind])))
-            for kind in (DOCUMENT, TOKEN)
-            for field in ANNOTATION_FIELDS
-        ]
+        checked = self._checked_model()
+        model = self._worker_model(checked, ModelHandle.in_place(checked.bundle), available_cores())
+        return self._annotation_task(HeldModel(model.load(), checked.sizes))
 
     @classmethod
-    def _of_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
+    def _from_other_folder(cls, path: str, spark: SparkSession) -> Self | None:
+        """Return the stage with the model in a folder that is not a saved stage."""
+        folder = local_path(path)
+        if folder is None or not folder.is_dir() or (folder / "metadata").exists():
+            return None
+        return None if folder_kind(folder) is None else cast("Self", cls.loadSavedModel(path, spark))
+
+    @classmethod
+    def _from_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
         if not is_spark_nlp(metadata):
-            return super()._of_metadata(metadata, spark, path)
+            return super()._from_metadata(metadata, spark, path)
         if local_path(path) is None:
             msg = (
-                f"{path} holds a model that Spark NLP saved. Its graph is converted here, so copy the folder "
-                "to the driver's file system and use AlbertEmbeddings.loadSavedModel(folder, spark)."
+                f"{path} is a model that Spark NLP saved. Its graph is converted here, so copy the folder to the "
+                "driver's file system and use AlbertEmbeddings.loadSavedModel(folder, spark)."
             )
             raise ModelNotFoundError(msg)
         return cast("Self", cls.loadSavedModel(path, spark))
 
-    def _save_files(self, spark: SparkSession, path: str) -> None:
-        if self.getPersistModel() == "value":
-            save_bundle(spark, self._bundle(), path)
+    def _save_files(self, folder: str, files: FileSystem | None) -> dict[str, Any] | None:
+        if not self.isSet(self.model):
+            return None
+        bundle = self._bundle()
+        by_value = self.getPersistModel() == "value"
+        if by_value:
+            upload_bundle(bundle, folder, files)
+        path = Path(self.getModel()).expanduser()
+        is_folder = path.is_dir() and folder_kind(path) is not None  # the rule by which the model was found
+        saved = SavedModel(
+            model=str(path.absolute()) if is_folder else self.getModel(),
+            precision=self._value_if_set(self.precision, self.getPrecision),
+            revision=self._value_if_set(self.revision, self.getRevision),
+            digest=bundle.digest,
+            by_value=by_value,
+        )
+        return saved.to_metadata()
 
-    def _load_files(self, spark: SparkSession, path: str) -> None:
-        if self.getPersistModel() == "value":
-            bundle = load_bundle(spark, path, self.getOrDefault(self.modelDigest))
-            self._attach(bundle.path, bundle)
+    def _load_files(self, metadata: Mapping[str, Any], spark: SparkSession, path: str) -> None:
+        saved = SavedModel.from_metadata(dict(metadata), path)
+        if saved is None:
+            return
+        if saved.by_value:
+            bundle = download_bundle(spark, path, saved.digest)
+            self.clear(self.revision)
+            saved = replace(saved, model=str(bundle.path), revision=None)
+        self._set(model=saved.model)
+        self._saved_model = saved
+
+
+def _with_model(stage: AlbertEmbeddings) -> AlbertEmbeddings:
+    """Return a stage whose model was found, with the uid that Spark NLP gives a stage created from a model."""
+    stage._bundle()  # noqa: SLF001 - a friend of the class: a wrong name fails at once
+    stage._resetUid(f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")  # noqa: SLF001
+    return stage

@@ -1,39 +1,43 @@
-"""The first stage: a column of texts becomes a document column.
+"""The first stage, which turns a column of texts into a document column.
 
-Only Spark SQL expressions, evaluated in the JVM: no Python runs on the workers, and regular
-expressions mean what they mean in Java. It knows columns, nothing about rules of sentences or tokens.
+It consists of Spark SQL expressions only, which the JVM evaluates: no Python runs on the workers, and regular
+expressions are Java's.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.param import TypeConverters
 from pyspark.ml.param.shared import HasInputCol
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, FloatType, MapType, StringType
-
-from sparkalbert.annotations import utf16_length
-from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.schema import (
-    ANNOTATIONS,
-    DOCUMENT,
-    check_column,
-    is_token_list,
-    reference,
-    wrong_type,
+from pyspark.sql.types import (
+    ArrayType,
+    AtomicType,
+    DataType,
+    FloatType,
+    MapType,
+    NullType,
+    StringType,
 )
-from sparkalbert.ml.stages.expressions import nullable
+
+from sparkalbert.arrays import Int64Array
+from sparkalbert.errors import ColumnError, ParamError
+from sparkalbert.ml.columns import add_column, check_output, find_column, wrong_type
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, DOCUMENT, is_token_list
+from sparkalbert.ml.stages.expressions import nullable, utf16_length
 from sparkalbert.ml.stages.local import LocalRows, LocalStep, RunsLocally
 from sparkalbert.ml.stages.params import HasOutputCol, HasParamKeywords, declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
 from sparkalbert.ml.worker.arrow import annotation_array, list_array, metadata_array, string_array
+from sparkalbert.offsets import utf16_length as python_utf16_length
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,8 +46,8 @@ __all__ = ["CLEANUP_MODES", "DocumentAssembler"]
 
 _TRIMMED: Final = "".join(map(chr, range(0x21)))  # what String.trim removes
 
-# Mode: whether to trim, then a Java pattern and what takes its place. A doubled backslash stands for
-# the backslash of a line break that was written out as two characters.
+# Mode: whether to trim, then a Java pattern and its replacement. A doubled backslash is the backslash of a line break
+# that was written out as two characters.
 _CLEANUPS: Final[dict[str, tuple[bool, str, str]]] = {
     "disabled": (False, "", ""),
     "inplace": (False, r"\s", " "),
@@ -55,23 +59,31 @@ _CLEANUPS: Final[dict[str, tuple[bool, str, str]]] = {
     "delete_full": (True, r"(?:\\r)?(?:\\n)|(?:\\t)", ""),
 }
 
+_LOCAL_ID_COLUMN: Final = "doc_id"
+"""The column of ids in a LightPipeline by default."""
+
 CLEANUP_MODES: Final = tuple(_CLEANUPS)
 
 
-class DocumentAssembler(
-    Transformer, HasInputCol, HasOutputCol, HasParamKeywords, StageReadWrite, RunsLocally
-):
+class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords, StageReadWrite, RunsLocally):
     """Adds a document column: one annotation for a text, one for each element of an array of texts.
 
-    A null text becomes the empty document, a null array none. ``begin`` is 0, ``end`` the index of the
-    last UTF-16 unit, -1 for an empty text. The metadata holds ``sentence`` (the position in the array),
-    ``id`` if `idCol` is set, and the entries of `metadataCol`.
+    A null text becomes the empty document, a null array no document. ``begin`` is 0, ``end`` the index of the last
+    UTF-16 unit, -1 for an empty text. The metadata contains ``sentence`` (the position in the array), ``id`` if `idCol`
+    is set, and the entries of `metadataCol`.
 
     Parameters
     ----------
-    **params
-        Params by name: ``inputCol`` (string or array of strings), ``outputCol``, ``idCol``,
-        ``metadataCol``, ``cleanupMode``.
+    inputCol
+        A column of strings or arrays of strings; numbers, dates and the like are cast to strings, as in Spark NLP.
+    outputCol
+        The column to add.
+    idCol
+        Column whose value is ``id`` in each document's metadata.
+    metadataCol
+        Column of type ``map<string,string>`` whose entries are added to the metadata.
+    cleanupMode
+        What happens to white space.
 
     Examples
     --------
@@ -83,26 +95,33 @@ class DocumentAssembler(
     name = "DocumentAssembler"
     outputAnnotatorType = DOCUMENT
 
-    idCol = declare_param(
-        "idCol", "Column whose value each document's metadata shows as 'id'.", TypeConverters.toString
-    )
+    idCol = declare_param("idCol", "Column whose value is 'id' in each document's metadata.", TypeConverters.toString)
     metadataCol = declare_param(
         "metadataCol",
-        "Column of type map<string,string> whose entries each document's metadata shows.",
+        "Column of type map<string,string> whose entries are added to each document's metadata.",
         TypeConverters.toString,
     )
     cleanupMode = declare_param(
         "cleanupMode",
-        "What becomes of white space: disabled (nothing), inplace (each one a space), shrink (trimmed, runs "
-        "become one space), each (one before a line break or tab goes with it); with _full, line breaks and "
-        "tabs written out as \\n, \\r, \\t too; delete_full (trimmed, those written out are removed).",
+        "What happens to white space: disabled (nothing), inplace (each character becomes a space), shrink (trimmed, "
+        "runs become one space), each (a space before a line break or tab is replaced with it); with _full, also line "
+        "breaks and tabs written out as \\n, \\r, \\t; delete_full (trimmed, breaks and tabs written out are removed).",
         TypeConverters.toString,
     )
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        idCol: str | None = None,
+        metadataCol: str | None = None,
+        cleanupMode: str | None = None,
+    ) -> None:
         super().__init__()
         self._setDefault(outputCol="document", cleanupMode="disabled")
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     def setInputCol(self, value: str) -> Self:
         """Sets the column of texts."""
@@ -113,7 +132,7 @@ class DocumentAssembler(
         return self._set(idCol=value)
 
     def getIdCol(self) -> str | None:
-        """Gets idCol, None unless set."""
+        """Gets idCol, None by default."""
         value: str | None = self._value_or_none(self.idCol)
         return value
 
@@ -122,47 +141,44 @@ class DocumentAssembler(
         return self._set(metadataCol=value)
 
     def getMetadataCol(self) -> str | None:
-        """Gets metadataCol, None unless set."""
+        """Gets metadataCol, None by default."""
         value: str | None = self._value_or_none(self.metadataCol)
         return value
 
     def setCleanupMode(self, value: str) -> Self:
-        """Sets what becomes of white space.
+        """Sets what happens to white space.
 
         Raises
         ------
         ParamError
-            For an unknown mode; the message lists the modes.
+            If the mode is unknown; the message lists the modes.
         """
-        if value.strip().lower() not in CLEANUP_MODES:
-            msg = f"Cleanup mode possible values: {', '.join(CLEANUP_MODES)}. Found {value!r}."
-            raise ParamError(msg)
-        return self._set(cleanupMode=value.strip().lower())
+        return self._set(cleanupMode=_checked_mode(value))
 
     def getCleanupMode(self) -> str:
         """Gets cleanupMode or its default value."""
-        return str(self.getOrDefault(self.cleanupMode))
+        return _checked_mode(self.getOrDefault(self.cleanupMode))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         if not self.isDefined(self.inputCol):
-            msg = f'{self.uid} has no inputCol: setInputCol("text") or another column of texts.'
+            msg = f'{self.uid} has no inputCol. Call setInputCol("text"), or name another column of texts.'
             raise ParamError(msg)
-        field = check_column(dataset, self.getInputCol(), self.uid)
-        texts = F.col(reference(field.name))
-        document = self._document_builder(dataset)
-        if isinstance(field.dataType, StringType):
-            documents = F.array(document(texts, F.lit("0")))
-        elif is_token_list(field.dataType):
-            some = F.coalesce(texts, F.array().cast(field.dataType))
-            documents = F.transform(some, lambda text, index: document(text, index.cast("string")))
-        else:
-            raise ColumnError(wrong_type(self.uid, field.name, field.dataType, "string or array<string>"))
-        column = nullable(documents.cast(ANNOTATIONS))
         output = self.getOutputCol()
-        return dataset.withColumn(output, column).withMetadata(output, {"annotatorType": DOCUMENT})
+        texts = find_column(dataset, self.getInputCol(), self.uid)
+        check_output(dataset, output, self.uid)
+        document = self._document_builder(dataset)
+        if is_token_list(texts.type):
+            present = F.coalesce(texts.column, F.array().cast(texts.type))
+            documents = F.transform(present, lambda text, index: document(text, index.cast("string")))
+        elif isinstance(texts.type, (AtomicType, NullType)):
+            documents = F.array(document(texts.column.cast("string"), F.lit("0")))
+        else:
+            raise ColumnError(wrong_type(self.uid, texts, "string or array<string>"))
+        column = nullable(documents.cast(ANNOTATION_COLUMN_TYPE))
+        return add_column(dataset, output, column, {"annotatorType": DOCUMENT})
 
     def _document_builder(self, dataset: DataFrame) -> Callable[[Column, Column], Column]:
-        """Return what makes an annotation of a text and its index."""
+        """Return a function that makes an annotation of a text and its index."""
         own, given = self._metadata(dataset)
         clean = self._cleaner()
 
@@ -172,7 +188,7 @@ class DocumentAssembler(
             return F.struct(
                 F.lit(DOCUMENT).alias("annotatorType"),
                 F.lit(0).alias("begin"),
-                F.coalesce(_utf16_length(cleaned) - 1, F.lit(-1)).alias("end"),
+                F.coalesce(utf16_length(cleaned) - 1, F.lit(-1)).alias("end"),
                 cleaned.alias("result"),
                 (metadata if given is None else F.map_concat(metadata, given)).alias("metadata"),
                 F.array().cast(ArrayType(FloatType(), containsNull=False)).alias("embeddings"),
@@ -181,21 +197,20 @@ class DocumentAssembler(
         return document
 
     def _metadata(self, dataset: DataFrame) -> tuple[list[Column], Column | None]:
-        """Return the keys and values that every document gets, and the row's map of others."""
+        """Return the keys and values of every document, and the row's map of other entries."""
         own: list[Column] = []
         taken = ["sentence"]
         id_column, metadata_column = self.getIdCol(), self.getMetadataCol()
         if id_column is not None:
-            name = check_column(dataset, id_column, self.uid).name
-            own = [F.lit("id"), F.col(reference(name)).cast("string")]
+            ids = find_column(dataset, id_column, self.uid)
+            own = [F.lit("id"), ids.column.cast("string")]
             taken.append("id")
         if metadata_column is None:
             return own, None
-        field = check_column(dataset, metadata_column, self.uid)
-        if not _is_string_map(field.dataType):
-            raise ColumnError(wrong_type(self.uid, field.name, field.dataType, "map<string,string>"))
-        entries = F.col(reference(field.name))
-        others = F.map_filter(entries, lambda key, _: ~key.isin(taken))
+        entries = find_column(dataset, metadata_column, self.uid)
+        if not _is_string_map(entries.type):
+            raise ColumnError(wrong_type(self.uid, entries, "map<string,string>"))
+        others = F.map_filter(entries.column, lambda key, _: ~key.isin(taken))
         return own, F.coalesce(others, F.create_map().cast("map<string,string>"))
 
     def _cleaner(self) -> Callable[[Column], Column]:
@@ -207,20 +222,34 @@ class DocumentAssembler(
 
         return clean
 
-    def _local_step(self, types: Mapping[str, str]) -> LocalStep:  # noqa: ARG002 - the first stage
-        """Documents of texts; without metadata, as in Spark NLP's LightPipeline."""
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        """Return the step that makes documents of texts; as in Spark NLP's LightPipeline without ``sentence``."""
         output, clean = self.getOutputCol(), _local_cleaner(self.getCleanupMode())
+        id_column = self.getIdCol() or _LOCAL_ID_COLUMN
 
         def step(rows: LocalRows) -> LocalRows:
-            return rows.with_column(output, _documents([clean(text) for text in rows.texts]))
+            texts = [clean(text) for text in rows.texts]
+            if rows.ids is None:
+                return rows.with_column(output, _documents(texts))
+            metadata = [("id", string_array(rows.ids))]
+            with_documents = rows.with_column(output, _documents(texts, metadata))
+            return with_documents.with_column(id_column, _ids(rows.ids, metadata))
 
         return step
 
 
+def _checked_mode(value: str) -> str:
+    mode = value.strip().lower()
+    if mode not in CLEANUP_MODES:
+        msg = f"Cleanup mode possible values: {', '.join(CLEANUP_MODES)}. Found {value!r}."
+        raise ParamError(msg)
+    return mode
+
+
 def _local_cleaner(mode: str) -> Callable[[str], str]:
-    """Return what :meth:`DocumentAssembler._cleaner` does, in Python."""
+    """Return :meth:`DocumentAssembler._cleaner` in Python."""
     trimmed, pattern, replacement = _CLEANUPS[mode]
-    found = re.compile(pattern, re.ASCII)  # ASCII: Java's \s knows six characters
+    found = re.compile(pattern, re.ASCII)  # ASCII: Java's \s matches six characters
 
     def clean(text: str) -> str:
         kept = text.strip(_TRIMMED) if trimmed else text
@@ -229,17 +258,24 @@ def _local_cleaner(mode: str) -> Callable[[str], str]:
     return clean
 
 
-def _documents(texts: Sequence[str]) -> pa.Array:
-    """Return one document for each text."""
-    count = len(texts)
-    end = np.array([utf16_length(text) for text in texts], dtype=np.int64) - 1
+def _documents(texts: Sequence[str], metadata: Sequence[tuple[str, pa.Array]] = ()) -> pa.Array:
+    """Return one document per text."""
+    ends = np.array([python_utf16_length(text) for text in texts], dtype=np.int64) - 1
+    return _one_per_row(DOCUMENT, texts, ends, metadata)
+
+
+def _ids(ids: Sequence[str], metadata: Sequence[tuple[str, pa.Array]]) -> pa.Array:
+    """Return one annotation per id, whose `end` is exclusive in Spark NLP (6.2, ``LightPipeline.scala``)."""
+    return _one_per_row("dummy", ids, np.array([len(text) for text in ids], dtype=np.int64), metadata)
+
+
+def _one_per_row(
+    kind: str, results: Sequence[str], ends: Int64Array, metadata: Sequence[tuple[str, pa.Array]]
+) -> pa.Array:
+    count = len(results)
     begin, one = np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64)
-    items = annotation_array(DOCUMENT, begin, end, string_array(texts), metadata_array([], count), None)
+    items = annotation_array(kind, begin, ends, string_array(results), metadata_array(metadata, count), None)
     return list_array(one, items, valid=one.astype(bool), nullable=True)
-
-
-def _utf16_length(text: Column) -> Column:
-    return F.shiftright(F.length(F.encode(text, "UTF-16BE")), 1)
 
 
 def _is_string_map(data_type: DataType) -> bool:

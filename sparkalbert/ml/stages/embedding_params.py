@@ -1,38 +1,37 @@
-"""The Params of :class:`~sparkalbert.ml.AlbertEmbeddings`: Spark NLP's, then our own.
-
-Setters check what can be checked without a model. It knows no columns and no sessions.
-"""
+"""The Params of :class:`~sparkalbert.AlbertEmbeddings`: Spark NLP's, then our own."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from pyspark.ml.param import TypeConverters
 
+from sparkalbert.bundle import Precision
+from sparkalbert.bundle.manifest import PRECISIONS
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
-from sparkalbert.inference.pooling import Pooling
+from sparkalbert.inference.pooling import POOLINGS, Pooling
 from sparkalbert.ml.stages.params import (
     HasLazyAnnotator,
     HasParamKeywords,
     HasStorageRef,
+    check_choice,
     declare_param,
 )
-from sparkalbert.ml.worker.distribution import DISTRIBUTIONS, Distribution
-from sparkalbert.text.encoding import Encoding
+from sparkalbert.ml.stages.shipping import DISTRIBUTIONS, Distribution
+from sparkalbert.text.pieces.encoding import ENCODINGS, Encoding
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["COMPATIBILITIES", "PERSIST_MODELS", "VECTOR_FORMATS", "AlbertEmbeddingsParams", "VectorFormat"]
+__all__ = ["AlbertEmbeddingsParams", "Compatibility", "PersistModel", "VectorFormat"]
 
 _MAX_LENGTH_LIMIT: Final = 512
-COMPATIBILITIES: Final = ("none", "spark-nlp")
-PERSIST_MODELS: Final = ("reference", "value")
+Compatibility = Literal["none", "spark-nlp"]
+PersistModel = Literal["value", "reference"]
 VectorFormat = Literal["float", "binary"]
-VECTOR_FORMATS: Final[tuple[str, ...]] = get_args(VectorFormat)
 
 
 class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
@@ -40,26 +39,25 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
 
     batchSize = declare_param(
         "batchSize",
-        "Most sentences in one call. Unless it is set, calls are filled to piecesPerCall, which is faster; "
-        "it never changes a vector.",
+        "Maximum number of sentences per batch. By default batches are filled to piecesPerBatch, which is faster; it "
+        "never changes a vector.",
         TypeConverters.toInt,
     )
     dimension = declare_param(
         "dimension",
-        "Width of a vector, as the column's metadata tells it. Follows from the model; set it only to have "
-        "it checked.",
+        "Width of a vector in the column's metadata. It follows from the model; set it only to have it checked.",
         TypeConverters.toInt,
     )
     maxSentenceLength = declare_param(
         "maxSentenceLength",
-        "Most pieces in one window, [CLS] and [SEP] included (3 to 512). Longer sentences are covered by "
+        "Maximum number of pieces per window, [CLS] and [SEP] included (3 to 512). Longer sentences are covered by "
         "overlapping windows; no word is cut off.",
         TypeConverters.toInt,
     )
     caseSensitive = declare_param(
         "caseSensitive",
-        "Whether `result` keeps the case of tokens, and whether encoding 'token' does. Under encoding "
-        "'sentence' the model's own do_lower_case decides what the model sees.",
+        "If true, `result` keeps the case of tokens, and so does encoding 'token'. With encoding 'sentence' the "
+        "model's own do_lower_case decides what the model sees.",
         TypeConverters.toBoolean,
     )
     engine = declare_param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
@@ -70,7 +68,7 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
     )
 
     def setBatchSize(self, v: int) -> Self:
-        """Sets the most sentences in one call; at least 1."""
+        """Sets the maximum number of sentences per batch; at least 1."""
         BatchingOptions(max_sequences=v)
         return self._set(batchSize=v)
 
@@ -79,7 +77,7 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
         return int(self.getOrDefault(self.batchSize))
 
     def setDimension(self, value: int) -> Self:
-        """Sets the width that the model's vectors are expected to have."""
+        """Sets the expected width of the model's vectors."""
         return self._set(dimension=value)
 
     def getDimension(self) -> int:
@@ -87,19 +85,15 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
         return int(self.getOrDefault(self.dimension))
 
     def setMaxSentenceLength(self, value: int) -> Self:
-        """Sets the most pieces in one window, 3 to 512."""
-        if value > _MAX_LENGTH_LIMIT:
-            msg = (
-                "AlbertEmbeddings models do not support token sequences longer than 512.\n"
-                "Consider splitting up the input first with another annotator e.g. SentenceDetector."
-            )
-            raise ParamError(msg)
-        VectorOptions(max_sentence_length=value)
+        """Sets the maximum number of pieces per window, 3 to 512."""
+        _check_max_sentence_length(value)
         return self._set(maxSentenceLength=value)
 
     def getMaxSentenceLength(self) -> int:
         """Gets maxSentenceLength or its default value."""
-        return int(self.getOrDefault(self.maxSentenceLength))
+        value = int(self.getOrDefault(self.maxSentenceLength))
+        _check_max_sentence_length(value)
+        return value
 
     def setCaseSensitive(self, value: bool) -> Self:
         """Sets whether tokens keep their case."""
@@ -111,14 +105,11 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
 
     def setEngine(self, value: str) -> Self:
         """Sets the engine; only ``onnx`` exists here."""
-        if value != "onnx":
-            msg = f"engine is {value!r}, but sparkalbert runs on 'onnx' only."
-            raise ParamError(msg)
-        return self._set(engine=value)
+        return self._set(engine=check_choice("engine", value, ("onnx",)))
 
     def getEngine(self) -> str:
         """Gets the engine: ``onnx``."""
-        return str(self.getOrDefault(self.engine))
+        return check_choice("engine", self.getOrDefault(self.engine), ("onnx",))
 
     def setConfigProtoBytes(self, b: list[int]) -> Self:
         """Accepts TensorFlow's ConfigProto and ignores it, with a warning."""
@@ -126,176 +117,206 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
         return self._set(configProtoBytes=b)
 
     def getConfigProtoBytes(self) -> list[int] | None:
-        """Gets configProtoBytes, None unless set."""
+        """Gets configProtoBytes, None by default."""
         value: list[int] | None = self._value_or_none(self.configProtoBytes)
         return value
 
 
-class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
-    """All Params of the stage but its columns."""
+def _check_max_sentence_length(value: int) -> None:
+    if value > _MAX_LENGTH_LIMIT:
+        msg = (
+            "AlbertEmbeddings models do not support token sequences longer than 512.\n"
+            "Consider splitting up the input first with another annotator e.g. SentenceDetector."
+        )
+        raise ParamError(msg)
+    VectorOptions(max_sentence_length=value)
 
-    model = declare_param(
-        "model", "Name or folder of the model, as find_model takes it.", TypeConverters.toString
-    )
-    modelDigest = declare_param(
-        "modelDigest",
-        "Identity of the model's bundle; checked when the stage is used.",
-        TypeConverters.toString,
+
+class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
+    """All Params of the stage except its columns."""
+
+    model = declare_param("model", "Name or folder of the model, as pretrained() takes it.", TypeConverters.toString)
+    revision = declare_param(
+        "revision", "Commit, branch or tag of a model on the Hugging Face Hub.", TypeConverters.toString
     )
     precision = declare_param(
         "precision",
-        "Number format of a model that is converted here: fp32, fp16 or int8. A bundle keeps its own.",
+        "Number format of a model that has to be converted: fp32, fp16 or int8. A bundle keeps its own.",
+        TypeConverters.toString,
+    )
+    modelDigest = declare_param(
+        "modelDigest",
+        "The digest that the model's bundle must have; any model is accepted by default.",
         TypeConverters.toString,
     )
     encoding = declare_param(
         "encoding",
-        "'sentence' encodes a sentence's text whole, as ALBERT was trained; 'token' each token alone, as "
-        "Spark NLP does.",
+        "'sentence' encodes the text of a sentence as a whole, as ALBERT was trained; 'token' encodes each token on "
+        "its own, as Spark NLP does.",
         TypeConverters.toString,
     )
     compatibility = declare_param(
         "compatibility",
-        "'none' gives each token a vector. 'spark-nlp' gives Spark NLP's rows: tokens encoded alone, those "
-        "without a piece or beyond maxSentenceLength left out, the vectors of its batch size 1.",
+        "'none' gives each token a vector. 'spark-nlp' gives Spark NLP's rows: tokens are encoded on their own, tokens "
+        "without a piece or beyond maxSentenceLength are left out, vectors are those of batch size 1.",
         TypeConverters.toString,
     )
     pooling = declare_param(
         "pooling",
-        "Which pieces make a word's vector: first, last, mean or first_last.",
+        "Which pieces of a word make its vector: first, last, mean or first_last.",
         TypeConverters.toString,
     )
     layers = declare_param(
         "layers",
-        "Layers whose mean is taken: [-1] the last, [-4,-3,-2,-1] the last four, 0 the embedding. Layers "
-        "after the highest one are not computed.",
+        "The layers whose mean is taken: [-1] is the last, [-4,-3,-2,-1] the last four, 0 the embedding. Layers after "
+        "the highest one are not computed.",
         TypeConverters.toListInt,
     )
-    piecesPerCall = declare_param(
-        "piecesPerCall",
-        "Most pieces in one call, padding included; what was measured best for the model's precision and "
-        "hidden size unless set.",
+    piecesPerBatch = declare_param(
+        "piecesPerBatch",
+        "Maximum number of pieces per batch, padding included; by default what was measured best for the model's "
+        "precision and hidden size.",
         TypeConverters.toInt,
     )
     vectorFormat = declare_param(
         "vectorFormat",
-        "'float' gives numbers Spark can compute with. 'binary' gives one plain column array<binary>, a "
-        "vector for each token as little-endian float32: far faster to store, see binary_to_array.",
+        "'float' gives numbers that Spark can compute with. 'binary' gives a plain column array<binary>, each vector "
+        "as little-endian float32: much faster to store, see binary_to_array.",
         TypeConverters.toString,
     )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
-        "Resident memory that a Python worker may take for this model, in MB. It sizes calls, groups of rows "
-        "and output, and a model that does not fit is refused before any job. No bound unless set.",
+        "Resident memory in MB (1,000,000 bytes) that a Python worker may take for this model. It sizes batches, "
+        "groups of rows and output; a model that does not fit is refused before any job. No limit by default.",
         TypeConverters.toInt,
     )
-    threads = declare_param(
-        "threads", "Threads of one call; spark.task.cpus unless set.", TypeConverters.toInt
-    )
-    device = declare_param(
-        "device", "cpu, cuda (the GPU Spark gave the task) or cuda:N.", TypeConverters.toString
-    )
+    threads = declare_param("threads", "Threads of one forward pass; spark.task.cpus by default.", TypeConverters.toInt)
+    device = declare_param("device", "cpu, cuda (the GPU that Spark gave the task) or cuda:N.", TypeConverters.toString)
     modelDistribution = declare_param(
         "modelDistribution",
-        f"How the model reaches the workers: {', '.join(DISTRIBUTIONS)}.",
+        "How the model reaches the workers: path (every worker sees its folder), file (Spark sends one file to each "
+        "executor), or auto.",
         TypeConverters.toString,
     )
     persistModel = declare_param(
         "persistModel",
-        "What save() writes of the model: its reference (name or path, and digest) or its value (all files).",
+        "What save() writes of the model: its value (all files) or a reference (name or path, and digest).",
         TypeConverters.toString,
     )
 
+    def setModel(self, value: str) -> Self:
+        """Sets the model by name or folder, as :meth:`pretrained` takes it; it is found when it is first used."""
+        return self._set(model=value)
+
+    def getModel(self) -> str:
+        """Gets the model's name or folder."""
+        return str(self.getOrDefault(self.model))
+
+    def setRevision(self, value: str) -> Self:
+        """Sets the commit, branch or tag of a model on the Hugging Face Hub."""
+        return self._set(revision=value)
+
+    def getRevision(self) -> str:
+        """Gets revision, if set."""
+        return str(self.getOrDefault(self.revision))
+
+    def setPrecision(self, value: Precision) -> Self:
+        """Sets the number format of a model that has to be converted."""
+        return self._set(precision=check_choice("precision", value, PRECISIONS))
+
+    def getPrecision(self) -> Precision:
+        """Gets precision, if set."""
+        return cast(Precision, check_choice("precision", self.getOrDefault(self.precision), PRECISIONS))
+
+    def setModelDigest(self, value: str) -> Self:
+        """Sets the digest that the model's bundle must have."""
+        return self._set(modelDigest=value)
+
     def setEncoding(self, value: str) -> Self:
         """Sets the encoding: ``sentence`` or ``token``."""
-        EmbedderOptions(encoding=cast(Encoding, value))
-        return self._set(encoding=value)
+        return self._set(encoding=check_choice("encoding", value, ENCODINGS))
 
-    def getEncoding(self) -> str:
-        """Gets encoding or its default value, which is ``token`` under compatibility ``spark-nlp``.
+    def getEncoding(self) -> Encoding:
+        """Gets encoding or its default value, which is ``token`` with compatibility ``spark-nlp``.
 
         Raises
         ------
         ParamError
-            When it was set to ``sentence`` under that compatibility.
+            If it was set to ``sentence`` with that compatibility.
         """
-        encoding = str(self.getOrDefault(self.encoding))
+        encoding = check_choice("encoding", self.getOrDefault(self.encoding), ENCODINGS)
         if self.getCompatibility() == "none" or encoding == "token":
-            return encoding
+            return cast(Encoding, encoding)
         if self.isSet(self.encoding):
             msg = (
-                f"encoding is {encoding!r}, but compatibility {self.getCompatibility()!r} encodes each token "
-                "alone. Leave encoding unset, or set compatibility to 'none'."
+                f"encoding is {encoding!r}, but compatibility {self.getCompatibility()!r} encodes each token on its "
+                "own. Leave encoding unset, or set compatibility to 'none'."
             )
             raise ParamError(msg)
         return "token"
 
     def setCompatibility(self, value: str) -> Self:
-        """Sets whose rows come out: ``none`` for a vector a token, ``spark-nlp`` for Spark NLP's."""
-        if value not in COMPATIBILITIES:
-            msg = f"compatibility is {value!r}, expected one of {', '.join(COMPATIBILITIES)}."
-            raise ParamError(msg)
-        return self._set(compatibility=value)
+        """Sets ``none`` for a vector for every token, or ``spark-nlp`` for Spark NLP's rows."""
+        return self._set(compatibility=check_choice("compatibility", value, get_args(Compatibility)))
 
-    def getCompatibility(self) -> str:
+    def getCompatibility(self) -> Compatibility:
         """Gets compatibility or its default value."""
-        return str(self.getOrDefault(self.compatibility))
+        value = check_choice("compatibility", self.getOrDefault(self.compatibility), get_args(Compatibility))
+        return cast(Compatibility, value)
 
     def setPooling(self, value: str) -> Self:
         """Sets the pooling: ``first``, ``last``, ``mean`` or ``first_last``."""
-        VectorOptions(pooling=cast(Pooling, value))
-        return self._set(pooling=value)
+        return self._set(pooling=check_choice("pooling", value, POOLINGS))
 
-    def getPooling(self) -> str:
+    def getPooling(self) -> Pooling:
         """Gets pooling or its default value."""
-        return str(self.getOrDefault(self.pooling))
+        return cast(Pooling, check_choice("pooling", self.getOrDefault(self.pooling), POOLINGS))
 
     def setLayers(self, value: Sequence[int]) -> Self:
         """Sets the layers whose mean is taken."""
-        return self._set(layers=list(value))
+        return self._set(layers=list(VectorOptions(layers=value).layers))  # type: ignore[arg-type]
 
     def getLayers(self) -> list[int]:
         """Gets layers or its default value."""
         return list(self.getOrDefault(self.layers))
 
-    def setPiecesPerCall(self, value: int) -> Self:
-        """Sets the most pieces in one call; at least 1."""
-        BatchingOptions(pieces_per_call=value)
-        return self._set(piecesPerCall=value)
+    def setPiecesPerBatch(self, value: int) -> Self:
+        """Sets the maximum number of pieces per batch; at least 1."""
+        BatchingOptions(pieces_per_batch=value)
+        return self._set(piecesPerBatch=value)
 
-    def getPiecesPerCall(self) -> int:
-        """Gets piecesPerCall, if set."""
-        return int(self.getOrDefault(self.piecesPerCall))
+    def getPiecesPerBatch(self) -> int:
+        """Gets piecesPerBatch, if set."""
+        return int(self.getOrDefault(self.piecesPerBatch))
 
     def setVectorFormat(self, value: str) -> Self:
-        """Sets the form of vectors: ``float`` or ``binary``."""
-        if value not in VECTOR_FORMATS:
-            msg = f"vectorFormat is {value!r}, expected one of {', '.join(VECTOR_FORMATS)}."
-            raise ParamError(msg)
-        return self._set(vectorFormat=value)
+        """Sets the format of vectors: ``float`` or ``binary``."""
+        return self._set(vectorFormat=check_choice("vectorFormat", value, get_args(VectorFormat)))
 
     def getVectorFormat(self) -> VectorFormat:
         """Gets vectorFormat or its default value."""
-        return cast(VectorFormat, self.getOrDefault(self.vectorFormat))
+        value = check_choice("vectorFormat", self.getOrDefault(self.vectorFormat), get_args(VectorFormat))
+        return cast(VectorFormat, value)
 
     def setMemoryBudgetMb(self, value: int) -> Self:
         """Sets the resident memory that one Python worker may take, in MB."""
-        if value < 1:
-            msg = f"memoryBudgetMb is {value}, expected at least 1."
-            raise ParamError(msg)
+        _check_budget(value)
         return self._set(memoryBudgetMb=value)
 
     def getMemoryBudgetMb(self) -> int:
         """Gets memoryBudgetMb, if set."""
-        return int(self.getOrDefault(self.memoryBudgetMb))
+        value = int(self.getOrDefault(self.memoryBudgetMb))
+        _check_budget(value)
+        return value
 
     def setThreads(self, value: int) -> Self:
-        """Sets the threads of one call; at least 1."""
+        """Sets the threads of one forward pass; at least 1."""
         SessionOptions(threads=value)
         return self._set(threads=value)
 
     def getThreads(self) -> int:
         """Gets threads, if set."""
-        return int(self.getOrDefault(self.threads))
+        return SessionOptions(threads=int(self.getOrDefault(self.threads))).threads
 
     def setDevice(self, value: str) -> Self:
         """Sets the device: ``cpu``, ``cuda`` or ``cuda:N``."""
@@ -307,29 +328,25 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return str(self.getOrDefault(self.device))
 
     def setModelDistribution(self, value: str) -> Self:
-        """Sets how the model reaches the workers."""
-        if value not in DISTRIBUTIONS:
-            msg = f"modelDistribution is {value!r}, expected one of {', '.join(DISTRIBUTIONS)}."
-            raise ParamError(msg)
-        return self._set(modelDistribution=value)
+        """Sets how the model reaches the workers: ``auto``, ``path`` or ``file``."""
+        return self._set(modelDistribution=check_choice("modelDistribution", value, DISTRIBUTIONS))
 
     def getModelDistribution(self) -> Distribution:
         """Gets modelDistribution or its default value."""
-        return cast(Distribution, self.getOrDefault(self.modelDistribution))
+        value = check_choice("modelDistribution", self.getOrDefault(self.modelDistribution), DISTRIBUTIONS)
+        return cast(Distribution, value)
 
     def setPersistModel(self, value: str) -> Self:
-        """Sets what ``save()`` writes of the model: ``reference`` or ``value``."""
-        if value not in PERSIST_MODELS:
-            msg = f"persistModel is {value!r}, expected one of {', '.join(PERSIST_MODELS)}."
-            raise ParamError(msg)
-        return self._set(persistModel=value)
+        """Sets what ``save()`` writes of the model: ``value`` or ``reference``."""
+        return self._set(persistModel=check_choice("persistModel", value, get_args(PersistModel)))
 
-    def getPersistModel(self) -> str:
+    def getPersistModel(self) -> PersistModel:
         """Gets persistModel or its default value."""
-        return str(self.getOrDefault(self.persistModel))
+        value = check_choice("persistModel", self.getOrDefault(self.persistModel), get_args(PersistModel))
+        return cast(PersistModel, value)
 
     def _set_defaults(self) -> None:
-        """Spark NLP's defaults where it has them."""
+        """Set Spark NLP's defaults, and those of our own Params."""
         self._setDefault(
             batchSize=8,
             dimension=768,
@@ -343,21 +360,29 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             layers=[-1],
             device="cpu",
             modelDistribution="auto",
-            persistModel="reference",
+            persistModel="value",
             vectorFormat="float",
         )
 
+    def _value_if_set(self, param: Any, getter: Any) -> Any:
+        return getter() if self.isSet(param) else None
+
     def _embedder_options(self) -> EmbedderOptions:
-        """The Params that decide vectors and their computation, as the engine takes them."""
+        """Return the Params that decide vectors and their computation, as the engine takes them."""
+        self.getEngine()
         return EmbedderOptions(
-            encoding=cast(Encoding, self.getEncoding()),
+            encoding=self.getEncoding(),
             case_sensitive=self.getCaseSensitive(),
-            vectors=VectorOptions(
-                cast(Pooling, self.getPooling()), tuple(self.getLayers()), self.getMaxSentenceLength()
-            ),
+            vectors=VectorOptions(self.getPooling(), tuple(self.getLayers()), self.getMaxSentenceLength()),
             batching=BatchingOptions(
-                self.getPiecesPerCall() if self.isSet(self.piecesPerCall) else None,
-                self.getBatchSize() if self.isSet(self.batchSize) else None,
+                self._value_if_set(self.piecesPerBatch, self.getPiecesPerBatch),
+                self._value_if_set(self.batchSize, self.getBatchSize),
             ),
             session=SessionOptions(device=self.getDevice()),
         )
+
+
+def _check_budget(value: int) -> None:
+    if value < 1:
+        msg = f"memoryBudgetMb is {value}, expected at least 1."
+        raise ParamError(msg)

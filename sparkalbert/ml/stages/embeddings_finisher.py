@@ -1,13 +1,11 @@
-"""The last stage: vectors out of annotations, as plain arrays or ML vectors.
-
-Only Spark SQL expressions, evaluated in the JVM. It knows columns, nothing about models.
-"""
+"""The last stage for vectors, which takes them out of annotations. It consists of Spark SQL expressions only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
 from pyspark.ml.param import TypeConverters
@@ -15,9 +13,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError
-from sparkalbert.ml.schema import WITH_VECTORS, annotator_type, reference
+from sparkalbert.ml.columns import InputColumn, add_column, annotator_type
+from sparkalbert.ml.schema import WITH_VECTORS
 from sparkalbert.ml.stages.finishing import FinisherParams
-from sparkalbert.ml.stages.local import LocalStep, RunsLocally, left_out
+from sparkalbert.ml.stages.local import LocalStep, RunsLocally, identity_step
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
 
@@ -32,8 +31,14 @@ class EmbeddingsFinisher(Transformer, FinisherParams, StageReadWrite, RunsLocall
 
     Parameters
     ----------
-    **params
-        Params by name: ``inputCols``, ``outputCols``, ``outputAsVector``, ``cleanAnnotations``.
+    inputCols
+        Embeddings columns.
+    outputCols
+        The columns to add, one for each.
+    outputAsVector
+        If true, vectors are ML vectors (of doubles).
+    cleanAnnotations
+        If true, every annotation column is dropped.
 
     Examples
     --------
@@ -46,17 +51,25 @@ class EmbeddingsFinisher(Transformer, FinisherParams, StageReadWrite, RunsLocall
 
     outputAsVector = declare_param(
         "outputAsVector",
-        "Whether vectors come as ML vectors (of doubles) rather than as arrays of floats.",
+        "If true, vectors are ML vectors (of doubles) rather than arrays of floats.",
         TypeConverters.toBoolean,
     )
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCols: list[str] | None = None,
+        outputAsVector: bool | None = None,
+        cleanAnnotations: bool | None = None,
+    ) -> None:
         super().__init__()
         self._setDefault(outputCols=[], outputAsVector=False, cleanAnnotations=False)
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     def setOutputAsVector(self, value: bool) -> Self:
-        """Sets whether vectors come as ML vectors."""
+        """Sets whether vectors are ML vectors."""
         return self._set(outputAsVector=value)
 
     def getOutputAsVector(self) -> bool:
@@ -64,20 +77,19 @@ class EmbeddingsFinisher(Transformer, FinisherParams, StageReadWrite, RunsLocall
         return bool(self.getOrDefault(self.outputAsVector))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        names = self._column_names(dataset)
-        for column in names:
-            self._check_embeddings(dataset, column)
+        columns = self._finished_columns(dataset)
+        for column in columns.values():
+            self._check_embeddings(column)
         finished = dataset
-        for column, output in names.items():
-            vectors = F.col(reference(column)).getField("embeddings")
-            finished = finished.withColumn(output, self._form(vectors))
+        for output, column in columns.items():
+            finished = add_column(finished, output, self._form(column.column.getField("embeddings")))
         return self._cleaned(finished)
 
-    def _check_embeddings(self, dataset: DataFrame, column: str) -> None:
-        kind = annotator_type(dataset, column)
+    def _check_embeddings(self, column: InputColumn) -> None:
+        kind = annotator_type(column.field)
         if kind is not None and kind not in WITH_VECTORS:
             msg = (
-                f"{self.uid}: column [{column}] must be a type of either WordEmbeddings, BertEmbeddings, "
+                f"{self.uid}: column [{column.name}] must be a type of either WordEmbeddings, BertEmbeddings, "
                 f"ChunkEmbeddings, or SentenceEmbeddings, found {kind}."
             )
             raise ColumnError(msg)
@@ -88,6 +100,6 @@ class EmbeddingsFinisher(Transformer, FinisherParams, StageReadWrite, RunsLocall
         # array_to_vector fails on null.
         return F.transform(vectors, lambda vector: F.when(vector.isNotNull(), array_to_vector(vector)))
 
-    def _local_step(self, types: Mapping[str, str]) -> LocalStep:  # noqa: ARG002 - nothing is read
-        """Nothing: Spark NLP's LightPipeline passes it by, and gives vectors with parse_embeddings."""
-        return left_out
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        """Return a step that does nothing: Spark NLP's LightPipeline ignores the stage, see parse_embeddings."""
+        return identity_step

@@ -1,23 +1,21 @@
-"""The last stage for texts: results out of annotations, as plain arrays or one string.
-
-Only Spark SQL expressions, evaluated in the JVM. It knows columns, nothing about annotators.
-"""
+"""The last stage for texts, which takes the results out of annotations. It consists of Spark SQL expressions only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.schema import WITH_VECTORS, reference
-from sparkalbert.ml.stages.expressions import nullable
+from sparkalbert.ml.columns import add_column, check_output
+from sparkalbert.ml.schema import WITH_VECTORS
+from sparkalbert.ml.stages.expressions import jvm_ordered, nullable
 from sparkalbert.ml.stages.finishing import FinisherParams
 from sparkalbert.ml.stages.local import LocalRows, LocalStep, RunsLocally
-from sparkalbert.ml.stages.map_order import jvm_ordered
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
 
@@ -33,14 +31,25 @@ _PAIRS: Final = "array<struct<_1:string,_2:string>>"
 class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
     """Adds, for each annotation column, a column of its results: ``array<string>`` or one string.
 
-    With `includeMetadata` arrays are joined by a column ``OUTPUT_metadata`` of all keys and values, and
-    strings show them in place. A null row gives null.
+    With `includeMetadata`, arrays get a second column ``OUTPUT_metadata`` of all keys and values, and strings contain
+    them. A null row gives null.
 
     Parameters
     ----------
-    **params
-        Params by name: ``inputCols``, ``outputCols``, ``outputAsArray``, ``cleanAnnotations``,
-        ``includeMetadata``, ``parseEmbeddingsVectors``, ``valueSplitSymbol``, ``annotationSplitSymbol``.
+    inputCols
+        Annotation columns.
+    outputCols
+        The columns to add, one for each.
+    outputAsArray
+        If true, results are an array, otherwise one string.
+    cleanAnnotations
+        If true, every annotation column is dropped.
+    includeMetadata
+        If true, the metadata of annotations is shown.
+    parseEmbeddingsVectors
+        If true, embeddings show their vectors, as text, instead of the words.
+    valueSplitSymbol, annotationSplitSymbol
+        The separators of values and of annotations in a string.
 
     Examples
     --------
@@ -53,27 +62,39 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
 
     valueSplitSymbol = declare_param(
         "valueSplitSymbol",
-        "What stands between the values of one annotation in a string.",
+        "The separator of the values of one annotation in a string.",
         TypeConverters.toString,
     )
     annotationSplitSymbol = declare_param(
-        "annotationSplitSymbol", "What stands between annotations in a string.", TypeConverters.toString
+        "annotationSplitSymbol", "The separator of annotations in a string.", TypeConverters.toString
     )
     includeMetadata = declare_param(
-        "includeMetadata", "Whether the metadata of annotations is shown.", TypeConverters.toBoolean
+        "includeMetadata", "If true, the metadata of annotations is shown.", TypeConverters.toBoolean
     )
     outputAsArray = declare_param(
         "outputAsArray",
-        "Whether results come as an array rather than as one string.",
+        "If true, results are an array, otherwise one string.",
         TypeConverters.toBoolean,
     )
     parseEmbeddingsVectors = declare_param(
         "parseEmbeddingsVectors",
-        "Whether embeddings show their vectors, as text, in place of the words.",
+        "If true, embeddings show their vectors, as text, instead of the words.",
         TypeConverters.toBoolean,
     )
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCols: list[str] | None = None,
+        outputAsArray: bool | None = None,
+        cleanAnnotations: bool | None = None,
+        includeMetadata: bool | None = None,
+        parseEmbeddingsVectors: bool | None = None,
+        valueSplitSymbol: str | None = None,
+        annotationSplitSymbol: str | None = None,
+    ) -> None:
         super().__init__()
         self._setDefault(
             outputCols=[],
@@ -84,10 +105,10 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
             outputAsArray=True,
             parseEmbeddingsVectors=False,
         )
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     def setValueSplitSymbol(self, value: str) -> Self:
-        """Sets what stands between the values of one annotation in a string."""
+        """Sets the separator of the values of one annotation in a string."""
         return self._set(valueSplitSymbol=value)
 
     def getValueSplitSymbol(self) -> str:
@@ -95,7 +116,7 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
         return str(self.getOrDefault(self.valueSplitSymbol))
 
     def setAnnotationSplitSymbol(self, value: str) -> Self:
-        """Sets what stands between annotations in a string."""
+        """Sets the separator of annotations in a string."""
         return self._set(annotationSplitSymbol=value)
 
     def getAnnotationSplitSymbol(self) -> str:
@@ -111,7 +132,7 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
         return bool(self.getOrDefault(self.includeMetadata))
 
     def setOutputAsArray(self, value: bool) -> Self:
-        """Sets whether results come as an array."""
+        """Sets whether results are an array."""
         return self._set(outputAsArray=value)
 
     def getOutputAsArray(self) -> bool:
@@ -127,36 +148,36 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
         return bool(self.getOrDefault(self.parseEmbeddingsVectors))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        names = self._column_names(dataset)
+        columns = self._finished_columns(dataset)
         finished = dataset
-        for column, output in names.items():
-            finished = finished.withColumn(output, nullable(self._results(F.col(reference(column)))))
+        for output, column in columns.items():
+            finished = add_column(finished, output, nullable(self._results(column.column)))
         if self.getIncludeMetadata() and self.getOutputAsArray():
-            for column, output in names.items():
-                pairs = _pairs(F.col(reference(column)))
-                finished = finished.withColumn(f"{output}_metadata", nullable(pairs))
+            for output, column in columns.items():
+                check_output(dataset, f"{output}_metadata", self.uid)
+                finished = add_column(finished, f"{output}_metadata", nullable(_pairs(column.column)))
         return self._cleaned(finished)
 
     def _results(self, annotations: Column) -> Column:
-        """What becomes of a column of annotations."""
+        """Return the results of a column of annotations."""
         if self.getOutputAsArray():
             return F.transform(annotations, lambda one: self._result(one, " ")).cast(_TEXTS)
         result = self._detailed if self.getIncludeMetadata() else self._undetailed
-        # The JVM writes a null out.
+        # The JVM writes null as text.
         return F.array_join(F.transform(annotations, result), self.getAnnotationSplitSymbol(), "null")
 
     def _undetailed(self, annotation: Column) -> Column:
         return self._result(annotation, self.getValueSplitSymbol())
 
     def _result(self, annotation: Column, between_numbers: str) -> Column:
-        """The annotation's result, or its vector where that is wanted."""
+        """Return the annotation's result, or its vector if vectors are to be shown."""
         result = annotation.getField("result")
         if not self.getParseEmbeddingsVectors():
             return result
         return F.when(_has_vector(annotation), _vector_text(annotation, between_numbers)).otherwise(result)
 
     def _detailed(self, annotation: Column) -> Column:
-        """The annotation's metadata, result and, where wanted, vector as ``key->value``."""
+        """Return the annotation's metadata, result and, if it is to be shown, vector as ``key->value``."""
         entries = F.concat(_entries(annotation), _entry("result", annotation.getField("result")))
         if self.getParseEmbeddingsVectors():
             vector = _entry("embeddings", _vector_text(annotation, self.getValueSplitSymbol()))
@@ -164,8 +185,8 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
         texts = F.transform(jvm_ordered(entries), _entry_text)
         return F.replace(F.array_join(texts, self.getValueSplitSymbol()), F.lit(" -> "), F.lit("->"))
 
-    def _local_step(self, types: Mapping[str, str]) -> LocalStep:  # noqa: ARG002 - nothing is read
-        """As in Spark NLP's LightPipeline: only the finished columns stay, as annotations."""
+    def _local_step(self, types: Mapping[str, str]) -> LocalStep:
+        """Return the step of Spark NLP's LightPipeline: only the finished columns remain, as annotations."""
         names = self.getInputCols() if self.isDefined(self.inputCols) else []
 
         def step(rows: LocalRows) -> LocalRows:
@@ -184,7 +205,7 @@ def _vector_text(annotation: Column, between: str) -> Column:
 
 
 def _entries(annotation: Column) -> Column:
-    """The keys and values of an annotation's metadata."""
+    """Return the keys and values of an annotation's metadata."""
     entries = F.map_entries(annotation.getField("metadata"))
     return F.coalesce(entries, F.array().cast("array<struct<key:string,value:string>>"))
 
@@ -198,5 +219,5 @@ def _entry_text(entry: Column) -> Column:
 
 
 def _pairs(annotations: Column) -> Column:
-    """The keys and values of all annotations' metadata, one after another."""
+    """Return the keys and values of all annotations' metadata, one after the other."""
     return F.flatten(F.transform(annotations, lambda one: jvm_ordered(_entries(one)))).cast(_PAIRS)

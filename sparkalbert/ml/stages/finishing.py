@@ -1,20 +1,17 @@
-"""What both finishers share: which columns they make of which, and what they leave of the others.
-
-It knows Params and column types, nothing about contents.
-"""
+"""The Params and columns that both finishers share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.ml.param import TypeConverters
 from pyspark.ml.param.shared import HasInputCols, HasOutputCols
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.schema import check_column, is_annotation_type, reference
-from sparkalbert.ml.stages.params import HasParamKeywords, declare_param
+from sparkalbert.ml.columns import InputColumn, check_output, find_column
+from sparkalbert.ml.schema import is_annotation_type
+from sparkalbert.ml.stages.params import HasParamKeywords, column_names, declare_param
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,22 +20,22 @@ __all__ = ["FinisherParams"]
 
 
 class FinisherParams(HasInputCols, HasOutputCols, HasParamKeywords):
-    """Annotation columns in, one plain column for each of them out."""
+    """Params of a stage that adds one plain column for each annotation column."""
 
     cleanAnnotations = declare_param(
-        "cleanAnnotations", "Whether every annotation column is dropped.", TypeConverters.toBoolean
+        "cleanAnnotations", "If true, every annotation column is dropped.", TypeConverters.toBoolean
     )
 
     def setInputCols(self, *value: str | list[str]) -> Self:
         """Sets the annotation columns: names, or one list of names."""
-        return self._set(inputCols=_names(value))
+        return self._set(inputCols=column_names(value))
 
     def setOutputCols(self, *value: str | list[str]) -> Self:
-        """Sets the names of the new columns; ``finished_`` and the input's name unless set."""
-        return self._set(outputCols=_names(value))
+        """Sets the names of the new columns; ``finished_`` and the input's name by default."""
+        return self._set(outputCols=column_names(value))
 
     def getOutputCols(self) -> list[str]:
-        """Gets the names of the new columns, as set or made of the inputs' names."""
+        """Gets the names of the new columns, as set or derived from the inputs' names."""
         columns = self.getInputCols() if self.isDefined(self.inputCols) else []
         outputs: list[str] = self.getOrDefault("outputCols")
         return list(outputs) or [f"finished_{column}" for column in columns]
@@ -51,35 +48,31 @@ class FinisherParams(HasInputCols, HasOutputCols, HasParamKeywords):
         """Gets cleanAnnotations or its default value."""
         return bool(self.getOrDefault(self.cleanAnnotations))
 
-    def _column_names(self, dataset: DataFrame) -> dict[str, str]:
-        """Output column of each input column, every input checked to hold annotations."""
+    def _finished_columns(self, dataset: DataFrame) -> dict[str, InputColumn]:
+        """Return the input column of each new column, every input checked to be an annotation column."""
         if not self.isDefined(self.inputCols):
-            msg = f'{self.uid} has no inputCols: setInputCols("token") or other annotation columns.'
+            msg = f'{self.uid} has no inputCols. Call setInputCols("token"), or name other annotation columns.'
             raise ParamError(msg)
-        columns, outputs = self.getInputCols(), self.getOutputCols()
-        if len(columns) != len(outputs):
+        names, outputs = self.getInputCols(), self.getOutputCols()
+        if len(names) != len(outputs):
             msg = (
-                f"inputCols and outputCols length must match, found {len(columns)} and {len(outputs)} in "
-                f"{self.uid}. Please name one output column for each input column."
+                f"inputCols and outputCols length must match, found {len(names)} and {len(outputs)} in {self.uid}. "
+                "Name one output column for each input column."
             )
             raise ParamError(msg)
-        for column in columns:
-            found = check_column(dataset, column, self.uid).dataType
-            if not is_annotation_type(found):
+        columns = [find_column(dataset, name, self.uid) for name in names]
+        for column, output in zip(columns, outputs, strict=True):
+            check_output(dataset, output, self.uid)
+            if not is_annotation_type(column.type):
                 msg = (
-                    f"{self.uid}: column [{column}] must be an NLP Annotation column, found "
-                    f"{found.simpleString()}."
+                    f"{self.uid}: column [{column.name}] must be an NLP Annotation column, found "
+                    f"{column.type.simpleString()}."
                 )
                 raise ColumnError(msg)
-        return dict(zip(columns, outputs, strict=True))
+        return dict(zip(outputs, columns, strict=True))
 
     def _cleaned(self, finished: DataFrame) -> DataFrame:
-        """The result without annotation columns, where these are not wanted."""
+        """Return the result without annotation columns if they are to be dropped."""
         if not self.getCleanAnnotations():
             return finished
-        kept = [field.name for field in finished.schema.fields if not is_annotation_type(field.dataType)]
-        return finished.select([F.col(reference(name)) for name in kept])
-
-
-def _names(value: tuple[str | list[str], ...]) -> Any:
-    return value[0] if len(value) == 1 and isinstance(value[0], list) else list(value)
+        return finished.drop(*(field.name for field in finished.schema.fields if is_annotation_type(field.dataType)))

@@ -1,7 +1,7 @@
-"""How a stage annotates without Spark: rows of annotations in, the same rows with one column more out.
+"""Stages without Spark: each is a step that adds a column of annotations to rows.
 
-:class:`~sparkalbert.ml.LightPipeline` runs the steps of its stages one after another. A stage with an
-Arrow task runs that very task here; it knows nothing about Spark sessions or DataFrames.
+:class:`~sparkalbert.LightPipeline` runs the steps of its stages one after the other. A stage that has an Arrow task
+runs the same task here.
 """
 
 from __future__ import annotations
@@ -13,40 +13,51 @@ import pyarrow as pa
 from pyspark.ml.param import Params
 
 from sparkalbert.errors import ParamTypeError
-from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
-from sparkalbert.ml.worker.fields import AnnotationField
+from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
+from sparkalbert.ml.worker.fields import Field
 from sparkalbert.ml.worker.udf import BatchFunction
 
-__all__ = ["FitsLocally", "LocalRows", "LocalStep", "RunsLocally", "columns_by_type", "left_out", "task_step"]
+__all__ = [
+    "FitsLocally",
+    "LocalRows",
+    "LocalStep",
+    "RunsLocally",
+    "columns_by_type",
+    "identity_step",
+    "task_step",
+]
 
 
 @dataclass(frozen=True)
 class LocalRows:
-    """Some texts and what the stages so far have made of them.
+    """Holds some texts and the annotations that the stages so far have added.
 
     Attributes
     ----------
     texts
-        One for each row.
+        One text per row.
     columns
         Annotation columns by name, ``list<struct>`` ``[rows]`` without null rows.
+    ids
+        The id of each text, if the caller gave ids.
     """
 
     texts: Sequence[str]
     columns: Mapping[str, pa.Array]
+    ids: Sequence[str] | None = None
 
     def column(self, name: str) -> pa.Array:
-        """Return a column; a stage that was left out has annotated nothing."""
+        """Return a column; it is empty if its stage was left out."""
         if name in self.columns:
             return self.columns[name]
-        return pa.array([[]] * len(self.texts), type=ANNOTATIONS_TYPE)
+        return pa.array([[]] * len(self.texts), type=ARROW_COLUMN_TYPE)
 
     def with_column(self, name: str, annotations: pa.Array) -> LocalRows:
         """Return the rows with a column added or replaced."""
         return replace(self, columns={**self.columns, name: annotations})
 
     def select(self, names: Sequence[str]) -> LocalRows:
-        """Return the rows with those columns only, in the order in which they were added."""
+        """Return the rows with these columns only, in the order in which they were added."""
         return replace(self, columns={name: self.columns[name] for name in self.columns if name in names})
 
 
@@ -54,20 +65,20 @@ LocalStep = Callable[[LocalRows], LocalRows]
 
 
 class RunsLocally(Params):
-    """A stage that :class:`~sparkalbert.ml.LightPipeline` can run."""
+    """A stage that :class:`~sparkalbert.LightPipeline` can run."""
 
     def _local_step(self, types: Mapping[str, str]) -> LocalStep:
-        """Return what the stage does to rows, with its Params as they are now.
+        """Return the stage's step, with its current Params.
 
         Parameters
         ----------
         types
-            Annotator types of the columns that stages before this one make.
+            Annotator types of the columns that earlier stages add.
 
         Raises
         ------
         ParamTypeError
-            When an input column is not among them, with Spark NLP's text.
+            If an input column is not among them, with Spark NLP's text.
         """
         raise NotImplementedError
 
@@ -76,7 +87,7 @@ class FitsLocally(Params):
     """An Estimator that learns nothing from data."""
 
     def _fit_locally(self) -> RunsLocally:
-        """Return the model; raises ParamError where a Param needs Spark after all."""
+        """Return the model; raises ParamError if a Param requires Spark."""
         raise NotImplementedError
 
 
@@ -88,7 +99,7 @@ def columns_by_type(
     Raises
     ------
     ParamTypeError
-        When a column is missing or a type has no column or two, with Spark NLP's text.
+        If a column is missing or a type matches zero or several columns, with Spark NLP's text.
     """
     found = {types[column]: column for column in columns if column in types}
     if len(columns) != len(wanted) or sorted(found) != sorted(wanted):
@@ -101,24 +112,22 @@ def columns_by_type(
     return found
 
 
-def left_out(rows: LocalRows) -> LocalRows:
-    """Return the rows as they are."""
+def identity_step(rows: LocalRows) -> LocalRows:
+    """Return the rows unchanged."""
     return rows
 
 
-def task_step(
-    task: BatchFunction, inputs: Sequence[tuple[str, Sequence[AnnotationField]]], output: str
-) -> LocalStep:
-    """Return the step that runs an Arrow task, as one batch, on parts of columns.
+def task_step(task: BatchFunction, inputs: Sequence[tuple[str, Sequence[Field]]], output: str) -> LocalStep:
+    """Return the step that runs an Arrow task on fields of columns, as one batch.
 
     Parameters
     ----------
     task
         What to compute.
     inputs
-        Columns and the parts of each that the task reads.
+        The columns, and the fields of each that the task reads.
     output
-        Name of the column it makes.
+        Name of the column to add.
     """
 
     def step(rows: LocalRows) -> LocalRows:

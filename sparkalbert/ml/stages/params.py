@@ -1,10 +1,13 @@
 """The Params that several stages share, with Spark NLP's names, setters and error texts.
 
-camelCase lives here and in the stages only. It knows Params, nothing about columns' contents.
+camelCase names are used here and in the stages only. A Param can be set in six ways (its setter, a keyword, ``set``,
+``setParamValue``, ``copy`` and ``transform`` with extra Params), and only the first two pass through a setter. So
+values are checked by getters, where they are used; setters check too, to fail early.
 """
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +16,7 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
 from pyspark.ml.param.shared import HasOutputCol as SparkHasOutputCol
 
-from sparkalbert.errors import ParamTypeError
+from sparkalbert.errors import ParamError, ParamTypeError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,17 +30,40 @@ __all__ = [
     "HasParamValue",
     "HasPoolingStrategy",
     "HasStorageRef",
+    "check_choice",
+    "column_names",
     "declare_param",
 ]
 
 
 def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
-    """Return a Param as a class attribute declares it."""
+    """Return a Param, to be declared as a class attribute."""
     return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
 
 
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return a Param's value if it is one of its choices.
+
+    Raises
+    ------
+    ParamError
+        If it is not; the message suggests the nearest choice.
+    """
+    if value in choices:
+        return value
+    close = difflib.get_close_matches(value, choices, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    msg = f"{name} is {value!r}, expected one of {', '.join(choices)}.{hint}"
+    raise ParamError(msg)
+
+
+def column_names(value: tuple[str | list[str], ...]) -> Any:
+    """Return the names given as ``set...Cols("a", "b")`` or ``set...Cols(["a", "b"])``."""
+    return value[0] if len(value) == 1 and isinstance(value[0], list) else list(value)
+
+
 class HasParamValue(Params):
-    """Spark NLP's access to a Param by its name."""
+    """Gives access to a Param by its name, as in Spark NLP."""
 
     def getParamValue(self, paramName: str) -> Any:
         """Gets the value of the Param called `paramName`."""
@@ -48,33 +74,42 @@ class HasParamValue(Params):
         return self._set(**{paramName: paramValue})
 
     def _value_or_none(self, param: Param[Any]) -> Any:
-        """Return a Param's value, None unless set: what many getters of Spark NLP give then."""
+        """Return a Param's value, None by default: what many getters of Spark NLP return."""
         return self.getOrDefault(param) if self.isDefined(param) else None
 
 
 class HasParamKeywords(HasParamValue):
-    """Params by keyword, each checked as by its own setter."""
+    """Sets Params by keyword, each through its own setter."""
+
+    _input_kwargs: dict[str, Any]  # set by pyspark's decorator keyword_only
 
     def setParams(self, **params: Any) -> Self:
-        """Sets several Params by name.
+        """Sets several Params by name; None leaves a Param unchanged.
 
         Raises
         ------
         ParamTypeError
-            When there is no such Param.
+            If there is no such Param; the message suggests the nearest name.
         """
         for name, value in params.items():
-            setter = getattr(self, f"set{name[0].upper()}{name[1:]}", None)
-            if setter is None or not self.hasParam(name):
-                known = ", ".join(param.name for param in self.params)
-                msg = f"{type(self).__name__} has no Param {name!r}. Its Params: {known}."
+            if not self.hasParam(name):
+                known = [param.name for param in self.params]
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                msg = f"{type(self).__name__} has no Param {name!r}.{hint} Its Params: {', '.join(known)}."
                 raise ParamTypeError(msg)
-            setter(value)
+            if value is None:
+                continue
+            setter = getattr(self, f"set{name[0].upper()}{name[1:]}", None)
+            if setter is None:
+                self._set(**{name: value})
+            else:
+                setter(value)
         return self
 
 
 class HasInputCols(SparkHasInputCols, HasParamValue):
-    """Input annotation columns, given as names or as one list."""
+    """The Param that names the input annotation columns, set by names or by one list."""
 
     inputAnnotatorTypes: ClassVar[Sequence[str]] = ()
     optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
@@ -85,7 +120,7 @@ class HasInputCols(SparkHasInputCols, HasParamValue):
         Raises
         ------
         ParamTypeError
-            When the names are neither strings nor one list, or their number is wrong.
+            If the names are neither strings nor one list, or if their number is wrong.
         """
         if value and isinstance(value[0], str):
             names: Any = list(value)
@@ -98,29 +133,45 @@ class HasInputCols(SparkHasInputCols, HasParamValue):
         return self._set(inputCols=names)
 
     def inputColsValidation(self, value: Sequence[str]) -> None:
-        """Check the number of input columns against what the stage reads.
+        """Check the number of input columns.
 
         Raises
         ------
         ParamTypeError
-            With Spark NLP's text.
+            If it is wrong, with Spark NLP's text.
         """
-        wanted = len(self.inputAnnotatorTypes)
-        if len(value) != wanted and not self._accepts_columns(value):
+        expected = len(self.inputAnnotatorTypes)
+        if len(value) != expected and not self._accepts_columns(value):
             msg = (
-                f"setInputCols in {self.uid} expecting {wanted} columns. "
+                f"setInputCols in {self.uid} expecting {expected} columns. "
                 f"Provided column amount: {len(value)}. "
                 f"Which should be columns from the following annotators: {list(self.inputAnnotatorTypes)}"
             )
             raise ParamTypeError(msg)
 
-    def _accepts_columns(self, value: Sequence[str]) -> bool:  # noqa: ARG002
-        """Whether another number of columns is fine too."""
+    def _accepts_columns(self, value: Sequence[str]) -> bool:
+        """Return whether another number of columns is allowed too."""
         return False
+
+    def _input_names(self) -> list[str]:
+        """Return the input columns, checked.
+
+        Raises
+        ------
+        ParamError
+            If none are set.
+        """
+        if not self.isDefined(self.inputCols):
+            types = ", ".join(f'"{kind}"' for kind in self.inputAnnotatorTypes)
+            msg = f"{self.uid} has no inputCols. Call setInputCols({types}), or name other columns of those types."
+            raise ParamError(msg)
+        names: list[str] = self.getInputCols()
+        self.inputColsValidation(names)
+        return names
 
 
 class HasOutputCol(SparkHasOutputCol, HasParamValue):
-    """The output annotation column."""
+    """The Param that names the output annotation column."""
 
     def setOutputCol(self, value: str) -> Self:
         """Sets the name of the output column."""
@@ -128,16 +179,16 @@ class HasOutputCol(SparkHasOutputCol, HasParamValue):
 
 
 class HasLazyAnnotator(HasParamValue):
-    """Kept for ported code; only Spark NLP's RecursivePipeline reads it."""
+    """The Param that decides whether a LightPipeline leaves the stage out."""
 
     lazyAnnotator = declare_param(
         "lazyAnnotator",
-        "Whether this AnnotatorModel acts as lazy in RecursivePipelines",
+        "If true, a LightPipeline leaves the stage out, as in Spark NLP; pipelines on DataFrames run it.",
         TypeConverters.toBoolean,
     )
 
     def setLazyAnnotator(self, value: bool) -> Self:
-        """Sets whether the stage is lazy in a RecursivePipeline; without effect here."""
+        """Sets whether a LightPipeline leaves the stage out."""
         return self._set(lazyAnnotator=value)
 
     def getLazyAnnotator(self) -> bool:
@@ -146,19 +197,19 @@ class HasLazyAnnotator(HasParamValue):
 
 
 class HasLengthBounds(HasParamValue):
-    """Bounds on the length of what an annotator finds."""
+    """The Params that bound the length of a sentence or token."""
 
     minLength = declare_param(
-        "minLength", "What is shorter is left out; in UTF-16 units.", TypeConverters.toInt
+        "minLength", "Minimum length in UTF-16 units; shorter spans are left out.", TypeConverters.toInt
     )
     maxLength = declare_param(
         "maxLength",
-        "What is longer is left out; in UTF-16 units. For sentences 99999, the default, is no bound.",
+        "Maximum length in UTF-16 units; longer spans are left out. For sentences the default, 99999, is no limit.",
         TypeConverters.toInt,
     )
 
     def setMinLength(self, value: int) -> Self:
-        """Sets the length below which a sentence or token is left out."""
+        """Sets the minimum length of a sentence or token."""
         return self._set(minLength=value)
 
     def getMinLength(self) -> int:
@@ -166,7 +217,7 @@ class HasLengthBounds(HasParamValue):
         return int(self.getOrDefault(self.minLength))
 
     def setMaxLength(self, value: int) -> Self:
-        """Sets the length above which a sentence or token is left out."""
+        """Sets the maximum length of a sentence or token."""
         return self._set(maxLength=value)
 
     def getMaxLength(self) -> int:
@@ -175,33 +226,33 @@ class HasLengthBounds(HasParamValue):
 
 
 class HasPoolingStrategy(HasParamValue):
-    """How many vectors become one."""
+    """The Param that decides how several vectors become one vector."""
 
     poolingStrategy = declare_param(
         "poolingStrategy",
-        "What becomes of the vectors of several words: AVERAGE or SUM.",
+        "How the vectors of several words are pooled: AVERAGE or SUM.",
         TypeConverters.toString,
     )
 
     def setPoolingStrategy(self, strategy: str) -> Self:
         """Sets ``AVERAGE`` or ``SUM``; anything else means AVERAGE, as in Spark NLP, with a warning."""
         if strategy not in {"AVERAGE", "SUM"}:
-            msg = f"poolingStrategy {strategy!r} is neither AVERAGE nor SUM: AVERAGE is taken."
+            msg = f"poolingStrategy is {strategy!r}, expected AVERAGE or SUM. AVERAGE is used."
             warnings.warn(msg, stacklevel=2)
             strategy = "AVERAGE"
         return self._set(poolingStrategy=strategy)
 
     def getPoolingStrategy(self) -> str:
         """Gets poolingStrategy or its default value."""
-        return str(self.getOrDefault(self.poolingStrategy))
+        return check_choice("poolingStrategy", self.getOrDefault(self.poolingStrategy), ("AVERAGE", "SUM"))
 
 
 class HasStorageRef(HasParamValue):
-    """Where the vectors come from."""
+    """The Param that names the origin of vectors."""
 
     storageRef = declare_param(
         "storageRef",
-        "Name of the vectors' origin in the column's metadata; that of the model or input unless set.",
+        "Name of the vectors' origin in the column's metadata; the model's or the input's by default.",
         TypeConverters.toString,
     )
 

@@ -1,12 +1,14 @@
-"""Saving and loading a stage on every Spark: classic and Connect, ``overwrite()`` included.
+"""Saving and loading a stage on every Spark, classic and Connect, as a whole or not at all.
 
-pyspark's own writer reaches for the JVM on ``overwrite()`` and fails on Connect. This one writes the
-same metadata layout, so that either can read the other's. It knows Params, nothing about models.
+pyspark's own writer fails on ``overwrite()`` on Connect, and replaces a folder file by file. This one writes the same
+metadata layout, so that either can read the other's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from pyspark.ml.param import Params
 from pyspark.ml.util import (
@@ -19,35 +21,70 @@ from pyspark.ml.util import (
 )
 from pyspark.sql import SparkSession
 
+from sparkalbert.errors import InputError, OutputError
+from sparkalbert.ml.failures import raise_input_errors, raise_job_errors
+from sparkalbert.ml.files import literal_path, remote_files, spark_folder, spark_path
+from sparkalbert.storage.folders import FileSystem, FolderKind
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["StageReadWrite", "StageReader", "StageWriter"]
 
+_METADATA: Final = "metadata"
+_KEYS: Final = {"class", "uid", "paramMap"}
+_OVERWRITE_HINT: Final = "Use write().overwrite().save(path) to replace it"
+
 T = TypeVar("T", bound="StageReadWrite")
 
 
+def _saved_stage(files: FileSystem) -> FolderKind:
+    """Return how to recognize a saved stage: Spark writes the success file of its metadata last."""
+    return FolderKind(
+        f"{_METADATA}/_SUCCESS",
+        is_ours=lambda folder: files.exists(f"{folder}/{_METADATA}"),
+        overwrite_hint=_OVERWRITE_HINT,
+    )
+
+
+def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
+    """Check a folder that only the Connect server sees. Of such a folder only the metadata can be replaced."""
+    found = remote_files(spark, target)
+    ours = any(f"/{_METADATA}/" in path for path in found)
+    if found and not (ours and overwrite):
+        hint = _OVERWRITE_HINT if ours else "Choose another folder"
+        msg = f"{target} already exists. {hint}."
+        raise OutputError(msg)
+
+
 class StageWriter(MLWriter):
-    """Writes a stage's Params as ``metadata/``, then lets the stage add files of its own."""
+    """Writes a stage's Params as ``metadata/``, beside the files that the stage adds."""
 
     def __init__(self, stage: StageReadWrite) -> None:
         super().__init__()
         self._stage = stage
 
     def saveImpl(self, path: str) -> None:
-        """Write the stage under `path`; fails where something lies already."""
-        self._write(path, "error")
+        """Write the stage to `path`; see :meth:`save`."""
+        self.save(path)
 
     def save(self, path: str) -> None:
-        """Write the stage under `path`, replacing what lies there after :meth:`overwrite`."""
-        self._write(path, "overwrite" if self.shouldOverwrite else "error")
+        """Write the stage to `path`; after :meth:`overwrite`, a saved stage there is replaced.
 
-    def _write(self, path: str, mode: str) -> None:
-        spark = _session(self)
-        metadata = DefaultParamsWriter._get_metadata_to_save(self._stage, spark)  # noqa: SLF001
-        frame = spark.createDataFrame([(metadata,)], "value string").coalesce(1)
-        frame.write.mode(mode).text(f"{path.rstrip('/')}/metadata")
-        self._stage._save_files(spark, path.rstrip("/"))  # noqa: SLF001
+        Raises
+        ------
+        OutputError
+            If `path` exists and must not be replaced, or cannot be written.
+        """
+        spark, overwrite = _session(self), self.shouldOverwrite
+        check_remote = partial(_check_remote, spark, overwrite=overwrite)
+        written = spark_folder(spark, path, _saved_stage, overwrite=overwrite, check_remote=check_remote)
+        with raise_job_errors(), written as (folder, files):
+            extra = self._stage._save_files(folder, files)  # noqa: SLF001 - the protocol of the two classes
+            metadata = DefaultParamsWriter._get_metadata_to_save(self._stage, spark, extra)  # noqa: SLF001
+            frame = spark.createDataFrame([(metadata,)], "value string").coalesce(1)
+            mode = "overwrite" if files is None and overwrite else "error"
+            frame.write.mode(mode).text(f"{folder}/{_METADATA}")
 
 
 class StageReader(MLReader[T]):
@@ -58,16 +95,39 @@ class StageReader(MLReader[T]):
         self._class = stage_class
 
     def load(self, path: str) -> T:
-        """Return the stage saved under `path`."""
+        """Return the stage saved in `path`.
+
+        Raises
+        ------
+        InputError
+            If there is no saved stage of this class.
+        """
         spark = _session(self)
-        folder = path.rstrip("/")
-        (row,) = spark.read.text(f"{folder}/metadata").collect()
-        metadata = DefaultParamsReader._parseMetaData(row[0])  # noqa: SLF001
-        return self._class._of_metadata(metadata, spark, folder)  # noqa: SLF001
+        folder = spark_path(spark, path.rstrip("/") or path)
+        unsaved = self._class._from_other_folder(folder, spark)  # noqa: SLF001
+        if unsaved is not None:
+            return unsaved
+        return self._class._from_metadata(self._metadata(spark, folder), spark, folder)  # noqa: SLF001
+
+    def _metadata(self, spark: SparkSession, folder: str) -> dict[str, Any]:
+        hint = self._class._load_hint  # noqa: SLF001
+        with raise_input_errors(f"There is no saved {self._class.__name__} in {folder}", hint):
+            rows = spark.read.text(literal_path(f"{folder}/{_METADATA}")).collect()
+        try:
+            metadata = json.loads("\n".join(row[0] for row in rows))
+        except (ValueError, RecursionError):
+            metadata = None
+        if not isinstance(metadata, dict) or not metadata.keys() >= _KEYS:
+            msg = f"{folder}/{_METADATA} is not the metadata of a saved stage. Save the stage again."
+            raise InputError(msg)
+        return metadata
 
 
 class StageReadWrite(Params, MLReadable[Any], MLWritable):
     """Gives a stage ``write()``, ``save()``, ``read()`` and ``load()``."""
+
+    _load_hint: ClassVar[str] = ""
+    """What to call instead if ``load()`` finds no saved stage."""
 
     def write(self) -> StageWriter:
         """Return a writer: ``stage.write().overwrite().save(path)``."""
@@ -79,18 +139,43 @@ class StageReadWrite(Params, MLReadable[Any], MLWritable):
         return StageReader(cls)
 
     @classmethod
-    def _of_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
+    def _from_other_folder(cls, path: str, spark: SparkSession) -> Self | None:  # noqa: ARG003
+        """Return the stage of a folder that is not a saved stage, None if it may be one."""
+        return None
+
+    @classmethod
+    def _from_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
         """Return the stage that saved metadata describes."""
+        found = str(metadata["class"])
+        if found.rpartition(".")[2] != cls.__name__:
+            msg = f"The stage saved in {path} is a {found}. Load it with that class, not with {cls.__name__}."
+            raise InputError(msg)
         stage = cls()
+        unknown = [name for name in metadata["paramMap"] if not stage.hasParam(name)]
+        if unknown:
+            msg = (
+                f"The {cls.__name__} saved in {path} has the Params {', '.join(unknown)}, which this version of "
+                "sparkalbert does not know. Load it with the version that saved it."
+            )
+            raise InputError(msg)
         stage._resetUid(metadata["uid"])
         DefaultParamsReader.getAndSetParams(stage, metadata)
-        stage._load_files(spark, path)
+        stage._load_files(metadata, spark, path)
         return stage
 
-    def _save_files(self, spark: SparkSession, path: str) -> None:
-        """Write what the Params alone do not hold."""
+    def _save_files(self, folder: str, files: FileSystem | None) -> dict[str, Any] | None:
+        """Write what the Params do not contain, and return extra entries for the metadata.
 
-    def _load_files(self, spark: SparkSession, path: str) -> None:
+        Parameters
+        ----------
+        folder
+            The folder to write to, as Spark takes it.
+        files
+            Its file system; None if only Spark can reach it.
+        """
+        return None
+
+    def _load_files(self, metadata: dict[str, Any], spark: SparkSession, path: str) -> None:
         """Read what :meth:`_save_files` wrote."""
 
 

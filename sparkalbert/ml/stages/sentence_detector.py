@@ -1,41 +1,46 @@
-"""The sentence stage: a document column in, its sentences out.
-
-The rules are :mod:`sparkalbert.text.sentences`'; here are their Params and the column around them.
-"""
+"""The sentence stage, which finds sentences by the rules of :mod:`sparkalbert.text.segmentation.sentences`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from pyspark import keyword_only
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.schema import DOCUMENT, reference
-from sparkalbert.ml.stages.annotator import DocumentAnnotator
+from sparkalbert.ml.columns import add_column, quote_name
+from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.worker.annotation_tasks import SENTENCE_FIELDS, SentenceTask
-from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
+from sparkalbert.ml.stages.worker_stage import DocumentAnnotator
+from sparkalbert.ml.worker.text_tasks import SentenceTask
+from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["SentenceDetector"]
 
+_ONE: Final = "_sparkalbert_sentence"
+"""Name of a column for one sentence, which exists within `transform` only."""
+
 
 class SentenceDetector(DocumentAnnotator, StageReadWrite):
     """Adds the sentences of a document column, found by Spark NLP's rules.
 
-    A sentence is an annotation of type ``document``. Its ``begin`` and ``end`` count UTF-16 units of
-    the document, ``end`` inclusive; its metadata is ``sentence``, the position in the row, and nothing of the
-    document's. In a sentence whose first word alone is longer than `splitLength`, begin and end are one too
-    high, as they are in Spark NLP.
+    A sentence is an annotation of type ``document``. Its ``begin`` and ``end`` count UTF-16 units of the document,
+    ``end`` inclusive; its metadata is ``sentence``, the position in the row, without the document's metadata. If the
+    first word of a sentence is longer than `splitLength`, begin and end are one unit too high, as in Spark NLP.
 
     Parameters
     ----------
+    inputCols
+        One document column.
+    outputCol
+        The column to add.
     **params
-        Params by name: ``inputCols`` (one document column), ``outputCol`` and any other.
+        Any other Param by its name; see ``explainParams()``.
 
     Examples
     --------
@@ -46,21 +51,21 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
 
     name = "SentenceDetector"
     outputAnnotatorType = DOCUMENT
-    _fields: ClassVar = {DOCUMENT: SENTENCE_FIELDS}
+    _inputs: ClassVar = SentenceTask.inputs
 
     useAbbreviations = declare_param(
         "useAbbreviations",
-        "Whether an abbreviation of the built-in English list, such as 'etc.', ends no sentence.",
+        "If true, abbreviations of the built-in English list, such as 'etc.', do not end a sentence.",
         TypeConverters.toBoolean,
     )
     detectLists = declare_param(
         "detectLists",
-        "Whether enumeration signs such as '(a)' or '1.' start a sentence.",
+        "If true, enumeration signs such as '(a)' or '1.' start a sentence.",
         TypeConverters.toBoolean,
     )
     useCustomBoundsOnly = declare_param(
         "useCustomBoundsOnly",
-        "Whether customBounds, where there are any, are the only rule.",
+        "If true and there are customBounds, they are the only rule.",
         TypeConverters.toBoolean,
     )
     customBounds = declare_param(
@@ -68,22 +73,38 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
     )
     customBoundsStrategy = declare_param(
         "customBoundsStrategy",
-        "Where the text of a custom bound goes: none (nowhere), prepend (to the sentence after it) or append "
+        "Where the text of a custom bound goes: none (it is dropped), prepend (to the sentence after it) or append "
         "(to the sentence before it).",
         TypeConverters.toString,
     )
     explodeSentences = declare_param(
         "explodeSentences",
-        "Whether each sentence becomes a row of its own. Rows without a sentence vanish.",
+        "If true, each sentence becomes a row of its own. Rows without a sentence are dropped.",
         TypeConverters.toBoolean,
     )
     splitLength = declare_param(
         "splitLength",
-        "Length in UTF-16 units above which a sentence is cut at spaces; never unless set.",
+        "Length in UTF-16 units above which a sentence is cut at spaces; sentences are not cut by default.",
         TypeConverters.toInt,
     )
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCol: str | None = None,
+        useAbbreviations: bool | None = None,
+        detectLists: bool | None = None,
+        useCustomBoundsOnly: bool | None = None,
+        customBounds: list[str] | None = None,
+        customBoundsStrategy: str | None = None,
+        explodeSentences: bool | None = None,
+        splitLength: int | None = None,
+        minLength: int | None = None,
+        maxLength: int | None = None,
+        lazyAnnotator: bool | None = None,
+    ) -> None:
         super().__init__()
         self._setDefault(
             outputCol="sentence",
@@ -97,10 +118,10 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
             minLength=0,
             maxLength=99_999,
         )
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     def setUseAbbreviations(self, value: bool) -> Self:
-        """Sets whether abbreviations of the built-in list end no sentence."""
+        """Sets whether abbreviations of the built-in list do not end a sentence."""
         return self._set(useAbbreviations=value)
 
     def getUseAbbreviations(self) -> bool:
@@ -159,7 +180,7 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         return self._set(splitLength=value)
 
     def getSplitLength(self) -> int | None:
-        """Gets splitLength, None unless set."""
+        """Gets splitLength, None by default."""
         value: int | None = self._value_or_none(self.splitLength)
         return value
 
@@ -177,14 +198,14 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
 
     def _task(self) -> SentenceTask:
         options = self._options()
-        SentenceSplitter(options)  # a pattern that cannot work fails here, not on a worker
+        SentenceSplitter(options)  # an invalid pattern fails here, not on a worker
         return SentenceTask(options)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         transformed = super()._transform(dataset)
         if not self.getExplodeSentences():
             return transformed
+        # The other columns are not listed by name: after a join, several may have the same name.
         output = self.getOutputCol()
-        metadata = transformed.schema[output].metadata
-        one = transformed.withColumn(output, F.explode(F.col(reference(output))))
-        return one.withColumn(output, F.array(F.col(reference(output)))).withMetadata(output, metadata)
+        exploded = transformed.select("*", F.explode(F.col(quote_name(output))).alias(_ONE)).drop(output)
+        return add_column(exploded, output, F.array(_ONE), {"annotatorType": self.outputAnnotatorType}).drop(_ONE)

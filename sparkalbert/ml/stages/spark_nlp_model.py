@@ -1,7 +1,4 @@
-"""What a model folder that Spark NLP saved says beside its graph: Params, uid and the vectors' name.
-
-It reads the metadata that Spark ML writes, nothing about models or columns.
-"""
+"""The metadata of an ``AlbertEmbeddings`` that Spark NLP saved: Params, uid and the origin of its vectors."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ __all__ = ["SavedStage", "is_spark_nlp"]
 
 _PACKAGE: Final = "com.johnsnowlabs."
 _CLASS: Final = "AlbertEmbeddings"
-_OF_THE_MODEL: Final = frozenset({"dimension", "engine"})
-"""These follow from the model here."""
+_MODEL_PARAMS: Final = frozenset({"dimension", "engine"})
+"""Params that follow from the model here."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class SavedStage:
     uid
         Its uid.
     params
-        The Params that were set, less those that follow from the model. ``storageRef`` is always there:
-        Spark NLP takes the uid where none was set.
+        The Params that were set, without those that follow from the model. ``storageRef`` is always included: Spark NLP
+        uses the uid by default.
     """
 
     uid: str
@@ -39,12 +36,12 @@ class SavedStage:
 
     @classmethod
     def read(cls, folder: Path) -> SavedStage | None:
-        """Read the metadata of a local model folder, None where it is not one that Spark NLP saved.
+        """Read the metadata of a local model folder; None if Spark NLP did not save it.
 
         Raises
         ------
         CheckpointError
-            When the metadata cannot be read, or is that of another stage.
+            If the metadata cannot be read or is another stage's.
         """
         parts = sorted(folder.glob("metadata/part-*"))
         if not parts:
@@ -55,19 +52,19 @@ class SavedStage:
                 return None
             name = metadata["class"].rpartition(".")[2]
             params = {"storageRef": metadata["uid"], **metadata["paramMap"]}
-            stage = cls(metadata["uid"], {key: params[key] for key in params.keys() - _OF_THE_MODEL})
+            stage = cls(metadata["uid"], {key: params[key] for key in params.keys() - _MODEL_PARAMS})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = (
-                f"{parts[0]} is not the metadata of a saved stage ({type(error).__name__}: {error}); copy "
+                f"{parts[0]} is not the metadata of a saved stage ({type(error).__name__}: {error}). Copy "
                 "the folder again."
             )
             raise CheckpointError(msg) from error
         if name != _CLASS:
-            msg = f"{folder} holds Spark NLP's {name}, expected {_CLASS}."
+            msg = f"{folder} contains Spark NLP's {name}, expected {_CLASS}."
             raise CheckpointError(msg)
         return stage
 
 
 def is_spark_nlp(metadata: Mapping[str, Any]) -> bool:
-    """Whether Spark NLP saved a stage."""
+    """Return whether Spark NLP saved a stage."""
     return str(metadata["class"]).startswith(_PACKAGE)

@@ -1,7 +1,6 @@
-"""The token stage: a document or sentence column in, its tokens out.
+"""The token stage, which finds tokens by the rules of :mod:`sparkalbert.text.segmentation.tokens`.
 
-An Estimator for Spark NLP's sake: fitting reads the exceptions file and checks the patterns, never the
-data. The rules are :mod:`sparkalbert.text.tokens`'; here are their Params and the column around them.
+It is an Estimator as in Spark NLP, although fitting only reads the exceptions file and checks the patterns.
 """
 
 from __future__ import annotations
@@ -11,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
+from pyspark import keyword_only
 from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 
 from sparkalbert.errors import ParamError
-from sparkalbert.ml.schema import DOCUMENT, TOKEN
-from sparkalbert.ml.stages.annotator import AnnotatorParams, DocumentAnnotator
+from sparkalbert.ml.schema import TOKEN
 from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.worker.annotation_tasks import TOKEN_FIELDS, TokenTask
-from sparkalbert.text.tokens import TokenizerOptions, WordTokenizer
+from sparkalbert.ml.stages.worker_stage import AnnotatorParams, DocumentAnnotator
+from sparkalbert.ml.worker.text_tasks import TokenTask
+from sparkalbert.text.segmentation.tokens import TokenizerOptions, WordTokenizer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,7 +36,7 @@ class TokenizerParams(AnnotatorParams):
     """The Params that decide tokens. Patterns are Java regular expressions."""
 
     targetPattern = declare_param(
-        "targetPattern", r"Which characters a token may hold, by default \S+.", TypeConverters.toString
+        "targetPattern", r"Which characters a token may contain, by default \S+.", TypeConverters.toString
     )
     prefixPattern = declare_param(
         "prefixPattern",
@@ -52,8 +52,7 @@ class TokenizerParams(AnnotatorParams):
     )
     infixPatterns = declare_param(
         "infixPatterns",
-        "How to take apart what lies between prefix and suffix, each group a token; the first pattern that "
-        "matches counts.",
+        "How to split the text between prefix and suffix, each group a token; the first pattern that matches is used.",
         TypeConverters.toListString,
     )
     contextChars = declare_param(
@@ -62,20 +61,20 @@ class TokenizerParams(AnnotatorParams):
         TypeConverters.toListString,
     )
     exceptions = declare_param(
-        "exceptions", "Patterns that are not taken apart, even over spaces.", TypeConverters.toListString
+        "exceptions", "Patterns that are not split, even across spaces.", TypeConverters.toListString
     )
     caseSensitiveExceptions = declare_param(
-        "caseSensitiveExceptions", "Whether exceptions distinguish A from a.", TypeConverters.toBoolean
+        "caseSensitiveExceptions", "If true, exceptions distinguish A from a.", TypeConverters.toBoolean
     )
     splitPattern = declare_param(
         "splitPattern",
-        "Where to cut tokens further, leaving out what matches; comes before splitChars.",
+        "Where to split tokens further, leaving out what matches; applied before splitChars.",
         TypeConverters.toString,
     )
     splitChars = declare_param(
         "splitChars",
-        "Characters at which tokens are cut further; they are left out. Together they are a pattern, so a "
-        "full stop is written \\.",
+        "Characters at which tokens are split further; they are left out. Together they form a pattern, so a full "
+        "stop is written \\.",
         TypeConverters.toListString,
     )
 
@@ -91,7 +90,7 @@ class TokenizerParams(AnnotatorParams):
         )
 
     def setTargetPattern(self, value: str) -> Self:
-        """Sets which characters a token may hold."""
+        """Sets which characters a token may contain."""
         return self._set(targetPattern=value)
 
     def getTargetPattern(self) -> str:
@@ -117,13 +116,13 @@ class TokenizerParams(AnnotatorParams):
         return str(self.getOrDefault(self.suffixPattern))
 
     def setInfixPatterns(self, value: list[str]) -> Self:
-        """Sets the patterns that take apart what lies between prefix and suffix."""
+        """Sets the patterns that split the text between prefix and suffix."""
         TokenizerOptions(infix_patterns=tuple(value))
         return self._set(infixPatterns=value)
 
     def addInfixPattern(self, value: str) -> Self:
-        """Puts an infix pattern before the others."""
-        return self.setInfixPatterns([value, *self._set_values(self.infixPatterns)])
+        """Adds an infix pattern before the others."""
+        return self.setInfixPatterns([value, *self._values(self.infixPatterns)])
 
     def getInfixPatterns(self) -> list[str]:
         """Gets infixPatterns, if set."""
@@ -143,12 +142,12 @@ class TokenizerParams(AnnotatorParams):
         return list(self.getOrDefault(self.contextChars))
 
     def setExceptions(self, value: list[str]) -> Self:
-        """Sets the patterns that are not taken apart."""
+        """Sets the patterns that are not split."""
         return self._set(exceptions=value)
 
     def addException(self, value: str) -> Self:
-        """Adds a pattern that is not taken apart."""
-        return self.setExceptions([*self._set_values(self.exceptions), value])
+        """Adds a pattern that is not split."""
+        return self.setExceptions([*self._values(self.exceptions), value])
 
     def getExceptions(self) -> list[str]:
         """Gets exceptions, if set."""
@@ -163,45 +162,42 @@ class TokenizerParams(AnnotatorParams):
         return bool(self.getOrDefault(self.caseSensitiveExceptions))
 
     def setSplitPattern(self, value: str) -> Self:
-        """Sets where to cut tokens further."""
+        """Sets where to split tokens further."""
         return self._set(splitPattern=value)
 
     def getSplitPattern(self) -> str | None:
-        """Gets splitPattern, None unless set."""
+        """Gets splitPattern, None by default."""
         value: str | None = self._value_or_none(self.splitPattern)
         return value
 
     def setSplitChars(self, value: list[str]) -> Self:
-        """Sets the characters at which tokens are cut further."""
+        """Sets the characters at which tokens are split further."""
         TokenizerOptions(split_chars=tuple(value))
         return self._set(splitChars=value)
 
     def addSplitChars(self, value: str) -> Self:
-        """Adds a character at which tokens are cut further."""
-        return self.setSplitChars([*self._set_values(self.splitChars), value])
+        """Adds a character at which tokens are split further."""
+        return self.setSplitChars([*self._values(self.splitChars), value])
 
     def getSplitChars(self) -> list[str]:
         """Gets splitChars, if set."""
         return list(self.getOrDefault(self.splitChars))
 
-    def _set_values(self, param: Any) -> list[str]:
+    def _values(self, param: Any) -> list[str]:
         return list(self.getOrDefault(param)) if self.isDefined(param) else []
 
-    def _set_value(self, param: Any) -> str | None:
-        return str(self.getOrDefault(param)) if self.isDefined(param) else None
-
     def _options(self) -> TokenizerOptions:
-        """The Params as the rules take them; raises ParamError where they cannot work."""
+        """Return the Params as the rules take them; raises ParamError if they are invalid."""
         options = TokenizerOptions(
             target_pattern=self.getTargetPattern(),
-            prefix_pattern=self._set_value(self.prefixPattern),
-            suffix_pattern=self._set_value(self.suffixPattern),
-            infix_patterns=tuple(self._set_values(self.infixPatterns)),
+            prefix_pattern=self._value_or_none(self.prefixPattern),
+            suffix_pattern=self._value_or_none(self.suffixPattern),
+            infix_patterns=tuple(self._values(self.infixPatterns)),
             context_chars=tuple(self.getContextChars()),
-            exceptions=tuple(self._set_values(self.exceptions)),
+            exceptions=tuple(self._values(self.exceptions)),
             case_sensitive_exceptions=self.getCaseSensitiveExceptions(),
-            split_pattern=self._set_value(self.splitPattern),
-            split_chars=tuple(self._set_values(self.splitChars)),
+            split_pattern=self._value_or_none(self.splitPattern),
+            split_chars=tuple(self._values(self.splitChars)),
             min_length=self.getMinLength(),
             max_length=self.getMaxLength(),
         )
@@ -212,39 +208,66 @@ class TokenizerParams(AnnotatorParams):
 class TokenizerModel(DocumentAnnotator, TokenizerParams, StageReadWrite):
     """Adds the tokens of a document or sentence column.
 
-    A token is a stretch of its sentence: ``begin`` and ``end`` count UTF-16 units of the document,
-    ``end`` inclusive; its metadata says which sentence it belongs to. Begin and end drift where
-    Spark NLP's do: behind an emoji that `targetPattern` excludes, and behind what a split or a custom
-    pattern leaves out. ``result`` is right always.
+    A token is a part of its sentence: ``begin`` and ``end`` count UTF-16 units of the document, ``end`` inclusive; its
+    metadata contains the number of its sentence. Begin and end drift where Spark NLP's do: after an emoji that
+    `targetPattern` excludes, and after text that a split or a custom pattern leaves out. ``result`` is always right.
 
     Parameters
     ----------
+    inputCols
+        One document or sentence column.
+    outputCol
+        The column to add.
     **params
-        Params by name: ``inputCols`` (one document or sentence column), ``outputCol`` and any other.
+        Any other Param by its name; see ``explainParams()``.
     """
 
     name = "TokenizerModel"
     outputAnnotatorType = TOKEN
-    _fields: ClassVar = {DOCUMENT: TOKEN_FIELDS}
+    _inputs: ClassVar = TokenTask.inputs
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCol: str | None = None,
+        targetPattern: str | None = None,
+        prefixPattern: str | None = None,
+        suffixPattern: str | None = None,
+        infixPatterns: list[str] | None = None,
+        contextChars: list[str] | None = None,
+        exceptions: list[str] | None = None,
+        caseSensitiveExceptions: bool | None = None,
+        splitPattern: str | None = None,
+        splitChars: list[str] | None = None,
+        minLength: int | None = None,
+        maxLength: int | None = None,
+        lazyAnnotator: bool | None = None,
+    ) -> None:
         super().__init__()
         self._set_defaults()
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
     def _task(self) -> TokenTask:
         return TokenTask(self._options())
 
 
 class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, FitsLocally):
-    """Gives a :class:`TokenizerModel` that cuts sentences as Spark NLP's Tokenizer does.
+    """Returns a :class:`TokenizerModel` that splits sentences as Spark NLP's Tokenizer does.
 
-    ``fit`` never looks at the data.
+    ``fit`` never reads the data.
 
     Parameters
     ----------
+    inputCols
+        One document or sentence column.
+    outputCol
+        The column to add.
+    exceptionsPath
+        Text file of exceptions.
     **params
-        Params by name: ``inputCols`` (one document or sentence column), ``outputCol`` and any other.
+        Any other Param by its name; see ``explainParams()``.
 
     Examples
     --------
@@ -258,28 +281,45 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
 
     exceptionsPath = declare_param(
         "exceptionsPath",
-        "Text file of exceptions, one a line; read on the driver by fit.",
+        "Text file of exceptions, one per line; read on the driver by fit.",
         TypeConverters.toString,
     )
 
-    def __init__(self, **params: Any) -> None:
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCols: list[str] | None = None,
+        outputCol: str | None = None,
+        targetPattern: str | None = None,
+        prefixPattern: str | None = None,
+        suffixPattern: str | None = None,
+        infixPatterns: list[str] | None = None,
+        contextChars: list[str] | None = None,
+        exceptions: list[str] | None = None,
+        exceptionsPath: str | None = None,
+        caseSensitiveExceptions: bool | None = None,
+        splitPattern: str | None = None,
+        splitChars: list[str] | None = None,
+        minLength: int | None = None,
+        maxLength: int | None = None,
+        lazyAnnotator: bool | None = None,
+    ) -> None:
         super().__init__()
         self._set_defaults()
-        self.setParams(**params)
+        self.setParams(**self._input_kwargs)
 
-    def setExceptionsPath(
-        self, path: str, read_as: str = "TEXT", options: dict[str, str] | None = None
-    ) -> Self:
-        """Sets the file of exceptions: UTF-8 text, one a line.
+    def setExceptionsPath(self, path: str, read_as: str = "TEXT", options: dict[str, str] | None = None) -> Self:
+        """Sets the file of exceptions: UTF-8 text, one exception per line.
 
         Parameters
         ----------
         path
             On the driver's file system, or a URI that Spark reads.
         read_as
-            ``TEXT`` or ``SPARK``; taken because Spark NLP's takes it. Either way the path decides.
+            ``TEXT`` or ``SPARK``; accepted because Spark NLP's method takes it. The path decides in either case.
         options
-            Spark NLP's reader options; only ``{"format": "text"}`` exists here.
+            Spark NLP's reader options; only ``{"format": "text"}`` is supported.
 
         Raises
         ------
@@ -295,18 +335,18 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
         return self._set(exceptionsPath=path)
 
     def getExceptionsPath(self) -> str | None:
-        """Gets exceptionsPath, None unless set."""
+        """Gets exceptionsPath, None by default."""
         value: str | None = self._value_or_none(self.exceptionsPath)
         return value
 
     def _fit(self, dataset: DataFrame | None) -> TokenizerModel:
-        """Return the model; without a dataset the exceptions file must lie on the driver."""
+        """Return the model; without a dataset the exceptions file must be on the driver."""
         model = self._copyValues(TokenizerModel())
         path = self.getExceptionsPath()
         if path is not None:
             lines = _lines(dataset, path)
-            model.setExceptions([*lines, *self._set_values(self.exceptions)])
-        model._options()  # noqa: SLF001 - what cannot work fails here, before any row
+            model.setExceptions([*lines, *self._values(self.exceptions)])
+        model._options()  # noqa: SLF001 - invalid Params fail here, before any row
         return model
 
     def _fit_locally(self) -> TokenizerModel:
@@ -314,7 +354,7 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
 
 
 def _lines(dataset: DataFrame | None, path: str) -> list[str]:
-    """Return the lines of a text file, empty ones left out: an empty exception would match anywhere."""
+    """Return the lines of a text file that are not empty: an empty exception would match anywhere."""
     parts = urlsplit(path)
     if parts.scheme in {"", "file"}:
         local = Path(unquote(parts.path) if parts.scheme else path)

@@ -1,6 +1,6 @@
-"""What runs in Spark's Python workers, and how it gets there: Arrow columns in, Arrow columns out.
+"""The code that runs in Spark's Python workers, on Arrow columns.
 
-Kept apart from the stages: a worker that unpickles one task must not import Params and pipelines.
+Separate from the stages, because a worker that unpickles a task must not import Params and pipelines.
 """
 
 __all__: list[str] = []

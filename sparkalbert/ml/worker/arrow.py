@@ -1,7 +1,6 @@
-"""Arrow arrays in and out of a worker: flat NumPy buffers to nested columns without copies.
+"""Builds and reads the Arrow arrays of a worker: nested columns over flat NumPy buffers, without copies.
 
-It knows the annotation layout, nothing about models or Spark sessions. Arrow's list offsets are
-32 bits wide, so one array holds at most 2**31 / dimension vectors; callers cut far below that.
+Arrow's list offsets are 32 bits wide, so one array holds at most 2**31 / dimension vectors; callers cut far below.
 """
 
 from __future__ import annotations
@@ -10,22 +9,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from sparkalbert.arrays import BoolArray, Float32Array, Int64Array, Uint8Array
+
 __all__ = [
-    "ANNOTATIONS_TYPE",
+    "ARROW_COLUMN_TYPE",
     "annotation_array",
     "binary_vector_array",
     "list_array",
-    "list_bounds",
     "map_array",
     "metadata_array",
     "string_array",
     "vector_array",
 ]
-
-Int64Array = npt.NDArray[np.int64]
 
 _METADATA: Final = pa.map_(pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string()))
 
@@ -35,7 +32,7 @@ def _element(kind: pa.DataType, *, nullable: bool) -> pa.DataType:
     return pa.list_(pa.field("element", kind, nullable))
 
 
-ANNOTATIONS_TYPE: Final = _element(
+ARROW_COLUMN_TYPE: Final = _element(
     pa.struct(
         [
             pa.field("annotatorType", pa.string()),
@@ -48,38 +45,22 @@ ANNOTATIONS_TYPE: Final = _element(
     ),
     nullable=True,
 )
-"""The Arrow type that Spark makes of :data:`sparkalbert.ml.schema.ANNOTATIONS`."""
+"""The Arrow type of Spark's :data:`sparkalbert.ml.schema.ANNOTATION_COLUMN_TYPE`."""
 
 
-def _offsets(counts: Int64Array) -> npt.NDArray[np.int32]:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+def _offsets(counts: Int64Array) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
 
 
-def list_bounds(array: pa.Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
-    """Return where each row's items begin and end in ``array.values``, and which rows are not null.
-
-    Returns
-    -------
-    bounds : ndarray
-        int64 ``[rows + 1]``, right for sliced arrays too.
-    valid : ndarray
-        bool ``[rows]``.
-    """
-    bounds = np.asarray(array.offsets, dtype=np.int64)
-    return bounds, np.asarray(array.is_valid())
-
-
-def vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
+def vector_array(vectors: Float32Array) -> pa.Array:
     """Return ``list<float>`` over the rows of float32 ``[n, dimension]``; the buffer is not copied."""
     count, dimension = vectors.shape
-    flat = pa.Array.from_buffers(
-        pa.float32(), count * dimension, [None, pa.py_buffer(np.ascontiguousarray(vectors))]
-    )
+    flat = pa.Array.from_buffers(pa.float32(), count * dimension, [None, pa.py_buffer(np.ascontiguousarray(vectors))])
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(dimension))
     return pa.ListArray.from_arrays(offsets, flat, type=_element(pa.float32(), nullable=False))
 
 
-def binary_vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
+def binary_vector_array(vectors: Float32Array) -> pa.Array:
     """Return ``binary`` over the rows of float32 ``[n, dimension]``: little-endian numbers, not copied.
 
     Examples
@@ -90,15 +71,11 @@ def binary_vector_array(vectors: npt.NDArray[np.float32]) -> pa.Array:
     count, dimension = vectors.shape
     little_endian = np.ascontiguousarray(vectors, dtype="<f4")
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(4 * dimension)
-    return pa.Array.from_buffers(
-        pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(little_endian)]
-    )
+    return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(little_endian)])
 
 
-def list_array(
-    counts: Int64Array, items: pa.Array, *, valid: npt.NDArray[np.bool_], nullable: bool
-) -> pa.Array:
-    """Return a list column: `counts` items a row, null where not `valid`.
+def list_array(counts: Int64Array, items: pa.Array, *, valid: BoolArray, nullable: bool) -> pa.Array:
+    """Return a list column with `counts` items per row, null where not `valid`.
 
     Parameters
     ----------
@@ -113,7 +90,7 @@ def list_array(
     """
     mask = {} if valid.all() else {"mask": pa.array(~valid)}
     kind = _element(items.type, nullable=nullable)
-    return pa.ListArray.from_arrays(pa.array(_offsets(counts)), items, type=kind, **mask)
+    return pa.ListArray.from_arrays(_offsets(counts), items, type=kind, **mask)
 
 
 def string_array(values: Sequence[str] | Sequence[str | None]) -> pa.Array:
@@ -132,15 +109,15 @@ def number_strings(numbers: Int64Array) -> pa.Array:
     return pa.array(numbers).cast(pa.string())
 
 
-def string_bytes(strings: pa.Array) -> tuple[npt.NDArray[np.uint8], Int64Array]:
-    """Return the UTF-8 bytes of a string array without a copy, null as empty.
+def string_bytes(strings: pa.Array) -> tuple[Uint8Array, Int64Array]:
+    """Return the UTF-8 bytes of a string array without a copy; null counts as empty.
 
     Returns
     -------
     utf8 : ndarray
         uint8 ``[bytes]``: all strings, one after the other.
     bounds : ndarray
-        int64 ``[strings + 1]``: where each begins, and where the last one ends.
+        int64 ``[strings + 1]``: where each string begins, and where the last one ends.
 
     Examples
     --------
@@ -157,7 +134,7 @@ def string_bytes(strings: pa.Array) -> tuple[npt.NDArray[np.uint8], Int64Array]:
     return utf8, bounds.astype(np.int64) - bounds[0]
 
 
-def substring_array(utf8: npt.NDArray[np.uint8], start: Int64Array, stop: Int64Array) -> pa.Array:
+def substring_array(utf8: Uint8Array, start: Int64Array, stop: Int64Array) -> pa.Array:
     """Return the strings ``utf8[start:stop]``, in order and without overlaps, as a string array.
 
     Examples
@@ -166,7 +143,7 @@ def substring_array(utf8: npt.NDArray[np.uint8], start: Int64Array, stop: Int64A
     >>> substring_array(utf8, np.array([0, 4]), np.array([3, 7])).to_pylist()
     ['one', 'two']
     """
-    # Every second string is a gap; what is left is copied by Arrow.
+    # Every second string is a gap; Arrow copies the others.
     offsets = np.zeros(2 * len(start) + 1, dtype=np.int32)
     offsets[1::2], offsets[2::2] = start, stop
     all_strings = pa.StringArray.from_buffers(
@@ -181,13 +158,13 @@ def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Ar
     Parameters
     ----------
     columns
-        Key and its string array of length `count`, in the order the map shows them.
+        Keys and their string arrays of length `count`, in the order of the map.
     count
         Number of items.
     """
     width = len(columns)
     keys = pa.array([key for key, _ in columns]).take(pa.array(np.tile(np.arange(width), count)))
-    # Column-major values to item-major: item i's j-th value stands at j * count + i.
+    # Column-major values to item-major: the j-th value of item i is at j * count + i.
     order = (np.arange(width) * count + np.arange(count)[:, None]).reshape(-1)
     values = pa.concat_arrays([values for _, values in columns]).take(pa.array(order)) if columns else keys
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
@@ -195,7 +172,7 @@ def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Ar
 
 
 def map_array(items: Sequence[Sequence[tuple[str, str | None]]]) -> pa.Array:
-    """Return ``map<string,string>`` of any keys, given as pairs; slower than :func:`metadata_array`."""
+    """Return ``map<string,string>`` with any keys, given as pairs; slower than :func:`metadata_array`."""
     return pa.array(items, type=_METADATA)
 
 
@@ -207,12 +184,12 @@ def annotation_array(
     metadata: pa.Array,
     vectors: pa.Array | None,
 ) -> pa.Array:
-    """Return annotation structs, field by field as in :data:`sparkalbert.ml.schema.ANNOTATION`.
+    """Return annotation structs, field by field as in :data:`sparkalbert.ml.schema.ANNOTATION_TYPE`.
 
     Parameters
     ----------
     kind
-        The annotator type of all of them.
+        The annotator type of all annotations.
     begin, end
         int64 ``[n]``, UTF-16 units, `end` inclusive.
     result
@@ -225,9 +202,7 @@ def annotation_array(
     count = len(begin)
     if vectors is None:
         empty = pa.array([], type=pa.float32())
-        vectors = list_array(
-            np.zeros(count, dtype=np.int64), empty, valid=np.ones(count, dtype=bool), nullable=False
-        )
+        vectors = list_array(np.zeros(count, dtype=np.int64), empty, valid=np.ones(count, dtype=bool), nullable=False)
     types = pa.array([kind]).take(pa.array(np.zeros(count, dtype=np.int64)))
     columns: list[tuple[str, Any, bool]] = [
         ("annotatorType", types, True),

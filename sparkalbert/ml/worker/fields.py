@@ -1,15 +1,14 @@
-"""The parts of an annotation column that a task reads, as Spark and as Arrow hand them over.
+"""The fields of annotation columns that tasks read, as Spark expressions and as Arrow arrays.
 
-A task sees plain lists, because pandas has neither structs nor maps. Each part is told once here, in
-both forms, so that a task runs on the same input with Spark and without. It knows the annotation
-layout, nothing about tasks.
+A task sees plain lists, because pandas has neither structs nor maps. Each field is defined once in both forms, so
+that a task runs on the same input with Spark and without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,32 +17,48 @@ from pyspark.sql import functions as F
 
 __all__ = [
     "BEGIN",
-    "CHUNK",
+    "CHUNK_NUMBER",
     "EMBEDDINGS",
     "END",
     "IS_OOV",
     "METADATA",
     "RESULT",
     "SENTENCE",
+    "TOKEN_LIST",
     "AnnotationField",
+    "Field",
     "arrow_types",
 ]
 
 _METADATA: Final = "metadata"
 
 
+class Field(Protocol):
+    """What a task reads of a column, as a Spark expression and as an Arrow array."""
+
+    @property
+    def type(self) -> pa.DataType:
+        """Arrow type of what is read."""
+
+    def column(self, column: Column, /) -> Column:
+        """Return what is read of a Spark column."""
+
+    def array(self, array: pa.Array, /) -> pa.Array:
+        """Return what is read of an Arrow array of that column."""
+
+
 @dataclass(frozen=True)
 class AnnotationField:
-    """One part of each annotation of a column.
+    """One field of each annotation of a column.
 
     Attributes
     ----------
     name
-        The field of the annotation.
+        Name of the field.
     type
-        Arrow type of the part's column: a list for each row.
+        Arrow type of the field's column, one list per row.
     key
-        Of a map, the key whose value is read; None for all entries.
+        For the metadata, the key whose value is read; None for all entries.
     """
 
     name: str
@@ -51,7 +66,7 @@ class AnnotationField:
     key: str | None = None
 
     def column(self, annotations: Column) -> Column:
-        """Return the part of a Spark column of annotations."""
+        """Return the field of a Spark column of annotations."""
         part = annotations.getField(self.name)
         if self.name != _METADATA:
             return part
@@ -60,12 +75,33 @@ class AnnotationField:
         return F.transform(part, lambda entries: entries.getItem(self.key))
 
     def array(self, annotations: pa.Array) -> pa.Array:
-        """Return the part of an Arrow array of annotations, ``list<struct>`` ``[rows]``."""
+        """Return the field of an Arrow array of annotations, ``list<struct>`` ``[rows]``."""
         part = annotations.values.field(self.name)
         if self.name == _METADATA:
             part = _entries(part) if self.key is None else pc.map_lookup(part, self.key, "first")
         found = pa.ListArray.from_arrays(annotations.offsets, part, **_mask(annotations))
         return found if found.type == self.type else found.cast(self.type)
+
+
+@dataclass(frozen=True)
+class WholeColumn:
+    """A column that is not an annotation column and is read as a whole.
+
+    Attributes
+    ----------
+    type
+        Its Arrow type.
+    """
+
+    type: pa.DataType
+
+    def column(self, column: Column) -> Column:
+        """Return the column."""
+        return column
+
+    def array(self, array: pa.Array) -> pa.Array:
+        """Return the array."""
+        return array
 
 
 _ENTRY: Final = pa.struct([("key", pa.string()), ("value", pa.string())])
@@ -75,12 +111,13 @@ END: Final = AnnotationField("end", pa.list_(pa.int32()))
 RESULT: Final = AnnotationField("result", pa.list_(pa.string()))
 METADATA: Final = AnnotationField(_METADATA, pa.list_(pa.list_(_ENTRY)))
 SENTENCE: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="sentence")
-CHUNK: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="chunk")
+CHUNK_NUMBER: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="chunk")
 IS_OOV: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="isOOV")
 EMBEDDINGS: Final = AnnotationField("embeddings", pa.list_(pa.list_(pa.float32())))
+TOKEN_LIST: Final = WholeColumn(pa.list_(pa.string()))
 
 
-def arrow_types(fields: Sequence[AnnotationField]) -> tuple[pa.DataType, ...]:
+def arrow_types(fields: Sequence[Field]) -> tuple[pa.DataType, ...]:
     """Return the Arrow type of each field's column."""
     return tuple(field.type for field in fields)
 

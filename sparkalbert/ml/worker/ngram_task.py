@@ -1,56 +1,51 @@
-"""What NGramGenerator runs in a Spark worker: tokens in, stretches of n of them out.
-
-Works on whole Arrow batches. It knows nothing about DataFrames or Params.
-"""
+"""The task of NGramGenerator, which works on whole Arrow batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkalbert.ml.worker.arrow import annotation_array, list_array, list_bounds, metadata_array
-from sparkalbert.ml.worker.fields import BEGIN, CHUNK, END, RESULT, SENTENCE
-from sparkalbert.ml.worker.grouping import row_of_item, sentence_number
+from sparkalbert.arrays import Int64Array
+from sparkalbert.ml.worker.arrow import annotation_array, list_array, metadata_array
+from sparkalbert.ml.worker.fields import BEGIN, CHUNK_NUMBER, END, RESULT, SENTENCE, Field
+from sparkalbert.ml.worker.rows import list_bounds, row_of_item, sentence_numbers
 
-__all__ = ["NGRAM_FIELDS", "NGramTask"]
-
-Int64Array = npt.NDArray[np.int64]
-
-NGRAM_FIELDS: Final = (BEGIN, END, RESULT, SENTENCE, CHUNK)
-"""What is read of the tokens."""
+__all__ = ["NGramTask"]
 
 
 @dataclass(frozen=True)
 class NGramTask:
-    """Tokens to n-grams, each within one sentence.
+    """Joins tokens to n-grams, each within one sentence.
 
     Attributes
     ----------
     n
-        Tokens in an n-gram.
+        Number of tokens in an n-gram.
     cumulative
-        Whether shorter ones come too, from one token on.
+        If true, shorter n-grams are returned too, from one token on.
     delimiter
-        What stands between the tokens.
+        The text between the tokens.
     """
+
+    inputs: ClassVar[Sequence[Sequence[Field]]] = ((BEGIN, END, RESULT, SENTENCE, CHUNK_NUMBER),)
+    """What is read of the tokens."""
 
     n: int
     cumulative: bool
     delimiter: str
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
-        """Yield the n-grams of every row: by sentence, then by length, then in the text's order."""
+        """Yield the n-grams of every row: sorted by sentence, then by position, then by length."""
         for columns in batches:
             _, valid = list_bounds(columns[0])
             row = row_of_item(columns[0])
             begin, end, result, sentence, chunk = (column.flatten() for column in columns)
-            tokens = _SortedTokens.of(row, sentence_number(sentence))
+            tokens = _SortedTokens.of(row, sentence_numbers(sentence))
             first, length, number = self._windows(tokens)
             head, last = tokens.order[first], tokens.order[first + length - 1]
             computed = pa.array(number).cast(pa.string())

@@ -1,33 +1,39 @@
-"""Python functions over Arrow batches as Spark columns, by the fastest way each Spark offers.
+"""Python functions over Arrow batches as Spark columns, in the fastest way that each Spark offers.
 
-A pandas UDF that returns arrays boxes every float (about 33 MB/s a core). ``arrow_udf`` (Spark 4.1)
-does not; on 3.5 and 4.0 :class:`ArrowSeries` reaches the same path. It knows nothing about what the
-functions compute.
+A pandas UDF that returns arrays boxes every float (about 33 MB/s per core). ``arrow_udf`` (Spark 4.1) does not; on
+3.5 and 4.0 :class:`ArrowSeries` reaches the same path.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-__all__ = ["ArrowSeries", "BatchFunction", "arrow_column"]
+__all__ = ["ArrowSeries", "BatchFunction", "arrow_column", "valid_utf8"]
+
+_LOGGER: Final = logging.getLogger("sparkalbert")
+_SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]?")
+_REPLACEMENT: Final = "\ufffd".encode()
 
 BatchFunction = Callable[[Iterator[tuple[pa.Array, ...]]], Iterator[pa.Array]]
-"""Batches of columns in, arrays out: as many rows in all, in any number of arrays."""
+"""Takes batches of columns and yields arrays with the same number of rows in total, however many arrays."""
 
 
 class ArrowSeries(pd.Series):
-    """A series around an Arrow array that pyspark hands on as it is.
+    """A series around an Arrow array that pyspark passes on unchanged.
 
-    pyspark 3.5 and 4.0 call ``series.apply(list)`` on every nested result, which boxes each float.
-    Here ``apply`` changes nothing, and the Arrow array inside reaches the wire without a copy.
+    pyspark 3.5 and 4.0 call ``series.apply(list)`` on every nested result, which boxes each float. Here ``apply``
+    changes nothing, and the Arrow array inside reaches the wire without a copy.
     """
 
     @property
@@ -44,8 +50,8 @@ def arrow_column(
 ) -> Column:
     """Return a column that `function` computes on the workers.
 
-    The function must be importable there or small enough to travel. It is marked nondeterministic,
-    so that Spark never evaluates it twice under ``explode`` or ``filter``.
+    The function must be importable there or small enough to travel. It is marked nondeterministic, so that Spark
+    never evaluates it twice under ``explode`` or ``filter``.
 
     Parameters
     ----------
@@ -54,9 +60,9 @@ def arrow_column(
     columns
         Its inputs.
     inputs
-        Arrow type that `function` sees for each of them.
+        The Arrow type of each input.
     result
-        Spark type of its output; the arrays must have exactly the Arrow type Spark makes of it.
+        Spark type of the output; the arrays must have exactly the Arrow type that Spark derives from it.
     """
     form = _ArrowForm(function, tuple(inputs))
     if hasattr(F, "arrow_udf"):
@@ -68,7 +74,7 @@ def arrow_column(
 
 
 class _ArrowForm:
-    """The two shapes in which Spark takes a function over batches; the type hints tell it which."""
+    """The two shapes in which Spark takes a function over batches; type hints tell Spark which it is."""
 
     def __init__(self, function: BatchFunction, inputs: tuple[pa.DataType, ...]) -> None:
         self._function = function
@@ -90,9 +96,9 @@ class _ArrowForm:
         return run
 
     def _columns(self, batch: Any) -> tuple[pa.Array, ...]:
-        """With one input column Spark hands over the bare column."""
+        """Return the input columns; with a single one Spark passes the bare column."""
         columns = batch if isinstance(batch, tuple) else (batch,)
-        return tuple(_as_type(column, kind) for column, kind in zip(columns, self._inputs, strict=True))
+        return tuple(valid_utf8(_as_type(column, kind)) for column, kind in zip(columns, self._inputs, strict=True))
 
 
 def _as_type(column: Any, kind: pa.DataType) -> pa.Array:
@@ -104,5 +110,59 @@ def _as_type(column: Any, kind: pa.DataType) -> pa.Array:
 
 
 def _as_lists(value: Any) -> Any:
-    """Lists of the nested arrays that pyspark gives and pyarrow takes one level deep only."""
+    """Return nested lists for nested arrays: pyspark passes those, and pyarrow takes arrays one level deep only."""
     return [_as_lists(item) for item in value] if isinstance(value, np.ndarray) else value
+
+
+def valid_utf8(array: pa.Array) -> pa.Array:
+    r"""Return an array in which invalid UTF-8 is replaced, also within lists and structs.
+
+    Spark does not check the bytes of strings: a line of a Latin-1 file or ``cast(binary as string)`` reaches the
+    worker unchanged. Invalid sequences become U+FFFD as in Java, so that texts are as long here as for Spark's
+    functions, and a logged warning counts the strings.
+
+    Examples
+    --------
+    >>> broken = pa.array([b"caf\xe9", b"tea"]).view(pa.string())
+    >>> valid_utf8(broken).to_pylist()
+    ['caf�', 'tea']
+    """
+    if pa.types.is_string(array.type):
+        return array if _is_valid(array) else _repaired(array)
+    if pa.types.is_list(array.type):
+        items = array.values  # noqa: PD011 - of Arrow
+        values = valid_utf8(items)
+        if values is items:
+            return array
+        offsets = pa.array(np.asarray(array.offsets))  # a copy: Arrow takes no mask for a slice
+        mask = {"mask": array.is_null()} if array.null_count else {}
+        return pa.ListArray.from_arrays(offsets, values, type=array.type, **mask)
+    if pa.types.is_struct(array.type):
+        before = array.flatten()
+        fields = [valid_utf8(field) for field in before]
+        if all(field is old for field, old in zip(fields, before, strict=True)):
+            return array
+        return pa.StructArray.from_arrays(fields, fields=list(array.type), mask=array.is_null())
+    return array
+
+
+def _repaired(strings: pa.Array) -> pa.Array:
+    before = strings.cast(pa.binary())
+    decoded = [None if value is None else _as_java_decodes(value) for value in before.to_pylist()]
+    after = pa.array(decoded, type=pa.string())
+    replaced = pc.sum(pc.not_equal(before, after.cast(pa.binary()))).as_py()
+    _LOGGER.warning("%d strings contain invalid UTF-8, which was replaced by U+FFFD.", replaced)
+    return after
+
+
+def _as_java_decodes(utf8: bytes) -> str:
+    """Decode as Java does, which differs from Python in an encoded surrogate: that is one U+FFFD, not three."""
+    return _SURROGATE.sub(_REPLACEMENT, utf8).decode("utf-8", "replace")
+
+
+def _is_valid(strings: pa.Array) -> bool:
+    try:
+        strings.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True

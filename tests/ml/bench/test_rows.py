@@ -1,4 +1,4 @@
-"""Rows for contenders: nothing lost, and each core as much of it."""
+"""The rows of a benchmark: nothing is lost, and all cores get the same amount."""
 
 from hypothesis import given
 from hypothesis import strategies as st

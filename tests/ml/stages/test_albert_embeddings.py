@@ -1,17 +1,21 @@
 """The stage on real Spark sessions: coverage, invariance, schema, plans, shipping, persistence."""
 
 import shutil
+import uuid
 
 import numpy as np
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import functions as F
 
-from sparkalbert.errors import ColumnError, ModelNotFoundError, ParamError, ParamTypeError
-from sparkalbert.inference import WordEmbedder
+from sparkalbert.convert import convert_checkpoint
+from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError, ParamTypeError
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
-from sparkalbert.ml.schema import ANNOTATIONS, VECTORS
-from tests import tiny_bundle
+from sparkalbert.ml.failures import raise_job_errors
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
+from sparkalbert.text.pieces.tokenizer import PieceTokenizer
+from sparkalbert.word_embedder import WordEmbedder
+from tests import tiny_bundle, tiny_checkpoint
 
 TEXTS = [
     "The old man walked to the market. She said that it was cold.",
@@ -66,12 +70,12 @@ def test_every_token_has_its_vector_in_order(any_spark, folder):
         np.testing.assert_array_equal(vectors_of(row), words.vectors)
 
 
-def test_annotations_say_what_spark_nlp_says(spark, folder):
+def test_annotations_have_spark_nlps_metadata(spark, folder):
     frame = text_frame(spark, ["He said hi. A \u200b b"])
     row = embedded(frame, folder)[0]
     first, *_, blank, last = row.embeddings
     assert first.annotatorType == "word_embeddings"
-    piece = WordEmbedder.load(folder).tokenizer.encode("He said hi.").ids[0]
+    piece = PieceTokenizer.load(folder).encode("He said hi.").ids[0]
     assert first.metadata == {
         "sentence": "0", "token": "he", "pieceId": str(piece), "isWordStart": "true", "isOOV": "false",
     }  # fmt: skip
@@ -85,7 +89,7 @@ def test_the_schema_is_spark_nlps(any_spark, folder):
     frame = text_frame(any_spark)
     out = pipeline(folder).fit(frame).transform(frame)
     field = out.schema["embeddings"]
-    assert field.dataType == ANNOTATIONS
+    assert field.dataType == ANNOTATION_COLUMN_TYPE
     assert field.nullable
     name = tiny_bundle.bundle().manifest.name
     assert field.metadata == {"annotatorType": "word_embeddings", "dimension": 32, "ref": name}
@@ -98,7 +102,7 @@ def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision):
     expected = None
     records = "spark.sql.execution.arrow.maxRecordsPerBatch"
     try:
-        for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 262}), (7, 1, {})]:
+        for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 269}), (7, 1, {})]:
             spark.conf.set(records, str(batch))
             rows = embedded(frame.repartition(partitions), folder, **params)
             found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
@@ -155,20 +159,61 @@ def test_transform_starts_no_spark_job(spark, folder):
         context.setLocalProperty("spark.jobGroup.id", None)
 
 
-@pytest.mark.parametrize("how", ["path", "broadcast", "artifact"])
-def test_the_model_reaches_the_workers(spark, folder, how, tmp_path, monkeypatch):
-    frame = spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
-    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="v", modelDistribution=how)
-    (row,) = stage.transform(frame).collect()
-    (words,) = WordEmbedder.load(folder).embed_tokens([["a", "b"]])
+@pytest.fixture
+def moved_bundle(tmp_path):
+    """A bundle that a test hides from the workers once the driver has planned the job."""
+    # Other weights in each test: no worker has this model loaded or in its cache.
+    checkpoint = tiny_checkpoint.write(tmp_path / "checkpoint", seed=uuid.uuid4().int)
+    return convert_checkpoint(checkpoint, tmp_path / "driver" / "bundle").path
+
+
+def hide(folder):
+    folder.rename(folder.with_name("hidden"))
+
+
+def test_a_model_that_spark_sends_reaches_workers_that_do_not_see_the_folder(any_spark, moved_bundle):
+    frame = any_spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=str(moved_bundle), inputCols=["tokens"], outputCol="v", modelDistribution="file")
+    out = stage.transform(frame)
+    (words,) = WordEmbedder.load(moved_bundle).embed_tokens([["a", "b"]])
+    hide(moved_bundle)
+    (row,) = out.collect()
     np.testing.assert_array_equal(np.array(row.v, dtype=np.float32), words.vectors)
 
 
-def test_connect_refuses_broadcast(connect_spark, folder):
-    frame = connect_spark.createDataFrame([(["a"],)], "tokens array<string>")
-    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], modelDistribution="broadcast")
-    with pytest.raises(ParamError, match="Spark Connect has no broadcast"):
-        stage.transform(frame)
+def test_a_model_on_a_shared_path_is_not_sent(any_spark, moved_bundle):
+    frame = any_spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=str(moved_bundle), inputCols=["tokens"], outputCol="v", modelDistribution="path")
+    out = stage.transform(frame)
+    hide(moved_bundle)
+    with pytest.raises(Exception, match="Set modelDistribution to 'file'"):
+        out.collect()
+
+
+def flip_byte(path):
+    """Change one byte, as a disk may: the size stays."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_model_that_changed_after_planning_is_refused(any_spark, moved_bundle):
+    frame = any_spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=str(moved_bundle), inputCols=["tokens"], outputCol="v", modelDistribution="path")
+    out = stage.transform(frame)
+    flip_byte(moved_bundle / "model.onnx.data")
+    with pytest.raises(BundleError, match=r"model\.onnx\.data has sha256 .*, expected"), raise_job_errors():
+        out.collect()
+
+
+def test_a_model_that_changed_after_planning_is_replaced_by_what_spark_sent(any_spark, moved_bundle):
+    frame = any_spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=str(moved_bundle), inputCols=["tokens"], outputCol="v", modelDistribution="file")
+    (words,) = WordEmbedder.load(moved_bundle).embed_tokens([["a", "b"]])
+    out = stage.transform(frame)
+    flip_byte(moved_bundle / "model.onnx.data")
+    (row,) = out.collect()
+    np.testing.assert_array_equal(np.array(row.v, dtype=np.float32), words.vectors)
 
 
 @pytest.mark.parametrize("how", ["reference", "value"])
@@ -195,9 +240,7 @@ def test_stage_and_pipeline_are_saved_and_loaded(any_spark, folder, how, tmp_pat
 
 
 def test_a_converted_model_is_found_again_in_its_precision(spark, tmp_path):
-    stage = AlbertEmbeddings.pretrained(str(tiny_bundle.checkpoint()), precision="int8").setInputCols(
-        "tokens"
-    )
+    stage = AlbertEmbeddings.pretrained(str(tiny_bundle.checkpoint()), precision="int8").setInputCols("tokens")
     assert stage.getPrecision() == "int8"
     stage.save(str(tmp_path / "stage"))
     again = AlbertEmbeddings.load(str(tmp_path / "stage"))
@@ -209,11 +252,12 @@ def test_a_converted_model_is_found_again_in_its_precision(spark, tmp_path):
 def test_another_model_under_the_saved_name_is_refused(spark, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(tiny_bundle.bundle().path, folder)
-    AlbertEmbeddings(model=str(folder), inputCols=["tokens"]).save(str(tmp_path / "stage"))
+    saved = AlbertEmbeddings(model=str(folder), inputCols=["tokens"], persistModel="reference")
+    saved.save(str(tmp_path / "stage"))
     shutil.rmtree(folder)
     shutil.copytree(tiny_bundle.bundle("int8").path, folder)
     stage = AlbertEmbeddings.load(str(tmp_path / "stage"))
-    with pytest.raises(ValueError, match="is not the one"):
+    with pytest.raises(ValueError, match=r"is not the model that .* was saved with"):
         stage.transform(spark.createDataFrame([(["a"],)], "tokens array<string>"))
 
 
@@ -234,7 +278,7 @@ def test_wrong_columns_are_refused_before_any_job(spark, folder):
         stage.setInputCols("nope", "text").transform(frame)
     with pytest.raises(ColumnError, match="Wrong or missing inputCols annotators"):
         stage.setInputCols("id", "text").transform(frame)
-    with pytest.raises(ColumnError, match=r"Column 'text' is string; .* expects array<string>"):
+    with pytest.raises(ColumnError, match=r"Column 'text' is string, .* expects array<string>"):
         stage.setInputCols("text").transform(frame)
     with pytest.raises(ParamTypeError, match=r"expecting 2 columns\. Provided column amount: 3"):
         stage.setInputCols("a", "b", "c")
@@ -243,8 +287,8 @@ def test_wrong_columns_are_refused_before_any_job(spark, folder):
 
 
 def test_a_stage_without_a_model_says_so(spark):
-    with pytest.raises(ParamError, match="has no model: use pretrained"):
-        AlbertEmbeddings(inputCols=["tokens"]).transform(spark.range(1))
+    with pytest.raises(ParamError, match=r"has no model\. Use pretrained"):
+        AlbertEmbeddings(inputCols=["tokens"]).transform(spark.createDataFrame([(["a"],)], "tokens array<string>"))
 
 
 def test_loading_a_folder_and_a_name(folder, tmp_path):
@@ -268,9 +312,9 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
         ("batchSize", 0, "expected at least 1"),
         ("pooling", "max", "expected one of first"),
         ("encoding", "word", "expected one of sentence, token"),
-        ("engine", "tensorflow", "runs on 'onnx' only"),
+        ("engine", "tensorflow", "expected one of onnx"),
         ("modelDistribution", "pigeon", "expected one of auto"),
-        ("persistModel", "maybe", "expected one of reference, value"),
+        ("persistModel", "maybe", "expected one of value, reference"),
         ("device", "tpu", "expected 'cpu'"),
         ("memoryBudgetMb", 0, "expected at least 1"),
     ],
@@ -283,7 +327,7 @@ def test_setters_refuse_what_cannot_work(name, value, message):
 def test_a_wrong_dimension_is_found_on_the_driver(spark, folder):
     frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
     stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], dimension=768)
-    with pytest.raises(ParamError, match="gives vectors of 32"):
+    with pytest.raises(ParamError, match="has vectors of 32"):
         stage.transform(frame)
 
 
@@ -292,7 +336,7 @@ def test_a_model_that_cannot_fit_is_refused_on_the_driver(spark, folder, no_spar
     stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], memoryBudgetMb=200)
     with (
         no_spark_job(),
-        pytest.raises(ParamError, match=r"memoryBudgetMb is 200, but .* needs \d+: 250 for the"),
+        pytest.raises(ParamError, match=r"memoryBudgetMb is 200, but .* needs \d+: 260 for the"),
     ):
         stage.transform(frame)
 

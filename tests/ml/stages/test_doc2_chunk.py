@@ -71,9 +71,7 @@ def test_places_count_from_each_sentence(any_spark):
     frame = any_spark.createDataFrame(
         [(0, "A dog ran. A dog sat. Dog.", ["dog", "A dog"])], "id int, text string, many array<string>"
     )
-    sentences = SentenceDetector(inputCols=["document"]).transform(
-        DocumentAssembler(inputCol="text").transform(frame)
-    )
+    sentences = SentenceDetector(inputCols=["document"]).transform(DocumentAssembler(inputCol="text").transform(frame))
     stage = Doc2Chunk(inputCols=["sentence"], outputCol="c", chunkCol="many", isArray=True)
     found = stage.transform(sentences).first().c
     assert [(a.begin, a.end, a.result, a.metadata) for a in found] == [
@@ -97,9 +95,7 @@ def test_a_missing_text_can_fail_the_job_without_being_shown(any_spark):
 def test_no_python_and_no_job(spark, no_spark_job):
     texts = spark.range(1).selectExpr("'a b' AS text", "'b' AS target", "0 AS start")
     documents = DocumentAssembler(inputCol="text").transform(texts)
-    stage = Doc2Chunk(
-        inputCols=["document"], outputCol="c", chunkCol="target", startCol="start", lowerCase=True
-    )
+    stage = Doc2Chunk(inputCols=["document"], outputCol="c", chunkCol="target", startCol="start", lowerCase=True)
     with no_spark_job():
         found = stage.transform(documents)
     assert "Python" not in found._jdf.queryExecution().executedPlan().toString()
@@ -113,7 +109,7 @@ def test_wrong_columns(documents):
             r"'target' is string, expected array<string> \(isArray is set\)",
         ),
         ({"chunkCol": "nope"}, "does not have any 'nope' column"),
-        ({"chunkCol": "target", "startCol": "text"}, "'text' is string, expected a whole number"),
+        ({"chunkCol": "target", "startCol": "text"}, "'text' is string, expected an integer"),
         ({"inputCols": ["text"]}, "Wrong or missing inputCols annotators"),
     ]:
         with pytest.raises(ColumnError, match=message):

@@ -83,9 +83,7 @@ def in_every_mode(frame):
 def test_cleanup_modes_follow_java(any_spark):
     (row,) = in_every_mode(any_spark.createDataFrame([(TEXT,)], "text string"))
     assert {mode: row[mode][0].result for mode in CLEANUP_MODES} == CLEANED
-    assert {mode: row[mode][0].end for mode in CLEANUP_MODES} == {
-        mode: len(text) - 1 for mode, text in CLEANED.items()
-    }
+    assert {mode: row[mode][0].end for mode in CLEANUP_MODES} == {mode: len(text) - 1 for mode, text in CLEANED.items()}
 
 
 @pytest.mark.parametrize("mode", CLEANUP_MODES)
@@ -126,11 +124,24 @@ def test_the_schema_is_as_recorded(spark, recorded_schema):
     assert json.loads(found.json()) == recorded["document"]
 
 
-def test_an_existing_output_column_is_replaced(any_spark):
-    texts = any_spark.createDataFrame([("x", 1)], "text string, document int")
-    out = DocumentAssembler(inputCol="text").transform(texts)
-    assert out.columns == ["text", "document"]
-    assert out.schema["document"].metadata == {"annotatorType": "document"}
+@pytest.mark.parametrize(
+    ("literal", "text"),
+    [
+        ("7", "7"),
+        ("7L", "7"),
+        ("1.5D", "1.5"),
+        ("12.30BD", "12.30"),
+        ("true", "true"),
+        ("DATE'2024-02-29'", "2024-02-29"),
+        ("TIMESTAMP'2024-02-29 12:30:00'", "2024-02-29 12:30:00"),
+        ("X'63616665'", "cafe"),
+        ("NULL", ""),
+    ],
+)
+def test_other_types_are_cast_as_spark_nlp_casts_them(any_spark, literal, text):
+    frame = any_spark.range(1).selectExpr(f"{literal} AS text")
+    (document,) = DocumentAssembler(inputCol="text").transform(frame).first().document
+    assert (document.result, document.begin, document.end) == (text, 0, len(text) - 1)
 
 
 def test_no_python_runs_on_the_workers(spark):
@@ -141,11 +152,11 @@ def test_no_python_runs_on_the_workers(spark):
 
 
 def test_wrong_columns_fail_before_any_job(spark, no_spark_job):
-    texts = spark.range(1).withColumn("text", F.lit("x"))
+    texts = spark.range(1).select("id", F.lit("x").alias("text"), F.array("id").alias("ids"))
     with no_spark_job():
         for params, message in [
-            ({"inputCol": "nope"}, r"(?i)dataset does not have any 'nope' column.*id, text"),
-            ({"inputCol": "id"}, r"column 'id' is bigint, expected string or array<string>"),
+            ({"inputCol": "nope"}, r"(?i)dataset does not have any 'nope' column.*id, text, ids"),
+            ({"inputCol": "ids"}, r"column 'ids' is array<bigint>, expected string or array<string>"),
             ({"inputCol": "text", "idCol": "nope"}, r"(?i)dataset does not have any 'nope' column"),
             ({"inputCol": "text", "metadataCol": "text"}, r"'text' is string, expected map<string,string>"),
         ]:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import EmbeddingsFinisher
-from sparkalbert.ml.schema import ANNOTATIONS
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 
 VECTORS = {"a": [[1.5, -2.0], [0.1, 3.0]], "b": [], "c": None, "d": [None, [7.0]]}
 ARRAYS = {"type": "array", "elementType": "float", "containsNull": False}
@@ -30,7 +30,7 @@ def embeddings(any_spark):
         )
         for name, vectors in VECTORS.items()
     ]
-    schema = "id string, " + ", ".join(f"{name} {ANNOTATIONS.simpleString()}" for name in ("words", "whole"))
+    schema = "id string, " + ", ".join(f"{name} {ANNOTATION_COLUMN_TYPE.simpleString()}" for name in ("words", "whole"))
     frame = any_spark.createDataFrame(rows, schema).coalesce(1)
     for name, kind in [("words", "word_embeddings"), ("whole", "sentence_embeddings")]:
         frame = typed(frame, name).withMetadata(name, {"annotatorType": kind, "dimension": 2, "ref": "r"})
@@ -51,7 +51,7 @@ def typed(frame, name):
                 one["metadata"].alias("metadata"),
                 F.transform(one["embeddings"], never_null).alias("embeddings"),
             ),
-        ).cast(ANNOTATIONS),
+        ).cast(ANNOTATION_COLUMN_TYPE),
     )
 
 
@@ -107,11 +107,9 @@ def test_cleaning_drops_every_annotation_column(embeddings):
 def test_columns_from_parquet_are_welcome(embeddings, tmp_path, any_spark):
     embeddings.write.parquet(f"{tmp_path}/embeddings")
     read = any_spark.read.parquet(f"{tmp_path}/embeddings")
-    assert read.schema["words"].dataType != ANNOTATIONS  # else this test tests nothing
+    assert read.schema["words"].dataType != ANNOTATION_COLUMN_TYPE  # else this test tests nothing
     arrays = EmbeddingsFinisher(inputCols=["words"]).transform(read)
-    finisher = EmbeddingsFinisher(
-        inputCols=["whole"], outputCols=["vec"], outputAsVector=True, cleanAnnotations=True
-    )
+    finisher = EmbeddingsFinisher(inputCols=["whole"], outputCols=["vec"], outputAsVector=True, cleanAnnotations=True)
     finished = finisher.transform(arrays)
     assert finished.columns == ["id", "finished_words", "vec"]
     for row in finished.collect():
@@ -134,7 +132,7 @@ def test_schemas_are_as_recorded(spark, recorded_schema):
         columns = [F.lit(None).cast("string").alias("id"), F.lit(None).cast("string").alias("text")]
         frame = spark.range(1).select(*columns)
         for field in source[2:]:
-            nothing = F.lit(None).cast(ANNOTATIONS)
+            nothing = F.lit(None).cast(ANNOTATION_COLUMN_TYPE)
             frame = frame.withColumn(field["name"], nothing).withMetadata(field["name"], field["metadata"])
         assert [json.loads(field.json()) for field in frame.schema.fields] == source
         found = EmbeddingsFinisher(inputCols=["embeddings"], **params).transform(frame).schema
@@ -144,7 +142,7 @@ def test_schemas_are_as_recorded(spark, recorded_schema):
 
 
 def test_no_python_and_no_job(spark, no_spark_job):
-    frame = spark.range(1).select(F.lit(None).cast(ANNOTATIONS).alias("words"))
+    frame = spark.range(1).select(F.lit(None).cast(ANNOTATION_COLUMN_TYPE).alias("words"))
     for as_vector in (False, True):
         finisher = EmbeddingsFinisher(inputCols=["words"], outputAsVector=as_vector)
         with no_spark_job():
@@ -155,8 +153,8 @@ def test_no_python_and_no_job(spark, no_spark_job):
 def test_wrong_columns(spark):
     frame = spark.range(1).select(
         F.lit("x").alias("text"),
-        F.lit(None).cast(ANNOTATIONS).alias("words"),
-        F.lit(None).cast(ANNOTATIONS).alias("token"),
+        F.lit(None).cast(ANNOTATION_COLUMN_TYPE).alias("words"),
+        F.lit(None).cast(ANNOTATION_COLUMN_TYPE).alias("token"),
     )
     frame = frame.withMetadata("token", {"annotatorType": "token"})
     for columns, message in [

@@ -3,7 +3,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import Finisher
-from sparkalbert.ml.schema import ANNOTATIONS
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 
 MANY = {key: key.upper() for key in ("sentence", "chunk", "entity", "zz", "id", "héé", "x1", "名")}
 WORD = {"sentence": "0", "token": "a", "pieceId": "5", "isWordStart": "true", "isOOV": "false"}
@@ -24,7 +24,7 @@ ROWS = {
 @pytest.fixture
 def annotations(any_spark):
     """Tokens and embeddings, some of them odd."""
-    schema = f"id string, t {ANNOTATIONS.simpleString()}, e {ANNOTATIONS.simpleString()}"
+    schema = f"id string, t {ANNOTATION_COLUMN_TYPE.simpleString()}, e {ANNOTATION_COLUMN_TYPE.simpleString()}"
     return any_spark.createDataFrame([(name, *row) for name, row in ROWS.items()], schema).coalesce(1)
 
 
@@ -37,10 +37,7 @@ def finished(annotations, column, **params):
 def test_results_as_arrays(annotations):
     found = finished(annotations, "t", includeMetadata=True)
     assert [found[name]["out"] for name in "abcde"] == [["a", "b@#c"], [], None, [None, ""], ["a"]]
-    pairs = {
-        name: row["out_metadata"] and [tuple(pair) for pair in row["out_metadata"]]
-        for name, row in found.items()
-    }
+    pairs = {name: row["out_metadata"] and [tuple(pair) for pair in row["out_metadata"]] for name, row in found.items()}
     assert pairs["a"] == [("sentence", "0"), ("sentence", "0"), ("k", "v"), ("n", None)]
     assert (pairs["b"], pairs["c"], pairs["d"]) == ([], None, [])
     in_order = ["chunk", "名", "héé", "id", "zz", "entity", "x1", "sentence"]
@@ -86,18 +83,16 @@ def test_columns(annotations):
 
 
 def test_no_python_and_no_job(spark, no_spark_job):
-    frame = spark.range(1).select(F.lit(None).cast(ANNOTATIONS).alias("t"))
+    frame = spark.range(1).select(F.lit(None).cast(ANNOTATION_COLUMN_TYPE).alias("t"))
     for as_array in (True, False):
-        stage = Finisher(
-            inputCols=["t"], outputAsArray=as_array, includeMetadata=True, parseEmbeddingsVectors=True
-        )
+        stage = Finisher(inputCols=["t"], outputAsArray=as_array, includeMetadata=True, parseEmbeddingsVectors=True)
         with no_spark_job():
             result = stage.transform(frame)
         assert "Python" not in result._jdf.queryExecution().executedPlan().toString()
 
 
 def test_wrong_columns(spark):
-    frame = spark.range(1).select(F.lit("x").alias("text"), F.lit(None).cast(ANNOTATIONS).alias("t"))
+    frame = spark.range(1).select(F.lit("x").alias("text"), F.lit(None).cast(ANNOTATION_COLUMN_TYPE).alias("t"))
     with pytest.raises(ColumnError, match="does not have any 'nope' column"):
         Finisher(inputCols=["nope"]).transform(frame)
     with pytest.raises(ColumnError, match=r"column \[text\] must be an NLP Annotation column, found string"):

@@ -12,19 +12,20 @@ from sparkalbert.ml import (
     Tokenizer,
     TokenizerModel,
 )
-from sparkalbert.ml.worker.annotation_tasks import SENTENCE_INPUTS, TOKEN_INPUTS
+from sparkalbert.ml.worker.fields import arrow_types
+from sparkalbert.ml.worker.text_tasks import SentenceTask, TokenTask
 from tests import tiny_bundle
 from tests.known_differences import CHUNKS, SENTENCES, TOKENS
 
 
 @pytest.mark.parametrize(
     ("stage", "inputs", "known"),
-    [(SentenceDetector, SENTENCE_INPUTS, SENTENCES), (TokenizerModel, TOKEN_INPUTS, TOKENS)],
+    [(SentenceDetector, SentenceTask.inputs[0], SENTENCES), (TokenizerModel, TokenTask.inputs[0], TOKENS)],
 )
 def test_known_differences(annotate, stage, inputs, known):
     for text, params, real, ours in known:
         columns = [[[0]], [[text]], [["0"]]][: len(inputs)]
-        (row,) = annotate(stage(**params)._task(), inputs, columns)
+        (row,) = annotate(stage(**params)._task(), arrow_types(inputs), columns)
         assert [(begin, end, result) for _, begin, end, result, _ in row] == ours != real
         assert all(result in text for *_, result in ours)
 

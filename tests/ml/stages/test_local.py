@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sparkalbert.errors import ParamTypeError
 from sparkalbert.ml import DocumentAssembler
 from sparkalbert.ml.stages.document_assembler import CLEANUP_MODES
-from sparkalbert.ml.stages.local import LocalRows, columns_by_type, left_out
-from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
+from sparkalbert.ml.stages.local import LocalRows, columns_by_type, identity_step
+from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
 
 TYPES = {"doc": "document", "sent": "document", "tok": "token"}
 # Java's white space, what Python takes for some too, and what trim removes or does not.
@@ -23,21 +23,19 @@ def test_columns_are_found_by_type_in_any_order():
 
 @pytest.mark.parametrize("columns", [["tok"], ["doc", "sent"], ["doc", "tok", "sent"], ["doc", "none"], []])
 def test_other_columns_are_refused(columns):
-    with pytest.raises(
-        ParamTypeError, match=r"inputCols annotators in stage Make .*\['document', 'token'\]$"
-    ):
+    with pytest.raises(ParamTypeError, match=r"inputCols annotators in stage Make .*\['document', 'token'\]$"):
         columns_by_type(columns, ("document", "token"), TYPES, "stage")
 
 
 def test_rows_gain_and_lose_columns():
     rows = LocalRows(["a", "b"], {})
     assert rows.column("x").to_pylist() == [[], []]
-    assert rows.column("x").type == ANNOTATIONS_TYPE
+    assert rows.column("x").type == ARROW_COLUMN_TYPE
     two = rows.with_column("x", pa.array([1, 2])).with_column("y", pa.array([3, 4]))
     assert two.select(["y", "x", "z"]).columns.keys() == {"x": 0, "y": 0}.keys()
     assert two.select(["y"]).columns.keys() == {"y"}
     assert rows.columns == {}
-    assert left_out(two) is two
+    assert identity_step(two) is two
 
 
 @settings(max_examples=6)
@@ -48,6 +46,6 @@ def test_documents_are_those_of_the_sql_expression(spark, texts):
         stage = DocumentAssembler(inputCol="text", cleanupMode=mode)
         expected = [row.document[0].asDict() for row in stage.transform(frame).orderBy("id").collect()]
         (column,) = stage._local_step({})(LocalRows(texts, {})).columns.values()
-        assert column.type == ANNOTATIONS_TYPE
+        assert column.type == ARROW_COLUMN_TYPE
         found = [one for (one,) in column.to_pylist()]
         assert found == [{**one, "metadata": []} for one in expected]

@@ -7,9 +7,7 @@ from sparkalbert.ml import DocumentAssembler, NGramGenerator, SentenceDetector, 
 @pytest.fixture
 def tokens(any_spark):
     frame = any_spark.createDataFrame([("One two three. Four.",), (None,)], "text string").coalesce(1)
-    frame = SentenceDetector(inputCols=["document"]).transform(
-        DocumentAssembler(inputCol="text").transform(frame)
-    )
+    frame = SentenceDetector(inputCols=["document"]).transform(DocumentAssembler(inputCol="text").transform(frame))
     return Tokenizer(inputCols=["sentence"]).fit(frame).transform(frame)
 
 
@@ -32,7 +30,7 @@ def test_wrong_params_and_columns(spark):
         NGramGenerator(n=0)
     with pytest.raises(ParamError, match="Delimiter should have length == 1, found '__'"):
         NGramGenerator(delimiter="__")
-    with pytest.raises(ParamError, match=r'has no inputCols: setInputCols\("token"\)'):
+    with pytest.raises(ParamError, match=r'has no inputCols\. Call setInputCols\("token"\)'):
         NGramGenerator().transform(spark.range(1))
     with pytest.raises(ColumnError, match="following annotator types: token"):
         NGramGenerator(inputCols=["id"]).transform(spark.range(1))

@@ -43,11 +43,7 @@ def pairs():
 RECORDINGS = {
     "embeddingsfinisher-default": ([EmbeddingsFinisher(inputCols=["embeddings"])], "finished_embeddings"),
     "embeddingsfinisher-vector-clean": (
-        [
-            EmbeddingsFinisher(
-                inputCols=["embeddings"], outputCols=["vec"], outputAsVector=True, cleanAnnotations=True
-            )
-        ],
+        [EmbeddingsFinisher(inputCols=["embeddings"], outputCols=["vec"], outputAsVector=True, cleanAnnotations=True)],
         "vec",
     ),
     "sentenceembeddings-average": ([sentence_vectors("sentence", "AVERAGE")], "se"),

@@ -3,11 +3,11 @@ import json
 import pytest
 from pyspark.sql import functions as F
 
-from sparkalbert.annotations import utf16_length
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml import DocumentAssembler, SentenceDetector
-from sparkalbert.ml.worker.annotation_tasks import SentenceTask
-from sparkalbert.text.sentences import SentenceOptions, SentenceSplitter
+from sparkalbert.ml.worker.text_tasks import SentenceTask
+from sparkalbert.offsets import utf16_length
+from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
 
 TEXT = "Dr. Wu 🙂 paid (a) $3.50; cheap--very!  She left.\nThe end"
 ROWS = [("a", TEXT), ("b", ""), ("c", None), ("d", "One. Two.")]
@@ -117,9 +117,7 @@ def test_sentences_on_either_session(any_spark, annotation_field):
 
 
 def test_several_documents_and_null_rows(any_spark):
-    texts = any_spark.createDataFrame(
-        [(1, ["One. Two.", "", "Three."]), (2, [])], "n int, texts array<string>"
-    )
+    texts = any_spark.createDataFrame([(1, ["One. Two.", "", "Three."]), (2, [])], "n int, texts array<string>")
     documents = DocumentAssembler(inputCol="texts").transform(texts)
     either = documents.withColumn("document", F.when(F.col("n") == 1, F.col("document")))
     found = SentenceDetector(inputCols=["document"]).transform(either).orderBy("n").collect()

@@ -96,16 +96,16 @@ def test_it_gives_the_vectors_of_its_checkpoint_and_is_saved_as_ours(spark, tmp_
 def test_a_model_that_is_not_on_this_machine_names_the_way(spark, tmp_path):
     metadata = json.loads((Path(save(tmp_path / "saved")) / "metadata" / "part-00000").read_text())
     with pytest.raises(ModelNotFoundError, match=r"hdfs://.* use AlbertEmbeddings\.loadSavedModel"):
-        AlbertEmbeddings._of_metadata(metadata, spark, "hdfs://host/saved")
+        AlbertEmbeddings._from_metadata(metadata, spark, "hdfs://host/saved")
     with pytest.raises(ModelNotFoundError, match="a folder on the driver's file system"):
         AlbertEmbeddings.loadSavedModel("hdfs://host/saved")
 
 
 def test_other_stages_and_damaged_metadata_are_refused(spark, tmp_path):
     other = save(tmp_path / "other", class_name="com.johnsnowlabs.nlp.embeddings.BertEmbeddings")
-    with pytest.raises(CheckpointError, match="holds Spark NLP's BertEmbeddings, expected AlbertEmbeddings"):
+    with pytest.raises(CheckpointError, match="contains Spark NLP's BertEmbeddings, expected AlbertEmbeddings"):
         AlbertEmbeddings.loadSavedModel(other)
-    with pytest.raises(CheckpointError, match="holds Spark NLP's BertEmbeddings"):
+    with pytest.raises(CheckpointError, match="contains Spark NLP's BertEmbeddings"):
         AlbertEmbeddings.load(other)
     part = Path(other) / "metadata" / "part-00000"
     for content in ("", "[]", '{"class": "com.johnsnowlabs.X"}', "no json"):

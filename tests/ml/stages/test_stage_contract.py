@@ -19,7 +19,7 @@ from sparkalbert.ml import (
     SentenceEmbeddings,
     Tokenizer,
 )
-from sparkalbert.ml.schema import ANNOTATIONS
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 from tests import tiny_bundle
 
 TEXTS = ["The old man walked to the market. She said that it was cold.", "", None, "A smile 🙂 and a café"]
@@ -38,9 +38,7 @@ def stages():
         DocumentAssembler(inputCol="text"),
         SentenceDetector(inputCols=["document"]),
         Tokenizer(inputCols=["sentence"]),
-        AlbertEmbeddings(
-            model=str(tiny_bundle.bundle().path), inputCols=["sentence", "token"], outputCol="embeddings"
-        ),
+        AlbertEmbeddings(model=str(tiny_bundle.bundle().path), inputCols=["sentence", "token"], outputCol="embeddings"),
         SentenceEmbeddings(inputCols=["sentence", "embeddings"], outputCol="pooled"),
         NGramGenerator(inputCols=["token"], outputCol="ngrams"),
         Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="target"),
@@ -61,7 +59,7 @@ def test_a_pipeline_of_all_stages_adds_their_columns(any_spark, tmp_path):
     assert made.columns == ["text", "target", *COLUMNS]
     for name, kind in TYPES.items():
         field = made.schema[name]
-        assert (field.dataType, field.nullable) == (ANNOTATIONS, True), name
+        assert (field.dataType, field.nullable) == (ANNOTATION_COLUMN_TYPE, True), name
         assert field.metadata["annotatorType"] == kind, name
     rows = made.collect()
     assert [row.text for row in rows] == TEXTS
@@ -83,11 +81,38 @@ def test_null_annotations_give_null(any_spark):
     """Only a user's own column holds them: Spark NLP's stages fail on it."""
     frame = any_spark.range(1).select(F.lit("a").alias("target"))
     for name, kind in TYPES.items():
-        nothing = frame.withColumn(name, F.lit(None).cast(ANNOTATIONS))
+        nothing = frame.withColumn(name, F.lit(None).cast(ANNOTATION_COLUMN_TYPE))
         frame = nothing.withMetadata(name, {"annotatorType": kind, "ref": "r", "dimension": 32})
     for stage in Pipeline(stages=stages()).fit(text_frame(any_spark)).stages[1:]:
-        frame = stage.transform(frame)
-    assert frame.first().asDict() == {"target": "a", **dict.fromkeys(COLUMNS)}
+        outputs = stage.getOutputCols() if hasattr(stage, "getOutputCols") else [stage.getOutputCol()]
+        made = stage.transform(frame.drop(*outputs))
+        assert made.select(*outputs).first() == (None,) * len(outputs), stage.uid
+
+
+MODEL = str(tiny_bundle.bundle().path)
+TWO_INPUTS = {
+    "annotations": AlbertEmbeddings(model=MODEL, inputCols=["sentence", "token"]),
+    "binary": AlbertEmbeddings(model=MODEL, inputCols=["sentence", "token"], vectorFormat="binary"),
+    "spark-nlp": AlbertEmbeddings(model=MODEL, inputCols=["sentence", "token"], compatibility="spark-nlp"),
+    "pooled": SentenceEmbeddings(inputCols=["sentence", "embeddings"]),
+    "chunked": ChunkEmbeddings(inputCols=["ngrams", "embeddings"]),
+}
+
+
+@pytest.mark.parametrize("name", TWO_INPUTS)
+def test_a_row_that_is_null_in_one_of_two_columns_gives_null(any_spark, name):
+    frame = any_spark.createDataFrame(
+        [(number, "One. Two.", "a") for number in range(4)], "id int, text string, target string"
+    )
+    made = Pipeline(stages=stages()[:6]).fit(frame).transform(frame)
+    stage = TWO_INPUTS[name].setOutputCol("out")
+    first, second = stage.getInputCols()
+    for column, rows in ((first, [1, 3]), (second, [2, 3])):
+        metadata = made.schema[column].metadata
+        made = made.withColumn(column, F.when(~F.col("id").isin(rows), F.col(column))).withMetadata(column, metadata)
+    whole, *without = [row.out for row in stage.transform(made).orderBy("id").collect()]
+    assert len(whole) == {"pooled": 2, "chunked": 2}.get(name, 4)
+    assert without == [None, None, None]
 
 
 def test_metadata_that_was_lost_is_no_obstacle(any_spark):
@@ -97,16 +122,12 @@ def test_metadata_that_was_lost_is_no_obstacle(any_spark):
     made = PipelineModel(fitted[:4]).transform(frame)
     for name in ("sentence", "token"):
         made = made.withMetadata(name, LOST)
-    again = PipelineModel(fitted[3:6]).transform(made)
-    assert all(
-        row.ngrams and row.pooled and row.embeddings for row in again.filter("length(text) > 0").collect()
-    )
+    again = PipelineModel(fitted[3:6]).transform(made.drop("embeddings"))
+    assert all(row.ngrams and row.pooled and row.embeddings for row in again.filter("length(text) > 0").collect())
     with pytest.raises(ColumnError, match="Could not find a ref name in column embeddings"):
         fitted[4].transform(made.withMetadata("embeddings", LOST))
     fitted[4].setStorageRef("mine")
-    assert (
-        fitted[4].transform(made.withMetadata("embeddings", LOST)).schema["pooled"].metadata["ref"] == "mine"
-    )
+    assert fitted[4].transform(made.withMetadata("embeddings", LOST)).schema["pooled"].metadata["ref"] == "mine"
 
 
 def test_a_light_pipeline_runs_them_all(spark):
@@ -119,9 +140,9 @@ def test_a_light_pipeline_runs_them_all(spark):
     for row, made in zip(rows, light, strict=True):
         del made["document"]  # has no metadata there, as in Spark NLP
         for name, annotations in made.items():
-            assert [
-                (a.annotatorType, a.begin, a.end, a.result, a.metadata, a.embeddings) for a in annotations
-            ] == [tuple(a) for a in row[name]], name
+            assert [(a.annotatorType, a.begin, a.end, a.result, a.metadata, a.embeddings) for a in annotations] == [
+                tuple(a) for a in row[name]
+            ], name
     assert list(light[0]) == [name for name in ANNOTATORS if name != "chunk"]
     assert LightPipeline(some).annotate("A dog.") == {"token": ["A", "dog", "."]}
 

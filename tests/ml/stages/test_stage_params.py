@@ -1,13 +1,13 @@
 """What holds for the Params of every stage: Spark NLP's names, defaults and methods."""
 
 import ast
-import json
+import inspect
+import itertools
 import pickle
-from pathlib import Path
 
 import pytest
 
-from sparkalbert.errors import ParamTypeError
+from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml import (
     AlbertEmbeddings,
     ChunkEmbeddings,
@@ -21,8 +21,8 @@ from sparkalbert.ml import (
     Tokenizer,
     TokenizerModel,
 )
+from tests.recorded.recordings import RECORDINGS
 
-RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "spark-nlp" / "annotators"
 COLUMNS = {"inputCol", "inputCols", "outputCol"}
 ANY = object()  # pyspark names an output column after the stage
 
@@ -122,11 +122,13 @@ NONE_UNLESS_SET = {
     DocumentAssembler: ["idCol", "metadataCol"],
     SentenceDetector: ["splitLength"],
     Tokenizer: ["splitPattern", "exceptionsPath"],
+    TokenizerModel: ["splitPattern"],
     AlbertEmbeddings: ["configProtoBytes"],
     ChunkEmbeddings: ["skipOOV"],
     Doc2Chunk: ["chunkCol", "startCol", "startColByTokenIndex", "failOnMissing", "lowerCase"],
     NGramGenerator: ["delimiter"],
 }
+FROM_THE_MODEL = {AlbertEmbeddings: ["modelDigest"]}
 every_stage = pytest.mark.parametrize("stage_class", STAGES, ids=lambda stage: stage.__name__)
 
 
@@ -157,8 +159,55 @@ def test_params_are_taken_by_keyword(stage_class):
     assert {param.name: value for param, value in stage.extractParamMap().items()} == values
     with pytest.raises(TypeError):
         stage_class("text")
-    with pytest.raises(ParamTypeError, match="has no Param 'inputColumn'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inputColumn'"):
         stage_class(inputColumn="text")
+    with pytest.raises(ParamTypeError, match=r"has no Param 'inputColumn'\. Did you mean 'inputCols?'\?"):
+        stage.setParams(inputColumn="text")
+
+
+@pytest.mark.parametrize("stage_class", [*STAGES, AlbertEmbeddings], ids=lambda stage: stage.__name__)
+def test_each_param_is_a_keyword_of_the_constructor(stage_class):
+    """Written out, so that editors complete them."""
+    _, *parameters = inspect.signature(stage_class.__init__).parameters.values()
+    assert {parameter.kind for parameter in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {parameter.default for parameter in parameters} == {None}
+    assert {parameter.name for parameter in parameters} == {param.name for param in stage_class().params}
+
+
+def documented(stage_class):
+    """The names in the section Parameters of the class's docstring."""
+    section = inspect.getdoc(stage_class).partition("\nParameters\n----------\n")[2]
+    lines = itertools.takewhile(lambda line: not line.startswith("---"), section.splitlines())
+    return {
+        name for line in lines if line and line[0] != " " for name in line.replace("**params", "").split(", ") if name
+    }
+
+
+@pytest.mark.parametrize("stage_class", [*STAGES, AlbertEmbeddings], ids=lambda stage: stage.__name__)
+def test_only_params_are_documented_as_such(stage_class):
+    names = documented(stage_class) - {"Examples", "Notes"}
+    params = {param.name for param in stage_class().params}
+    assert names <= params
+    assert names == params or "**params" in inspect.getdoc(stage_class)
+
+
+@pytest.mark.parametrize("stage_class", [*STAGES, AlbertEmbeddings], ids=lambda stage: stage.__name__)
+def test_a_getter_of_an_unset_param_raises_as_pysparks_do_or_gives_none(stage_class):
+    stage = stage_class()
+    for param in stage.params:
+        if stage.isDefined(param):
+            continue
+        getter = getattr(stage, accessor("get", param.name))
+        if param.name in FROM_THE_MODEL.get(stage_class, ()):
+            with pytest.raises(ParamError, match="has no model"):
+                getter()
+        elif stage_class is SentenceEmbeddings and param.name == "dimension":
+            assert getter() == 100, "what Spark NLP writes"
+        elif param.name in NONE_UNLESS_SET.get(stage_class, ()):
+            assert getter() is None
+        else:
+            with pytest.raises(KeyError):
+                getter()
 
 
 @every_stage
@@ -199,7 +248,7 @@ def test_a_getter_gives_none_where_spark_nlps_does(stage_class):
 @pytest.mark.parametrize("stage_class", [SentenceEmbeddings, ChunkEmbeddings], ids=lambda s: s.__name__)
 def test_an_unknown_strategy_is_the_average(stage_class):
     """As in Spark NLP, which says nothing of it."""
-    with pytest.warns(UserWarning, match="poolingStrategy 'sum' is neither AVERAGE nor SUM"):
+    with pytest.warns(UserWarning, match="poolingStrategy is 'sum', expected AVERAGE or SUM"):
         stage = stage_class().setPoolingStrategy("SUM").setPoolingStrategy("sum")
     assert stage.getPoolingStrategy() == "AVERAGE"
 
@@ -207,11 +256,10 @@ def test_an_unknown_strategy_is_the_average(stage_class):
 RECORDED_STAGES = [*(stage for stage in STAGES if stage is not TokenizerModel), AlbertEmbeddings]
 
 
-@pytest.fixture(scope="module")
-def recorded_params():
-    if not RECORDED.is_dir():
-        pytest.skip("recordings of Spark NLP are not here")
-    return json.loads((RECORDED / "params.json").read_text())
+@pytest.fixture(scope="module", params=RECORDINGS, ids=lambda recordings: recordings.name)
+def recorded_params(request):
+    request.param.check_present()
+    return request.param.json("params")
 
 
 def test_every_recorded_class_is_here(recorded_params):
@@ -223,11 +271,7 @@ def test_params_and_methods_are_spark_nlps(stage_class, recorded_params):
     recorded = recorded_params[stage_class.__name__]
     stage = stage_class()
     ours = {param.name for param in stage.params}
-    assert (
-        ours >= set(recorded["params"])
-        if stage_class is AlbertEmbeddings
-        else ours == set(recorded["params"])
-    )
+    assert ours >= set(recorded["params"]) if stage_class is AlbertEmbeddings else ours == set(recorded["params"])
     for name, param in recorded["params"].items():
         if name in COLUMNS or param["set"]:
             continue

@@ -47,9 +47,7 @@ def by_id(frame):
     return {row.id: row.vectors for row in frame.collect()}
 
 
-@pytest.mark.parametrize(
-    ("frame_of", "embedded", "nulls"), [(token_frame, of_tokens, 1), (text_frame, of_texts, 0)]
-)
+@pytest.mark.parametrize(("frame_of", "embedded", "nulls"), [(token_frame, of_tokens, 1), (text_frame, of_texts, 0)])
 def test_the_bytes_are_the_numbers(any_spark, folder, frame_of, embedded, nulls):
     """A null list of tokens stays null; a null text has no words, as in Spark NLP."""
     frame = frame_of(any_spark)
@@ -77,9 +75,7 @@ def test_spark_reads_them_back_bit_for_bit(any_spark, folder):
 def test_a_part_of_a_column_is_read_back_too(spark, folder):
     """Filters and explode in front, and vectors of several lengths in one column."""
     binary = of_tokens(token_frame(spark), folder, "binary").where("id != 0")
-    halved = binary.select(
-        "id", F.transform("vectors", lambda vector: F.substring(vector, 1, 64)).alias("vectors")
-    )
+    halved = binary.select("id", F.transform("vectors", lambda vector: F.substring(vector, 1, 64)).alias("vectors"))
     both = binary.unionByName(halved).select("id", binary_to_array(F.col("vectors")).alias("vectors"))
     widths = {len(vector) for row in both.collect() for vector in row.vectors or ()}
     assert widths == {16, 32}
@@ -103,11 +99,11 @@ def test_the_batch_job_writes_them(spark, folder, tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"annotations": True}, {"format": "json"}], ids=["annotations", "json"])
 def test_bytes_go_into_a_parquet_column_of_their_own(wrong):
-    with pytest.raises(ParamError, match="binary"):
+    with pytest.raises(ParamError, match="Binary vectors require Parquet"):
         VectorTarget("out", vectors="binary", **wrong)
 
 
-def test_where_tokens_are_left_out_or_numbers_wanted_it_is_refused(spark, folder):
+def test_binary_vectors_are_refused_where_tokens_are_left_out_or_numbers_expected(spark, folder):
     stage = AlbertEmbeddings(model=folder, vectorFormat="binary", compatibility="spark-nlp")
     frame = text_frame(spark)
     with pytest.raises(ParamError, match="compatibility"):

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from sparkalbert.ml.schema import ANNOTATIONS
-from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
+from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
 from sparkalbert.ml.worker.fields import BEGIN, EMBEDDINGS, END, METADATA, RESULT, SENTENCE
 
 ROWS = [
@@ -20,9 +20,9 @@ FIELDS = [BEGIN, END, RESULT, METADATA, SENTENCE, EMBEDDINGS]
 
 
 def arrow_rows(rows):
-    names = [field.name for field in ANNOTATIONS_TYPE.value_type]
+    names = [field.name for field in ARROW_COLUMN_TYPE.value_type]
     items = [None if row is None else [dict(zip(names, one, strict=True)) for one in row] for row in rows]
-    return pa.array(items, type=ANNOTATIONS_TYPE)
+    return pa.array(items, type=ARROW_COLUMN_TYPE)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.name}-{field.key}")
@@ -36,7 +36,7 @@ def test_both_forms_read_the_same(spark, field):
 
 
 def simple():
-    return ANNOTATIONS.simpleString()
+    return ANNOTATION_COLUMN_TYPE.simpleString()
 
 
 def plain(part):
@@ -54,4 +54,4 @@ def test_a_slice_of_an_array_has_a_slice_of_its_parts(field):
 
 def test_the_arrow_type_is_the_one_spark_makes(spark):
     to_arrow_type = pytest.importorskip("pyspark.sql.pandas.types").to_arrow_type
-    assert ANNOTATIONS_TYPE.equals(to_arrow_type(ANNOTATIONS), check_metadata=False)
+    assert ARROW_COLUMN_TYPE.equals(to_arrow_type(ANNOTATION_COLUMN_TYPE), check_metadata=False)

@@ -6,8 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkalbert.ml.worker.arrow import ANNOTATIONS_TYPE
-from sparkalbert.ml.worker.ngram_task import NGRAM_FIELDS, NGramTask
+from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
+from sparkalbert.ml.worker.ngram_task import NGramTask
 
 
 def token(begin, result, metadata):
@@ -22,14 +22,11 @@ def token(begin, result, metadata):
 
 
 def run(task, rows):
-    column = pa.array(rows, type=ANNOTATIONS_TYPE)
-    made = pa.concat_arrays(list(task(iter([tuple(field.array(column) for field in NGRAM_FIELDS)]))))
-    assert made.type == ANNOTATIONS_TYPE
+    column = pa.array(rows, type=ARROW_COLUMN_TYPE)
+    made = pa.concat_arrays(list(task(iter([tuple(field.array(column) for field in task.inputs[0])]))))
+    assert made.type == ARROW_COLUMN_TYPE
     made.validate(full=True)
-    return [
-        row and [(o["begin"], o["end"], o["result"], dict(o["metadata"])) for o in row]
-        for row in made.to_pylist()
-    ]
+    return [row and [(o["begin"], o["end"], o["result"], dict(o["metadata"])) for o in row] for row in made.to_pylist()]
 
 
 def loop(tokens, task):

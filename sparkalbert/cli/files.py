@@ -1,0 +1,90 @@
+"""The files of a command: texts that it reads, and targets that are checked before the work starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from sparkalbert.errors import InputError, OutputError
+
+__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines"]
+
+SAMPLE: Final = Path(__file__).with_name("sample.txt")
+"""Short texts, one per line, written for this package."""
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a UTF-8 text file that contain text.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or contains no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or error) if isinstance(error, OSError) else error
+        msg = f"{path} cannot be read as UTF-8 text: {reason}. Expected a text file, one text per line."
+        raise InputError(msg) from error
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        msg = f"{path} contains no text. Expected a text file, one text per line."
+        raise InputError(msg)
+    return texts
+
+
+def check_target(path: Path | None, option: str) -> None:
+    """Check that a file can be written, so that a long run does not fail at its end.
+
+    An existing file keeps its content.
+
+    Parameters
+    ----------
+    path
+        The file; None if the option was not given.
+    option
+        The option that names it, for the message.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        existed = path.exists()
+        if existed and not path.is_file() and not path.is_dir():  # opening a pipe would wait for its reader
+            return
+        path.open("ab").close()
+        if not existed:
+            path.resolve().unlink()
+    except OSError as error:
+        msg = f"{option} {path} cannot be written: {error.strerror or error}. Choose a file in a folder that exists."
+        raise OutputError(msg) from error
+
+
+def check_folder_target(path: Path, option: str) -> None:
+    """Check that files can be written to a folder, which is created later if it does not exist.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    option
+        The option that names it, for the message.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or created.
+    """
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        msg = f"{option} {path} cannot be written: {existing} is a file. Choose another folder."
+        raise OutputError(msg)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        msg = f"{option} {path} cannot be written: no permission to write to {existing}. Choose another folder."
+        raise OutputError(msg)

@@ -1,0 +1,123 @@
+"""Converts a Hugging Face checkpoint into a bundle: checks it, writes the weights, then the graph."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.manifest import check_precision
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.graph.build import build_graph
+from sparkalbert.convert.weights.file import write_weights
+from sparkalbert.convert.weights.names import graph_weights, to_graph
+from sparkalbert.convert.weights.quantize import stored_arrays
+from sparkalbert.text.pieces.files import vocabulary_path
+
+__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "weight_arrays"]
+
+_LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
+
+
+def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
+    source: str | Path,
+    target: str | Path,
+    *,
+    precision: Precision = "fp32",
+    name: str | None = None,
+    origin: str | None = None,
+    revision: str | None = None,
+    note: str = "",
+    overwrite: bool = False,
+) -> Bundle:
+    """Convert a Hugging Face ALBERT folder into a bundle and open it.
+
+    Needs neither torch nor transformers. Weights are converted one at a time. The same checkpoint gives the
+    same bytes.
+
+    Parameters
+    ----------
+    source
+        Folder with ``config.json``, ``model.safetensors``, ``spiece.model`` and, optionally,
+        ``tokenizer_config.json``. A pooler and heads are ignored.
+    target
+        The bundle folder to write. It appears complete or not at all.
+    precision
+        ``fp32``; ``int8`` (a quarter of the size, about three times as fast on CPUs with VNNI); or ``fp16``
+        (half the size, for accelerators).
+    name
+        Name of the model; by default the name of the source folder.
+    origin
+        Where the weights came from, for the manifest; by default the name of the source folder.
+    revision
+        Revision of the source, for the manifest.
+    note
+        A warning to users of the vectors, for the manifest.
+    overwrite
+        If true, an existing bundle at `target` is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint cannot be converted; the message lists every problem.
+    OutputError
+        If `target` exists and must not be replaced, or cannot be written.
+    ParamError
+        If `precision` is unknown.
+    """
+    check_precision(precision)
+    checkpoint = Checkpoint.open(source).check_values()
+    folder_name = checkpoint.folder.resolve().name
+    manifest = Manifest(
+        name=name or folder_name,
+        source=origin or folder_name,
+        revision=revision,
+        precision=precision,
+        dimension=checkpoint.config.hidden_size,
+        max_pieces=checkpoint.config.max_position_embeddings,
+        num_layers=checkpoint.config.num_hidden_layers,
+        files={},
+        versions=library_versions(),
+        note=note,
+    )
+    with write_bundle(target, manifest, overwrite=overwrite) as folder:
+        _write_files(checkpoint, precision, folder)
+    return Bundle.open(target)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that write a bundle."""
+    return {library: version(library) for library in _LIBRARIES}
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Copy the vocabulary and the tokenizer options that ``PieceTokenizer`` finds in `source`."""
+    vocabulary = vocabulary_path(source)
+    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
+    for place in (vocabulary.parent, source):
+        if (place / TOKENIZER_CONFIG_FILE).is_file():
+            shutil.copyfile(place / TOKENIZER_CONFIG_FILE, folder / TOKENIZER_CONFIG_FILE)
+            return
+
+
+def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield the name and the array of every weight of a bundle, in the order in which they are stored."""
+    for weight in graph_weights(checkpoint.config):
+        array = to_graph(weight, [checkpoint.tensor(name) for name in weight.sources])
+        yield from stored_arrays(weight, array, precision, checkpoint.config.activation)
+
+
+def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+    copy_tokenizer(checkpoint.folder, folder)
+    text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
+    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    initializers = write_weights(folder, weight_arrays(checkpoint, precision))
+    model = build_graph(checkpoint.config, precision, initializers)
+    (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,3 @@
+"""Imports ONNX graphs that other programs exported."""
+
+__all__: list[str] = []

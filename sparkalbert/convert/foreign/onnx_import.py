@@ -1,0 +1,201 @@
+"""Imports a foreign ONNX export of an ALBERT as a bundle: graph, weights and vocabulary are copied.
+
+Three layouts are read: Spark NLP's import folder (``model.onnx`` beside ``assets/``), the folders that
+optimum exports, and a model folder that Spark NLP saved. Such a graph returns its last layer only, so
+``num_layers`` of the manifest is 0.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
+from onnx import ModelProto, TensorProto
+
+from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint.folder import vocabulary_problems
+from sparkalbert.convert.conversion import copy_tokenizer, library_versions
+from sparkalbert.convert.foreign.graph_files import data_files, read_graph
+from sparkalbert.convert.foreign.interface import find_inputs, find_output, output_dimension, rename_inputs
+from sparkalbert.convert.foreign.saved_model import unpacked_model
+from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
+from sparkalbert.inference.session import EncoderSession
+
+__all__ = ["import_onnx"]
+
+_GRAPHS: Final = (GRAPH_FILE, f"onnx/{GRAPH_FILE}")
+_CONFIGS: Final = (CONFIG_FILE, f"assets/{CONFIG_FILE}", f"onnx/{CONFIG_FILE}")
+_DEFAULT_MAX_PIECES: Final = 512
+_PADDING_TOLERANCE: Final = 1e-2
+"""Far above rounding errors, even in int8, and far below the effect of a wrong mask."""
+
+
+@dataclass(frozen=True)
+class _Export:
+    """The files found in the source folder."""
+
+    folder: Path
+    graph_path: Path
+    model: ModelProto
+    config_path: Path | None
+    config: AlbertConfig | None
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config.hidden_size if self.config else 0
+
+    @property
+    def max_pieces(self) -> int:
+        return self.config.max_position_embeddings if self.config else _DEFAULT_MAX_PIECES
+
+
+def import_onnx(source: str | Path, target: str | Path, *, name: str | None = None, overwrite: bool = False) -> Bundle:
+    """Make a bundle from a foreign ONNX export of an ALBERT and open it.
+
+    Parameters
+    ----------
+    source
+        Folder with ``model.onnx`` or ``onnx/model.onnx`` (or one ``.onnx`` file of another name), and
+        ``spiece.model``, beside it or in ``assets/``; ``config.json`` and ``tokenizer_config.json`` are
+        optional. The graph takes ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, under
+        these names or others, integers ``[batch, pieces]``, and returns ``last_hidden_state``, or one float
+        output of rank 3. Or a model folder that Spark NLP saved (``albert_onnx``, ``albert_spp``).
+    target
+        The bundle folder to write. It appears complete or not at all.
+    name
+        Name of the model; by default the name of the source folder.
+    overwrite
+        If true, an existing bundle at `target` is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no such graph, or ONNX Runtime cannot run it; the message lists every problem.
+    OutputError
+        If `target` exists and must not be replaced, or cannot be written.
+    """
+    folder_name = Path(source).resolve().name
+    with unpacked_model(Path(source)) as folder:
+        export = _open(folder, Path(source))
+        model = export.model
+        problems: list[str] = []
+        inputs = find_inputs(model, problems)
+        output = find_output(model, problems)
+        dimension = output_dimension(model, output, export.hidden_size, problems) if output else 0
+        weights = data_files(model, export.graph_path.parent, problems)
+        if problems or output is None:
+            raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
+        rename_inputs(model, inputs)
+        del model.graph.output[:]
+        model.graph.output.append(output)
+        manifest = Manifest(
+            name=name or folder_name,
+            source=folder_name,
+            precision=_precision(model),
+            dimension=dimension,
+            max_pieces=export.max_pieces,
+            num_layers=0,
+            files={},
+            versions=library_versions(),
+        )
+        with write_bundle(target, manifest, overwrite=overwrite) as work:
+            _write_files(export, weights, work)
+            _check_runs(Bundle(work, manifest), guessed=inputs.guessed)
+    return Bundle.open(target)
+
+
+def _open(folder: Path, source: Path) -> _Export:
+    problems: list[str] = []
+    graph_path = _graph_path(folder, problems)
+    config = None
+    config_path = _first(folder, _CONFIGS)
+    if config_path:
+        try:
+            config = AlbertConfig.from_file(config_path)
+        except ConfigError as error:
+            problems.append(str(error))
+    problems += vocabulary_problems(folder, config)
+    model = read_graph(graph_path, problems) if graph_path else None
+    if problems or graph_path is None or model is None:
+        raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
+    return _Export(folder, graph_path, model, config_path, config)
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _graph_path(folder: Path, problems: list[str]) -> Path | None:
+    known = _first(folder, _GRAPHS)
+    others = sorted([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
+    if known is None and len(others) != 1:
+        found = ", ".join(path.relative_to(folder).as_posix() for path in others) or "none"
+        problems.append(f"expected {' or '.join(_GRAPHS)}, or one .onnx file of another name, found {found}")
+        return None
+    return known or others[0]
+
+
+def _precision(model: ModelProto) -> Precision:
+    """Return the number format of most weights."""
+    counts: dict[int, float] = {}
+    for tensor in model.graph.initializer:
+        count = float(np.prod(tensor.dims, dtype=float))
+        counts[tensor.data_type] = counts.get(tensor.data_type, 0) + count
+    data_type = max(counts, key=lambda data_type: counts[data_type], default=TensorProto.FLOAT)
+    if data_type in {TensorProto.INT8, TensorProto.UINT8}:
+        return "int8"
+    return "fp16" if data_type == TensorProto.FLOAT16 else "fp32"
+
+
+def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
+    for file in weights:
+        shutil.copyfile(file, folder / file.name)
+    copy_tokenizer(export.folder, folder)
+    if export.config_path:
+        shutil.copyfile(export.config_path, folder / CONFIG_FILE)
+    try:
+        (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as error:
+        msg = (
+            f"{export.graph_path} is too large to be written again ({error}). Export the model again with "
+            "external data, which keeps the weights in a file of their own."
+        )
+        raise CheckpointError(msg) from error
+
+
+def _check_runs(bundle: Bundle, *, guessed: bool) -> None:
+    """Run a few pieces, so that a graph that cannot run is refused now and not on a cluster."""
+    ids = np.array([[2, 4, 5, 3]], dtype=np.int64)
+    hidden = _run(bundle, ids, np.ones_like(ids))
+    expected = (*ids.shape, bundle.manifest.dimension)
+    if hidden.shape != expected:
+        msg = (
+            f"The ONNX export {bundle.manifest.source} returns an array of shape {list(hidden.shape)} "
+            f"for ids of shape {list(ids.shape)}, expected {list(expected)}."
+        )
+        raise CheckpointError(msg)
+    if not guessed:
+        return
+    padded = _run(bundle, np.pad(ids, [(0, 0), (0, 3)]), np.pad(np.ones_like(ids), [(0, 0), (0, 3)]))
+    if not np.allclose(hidden, padded[:, : ids.shape[1]], rtol=0, atol=_PADDING_TOLERANCE):
+        msg = (
+            f"The inputs of the ONNX export {bundle.manifest.source} have unknown names, and in the order "
+            "input_ids, attention_mask, token_type_ids padding changes the vectors. Export the model again "
+            "with these names."
+        )
+        raise CheckpointError(msg)
+
+
+def _run(bundle: Bundle, ids: Int64Array, mask: Int64Array) -> Float32Array:
+    try:
+        return EncoderSession(bundle).run(ids, mask, np.ones(1, dtype=np.float32))
+    except (BundleError, InferenceError) as error:
+        msg = f"ONNX Runtime cannot run the ONNX export {bundle.manifest.source}: {error}"
+        raise CheckpointError(msg) from error

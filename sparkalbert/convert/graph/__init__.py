@@ -1,0 +1,3 @@
+"""Builds the ONNX graph of an ALBERT."""
+
+__all__: list[str] = []

@@ -1,0 +1,167 @@
+"""The ONNX graph of an ALBERT: each group's layer is written once and run in a loop.
+
+Every graph built here has these inputs and this output, which :mod:`sparkalbert.inference` relies on:
+
+==================  ===================================  =================================
+``input_ids``       int64 ``[batch, pieces]``            right-padded
+``attention_mask``  int64 ``[batch, pieces]``            1 for a piece, 0 for padding
+``layer_weights``   float32 ``[layers + 1]``             a weight for each hidden state
+``hidden_state``    float32 ``[batch, pieces, hidden]``  the weighted sum of hidden states
+==================  ===================================  =================================
+
+The hidden states are those of Hugging Face: the embeddings, then the output of each layer.
+
+All layers of a group share their weights, so each group is one ``Loop`` whose body reads the weights from
+the outer scope: the file is as large as the checkpoint, and a session loads each weight once. The loops
+stop after the last layer whose weight is not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from onnx import GraphProto, ModelProto, TensorProto, helper
+
+from sparkalbert.bundle import Precision
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.graph.layer import LayerForm, layer
+from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
+from sparkalbert.convert.weights.names import layer_prefix
+
+__all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings"]
+
+PRODUCER: Final = "sparkalbert"
+OPSET: Final = 18
+IR_VERSION: Final = 8
+"""The oldest version that has opset 18; an ONNX Runtime refuses files that are newer than itself."""
+
+
+def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[TensorProto]) -> ModelProto:
+    """Return the graph of an ALBERT.
+
+    Parameters
+    ----------
+    config
+        Shape of the model.
+    precision
+        Number format of the matrices in `weights`.
+    weights
+        The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Opset 18 and ``com.microsoft`` 1; the same bytes for the same arguments.
+    """
+    form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
+    nodes = Nodes(Constants())
+    lengths = nodes.add(
+        "Cast",
+        nodes.add("ReduceSum", "attention_mask", nodes.constants.add([1], "int64"), keepdims=0),
+        to=TensorProto.INT32,
+    )
+    last_layer = _last_layer(nodes, config)
+    hidden = embeddings(nodes, config, precision)
+    mixed = nodes.add("Mul", hidden, _layer_weight(nodes, nodes.constants.add(0, "int64")))
+    first_layer = 0
+    for group, num_layers in enumerate(config.layers_of_groups()):
+        iterations = _iterations(nodes, last_layer, first_layer, num_layers)
+        body = _group_body(nodes.constants, form, lengths, group, first_layer)
+        hidden, mixed = nodes.add_many("Loop", iterations, "", hidden, mixed, outputs=2, body=body)
+        first_layer += num_layers
+    nodes.rename_output(mixed, "hidden_state")
+    return _model(config, nodes, weights)
+
+
+def embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:
+    """Add the embedding block and return the name of its output, float32 ``[batch, pieces, hidden]``."""
+    constants = nodes.constants
+    count = nodes.add("Shape", "input_ids", start=1, end=2)
+    positions = nodes.add("Slice", "embeddings.positions", constants.add([0], "int64"), count)
+    pieces = nodes.add("Gather", "embeddings.pieces", "input_ids")
+    if precision == "fp16":
+        positions = nodes.add("Cast", positions, to=TensorProto.FLOAT)
+        pieces = nodes.add("Cast", pieces, to=TensorProto.FLOAT)
+    normed = nodes.add(
+        "LayerNormalization",
+        nodes.add("Add", pieces, positions),
+        "embeddings.norm.weight",
+        "embeddings.norm.bias",
+        axis=-1,
+        epsilon=config.layer_norm_eps,
+    )
+    projected = nodes.add("MatMul", normed, "embeddings.projection.weight")
+    return nodes.add("Add", projected, "embeddings.projection.bias")
+
+
+def _last_layer(nodes: Nodes, config: AlbertConfig) -> str:
+    """Add the index of the last layer weight that is not zero, an int64 scalar; 0 if all are zero."""
+    needed = nodes.add("Cast", "layer_weights", to=TensorProto.BOOL)
+    indices = nodes.constants.add(range(config.num_hidden_layers + 1), "int64")
+    needed_indices = nodes.add("Where", needed, indices, nodes.constants.add(0, "int64"))
+    return nodes.add("ReduceMax", needed_indices, keepdims=0)
+
+
+def _iterations(nodes: Nodes, last_layer: str, first_layer: int, num_layers: int) -> str:
+    """Add the number of layers of a group that are needed; `first_layer` layers come before the group."""
+    constants = nodes.constants
+    remaining = nodes.add("Sub", last_layer, constants.add(first_layer, "int64"))
+    return nodes.add("Clip", remaining, constants.add(0, "int64"), constants.add(num_layers, "int64"))
+
+
+def _layer_weight(nodes: Nodes, index: str) -> str:
+    return nodes.add("Gather", "layer_weights", index)
+
+
+def _group_body(constants: Constants, form: LayerForm, lengths: str, group: int, first_layer: int) -> GraphProto:
+    """Return the loop body of one group: its inner layers, and the update of the weighted sum."""
+    scope = f"group_{group}."
+    nodes = Nodes(constants, scope)
+    names = {name: scope + name for name in ("trip", "go_on", "hidden", "mixed")}
+    outputs = {name: f"{scope}{name}_out" for name in ("go_on", "hidden", "mixed")}
+    hidden = names["hidden"]
+    for inner in range(form.config.inner_group_num):
+        hidden = layer(nodes, form, layer_prefix(group, inner), hidden, lengths)
+    index = nodes.add("Add", names["trip"], constants.add(first_layer + 1, "int64"))
+    weighted = nodes.add("Mul", hidden, _layer_weight(nodes, index))
+    nodes.rename_output(nodes.add("Add", names["mixed"], weighted), outputs["mixed"])
+    nodes.rename_output(hidden, outputs["hidden"])
+    nodes.rename_output(names["go_on"], outputs["go_on"])
+    state: list[str | int | None] = ["batch", "pieces", form.config.hidden_size]
+    return helper.make_graph(
+        nodes.nodes,
+        f"group_{group}",
+        [
+            helper.make_tensor_value_info(names["trip"], TensorProto.INT64, []),
+            helper.make_tensor_value_info(names["go_on"], TensorProto.BOOL, []),
+            helper.make_tensor_value_info(names["hidden"], TensorProto.FLOAT, state),
+            helper.make_tensor_value_info(names["mixed"], TensorProto.FLOAT, state),
+        ],
+        [
+            helper.make_tensor_value_info(outputs["go_on"], TensorProto.BOOL, []),
+            helper.make_tensor_value_info(outputs["hidden"], TensorProto.FLOAT, state),
+            helper.make_tensor_value_info(outputs["mixed"], TensorProto.FLOAT, state),
+        ],
+    )
+
+
+def _model(config: AlbertConfig, nodes: Nodes, weights: Sequence[TensorProto]) -> ModelProto:
+    ids = ["batch", "pieces"]
+    graph = helper.make_graph(
+        nodes.nodes,
+        "albert",
+        [
+            helper.make_tensor_value_info("input_ids", TensorProto.INT64, ids),
+            helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ids),
+            helper.make_tensor_value_info("layer_weights", TensorProto.FLOAT, [config.num_hidden_layers + 1]),
+        ],
+        [helper.make_tensor_value_info("hidden_state", TensorProto.FLOAT, [*ids, config.hidden_size])],
+        [*nodes.constants.tensors.values(), *weights],
+    )
+    return helper.make_model(
+        graph,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
+        producer_name=PRODUCER,
+    )

@@ -1,0 +1,144 @@
+"""Compares a bundle's word vectors with those of the checkpoint that it was made from, on real text.
+
+The reference is :mod:`sparkalbert.convert.verify.forward`, in float64. Real text shows what random ids
+cannot: what rounding does to meaningful vectors, layer by layer, and to their nearest neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sparkalbert.arrays import Float64Array, Int64Array
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.verify.forward import Tensors, hidden_states
+from sparkalbert.errors import ParamError
+from sparkalbert.inference.batching import pad
+from sparkalbert.inference.session import EncoderSession
+from sparkalbert.offsets import span_array
+from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
+from sparkalbert.text.pieces.encoding import encode_sentence
+from sparkalbert.vectors import cosine_similarity, unit_vectors
+
+__all__ = ["Closeness", "LayerCosine", "compare_words"]
+
+_MAX_WORDS: Final = 1000
+_DEPTHS: Final = 4
+_NEIGHBOURS: Final = 10
+
+
+@dataclass(frozen=True)
+class LayerCosine:
+    """Mean and smallest cosine between the word vectors of a layer and those of the reference."""
+
+    layer: int
+    mean: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How close word vectors are to those of the reference.
+
+    Attributes
+    ----------
+    words
+        Number of words compared; a word's vector is that of its first piece.
+    layers
+        Cosines at several depths, the last layer last.
+    same_nearest
+        Share of words whose nearest other word, by cosine, is the same in both.
+    shared_of_ten
+        Mean share of the ten nearest words that both have in common.
+    """
+
+    words: int
+    layers: tuple[LayerCosine, ...]
+    same_nearest: float
+    shared_of_ten: float
+
+
+def compare_words(session: EncoderSession, config: AlbertConfig, tensors: Tensors, texts: Iterable[str]) -> Closeness:
+    """Compare the word vectors of the first thousand words of texts.
+
+    Parameters
+    ----------
+    session
+        The bundle's graph.
+    config
+        Shape of the model.
+    tensors
+        Returns the checkpoint's weights by name.
+    texts
+        The texts. They are split into sentences and words as in the pipeline.
+
+    Raises
+    ------
+    ParamError
+        If the texts hold too few words to have ten neighbours.
+    """
+    sequences, rows = _encoded(PieceTokenizer.load(session.bundle.path), config, texts)
+    words = sum(map(len, rows))
+    if words <= _NEIGHBOURS:
+        msg = f"The texts hold {words} words, expected at least {_NEIGHBOURS + 1} to compare neighbours."
+        raise ParamError(msg)
+    ids, mask = pad(sequences, 0)
+    first_pieces = (np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows))
+    expected = hidden_states(config, tensors, ids, mask)[(slice(None), *first_pieces)]
+    layers, vectors = [], expected[-1]
+    for layer in _depths(session, config):
+        one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
+        one_layer[layer] = 1
+        vectors = session.run(ids, mask, one_layer)[first_pieces].astype(np.float64)
+        cosines = (unit_vectors(vectors) * unit_vectors(expected[layer])).sum(axis=1)
+        layers.append(LayerCosine(layer, float(cosines.mean()), float(cosines.min())))
+    nearest, expected_nearest = _nearest(vectors), _nearest(expected[-1])
+    shared = [len(np.intersect1d(row, other)) for row, other in zip(nearest, expected_nearest, strict=True)]
+    return Closeness(
+        words=words,
+        layers=tuple(layers),
+        same_nearest=float((nearest[:, 0] == expected_nearest[:, 0]).mean()),
+        shared_of_ten=float(np.mean(shared)) / _NEIGHBOURS,
+    )
+
+
+def _encoded(
+    tokenizer: PieceTokenizer, config: AlbertConfig, texts: Iterable[str]
+) -> tuple[list[Int64Array], list[Int64Array]]:
+    """Return sequences with special pieces, and the row of each word's first piece in its sequence."""
+    split, tokenize = SentenceSplitter().split, WordTokenizer().tokenize
+    sequences, rows, count = [], [], 0
+    max_pieces = config.max_position_embeddings - 2
+    for text in texts:
+        for start, stop in split(text):
+            sentence = text[start:stop]
+            encoded = encode_sentence(tokenizer, sentence, span_array(tokenize(sentence)))
+            firsts, stops = encoded.ranges.T
+            firsts = firsts[(stops > firsts) & (firsts < max_pieces)][: _MAX_WORDS - count]
+            if not len(firsts):
+                continue
+            ids = encoded.ids[:max_pieces]
+            sequences.append(np.concatenate([[tokenizer.cls_id], ids, [tokenizer.sep_id]]))
+            rows.append(firsts + 1)
+            count += len(firsts)
+            if count >= _MAX_WORDS:
+                return sequences, rows
+    return sequences, rows
+
+
+def _depths(session: EncoderSession, config: AlbertConfig) -> list[int]:
+    """Return the layers to compare: several depths, or the last layer if the graph returns no other."""
+    last = config.num_hidden_layers
+    if not session.mixes_layers:
+        return [last]
+    return sorted({1, *(last * step // _DEPTHS for step in range(1, _DEPTHS + 1))} - {0})
+
+
+def _nearest(vectors: Float64Array) -> Int64Array:
+    """Return the indices of the ten nearest other words of each word, int64 ``[words, 10]``."""
+    cosines = cosine_similarity(vectors, vectors)
+    np.fill_diagonal(cosines, -np.inf)
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :_NEIGHBOURS]

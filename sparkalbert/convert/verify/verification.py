@@ -1,0 +1,210 @@
+"""Compares a bundle's graph with an independent forward pass over its weights.
+
+The graph runs as it does for users, through :mod:`sparkalbert.inference`. The reference is
+:mod:`sparkalbert.convert.verify.forward`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sparkalbert.arrays import Float64Array, Int64Array
+from sparkalbert.bundle import Bundle, Precision
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.verify.bundle_weights import bundle_tensors
+from sparkalbert.convert.verify.closeness import Closeness, compare_words
+from sparkalbert.convert.verify.forward import Tensors, embedding_output, hidden_states
+from sparkalbert.errors import VerificationError, problem_list
+from sparkalbert.inference.session import EncoderSession, SessionOptions
+from sparkalbert.machine import available_cores
+from sparkalbert.vectors import unit_vectors
+
+__all__ = ["MAX_ABS_ERROR", "MIN_MEAN_COSINE", "Verification", "verify_bundle"]
+
+MAX_ABS_ERROR: Final = 1e-5
+"""Largest error allowed for any number of any layer in fp32."""
+
+MIN_MEAN_COSINE: Final = {"fp32": 0.999999, "fp16": 0.999, "int8": 0.97}
+"""Smallest mean cosine allowed for the last layer. Random weights of the xlarge shape reach 0.998 in int8."""
+
+_LENGTHS: Final = (1, 7, 20)
+_SEED: Final = 20_191
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The distance of a bundle's hidden states, without padding, to those of a reference.
+
+    Attributes
+    ----------
+    precision
+        Number format of the bundle.
+    against
+        A description of the reference.
+    max_abs_error
+        Largest absolute difference over all layers.
+    mean_cosine
+        Mean cosine between the vectors of the last layer and those of the reference.
+    worst_cosine
+        The smallest of these cosines.
+    layer_errors
+        Largest absolute difference of each hidden state, the embeddings first; for an imported graph that of
+        the last layer only.
+    pieces
+        Number of vectors per layer that were compared.
+    closeness
+        Closeness of the word vectors of a text; None if no text was given.
+    """
+
+    precision: Precision
+    against: str
+    max_abs_error: float
+    mean_cosine: float
+    worst_cosine: float
+    layer_errors: tuple[float, ...]
+    pieces: int
+    closeness: Closeness | None = None
+
+
+def verify_bundle(
+    bundle: Bundle, *, against: str | Path | None = None, texts: Iterable[str] | None = None
+) -> Verification:
+    """Run a bundle on random ids and return its distance to a NumPy forward pass.
+
+    Every hidden state is compared on sequences of several lengths, and the embeddings on every position.
+
+    Parameters
+    ----------
+    bundle
+        The bundle; its checksums are checked first.
+    against
+        The checkpoint that it was made from. With None the reference uses the bundle's own weights, which
+        shows errors of the graph, but not the loss by rounding the weights.
+    texts
+        Texts whose word vectors are compared too, up to a thousand words.
+
+    Raises
+    ------
+    BundleError
+        If a file of the bundle is damaged.
+    CheckpointError
+        If `against` cannot be read.
+    VerificationError
+        If any error exceeds 1e-5 in fp32, the mean cosine is below :data:`MIN_MEAN_COSINE`, numbers are not
+        finite, the two configurations differ, or an imported graph is verified without a checkpoint.
+    """
+    bundle.verify()
+    is_imported = bundle.manifest.num_layers == 0
+    if against is None:
+        if is_imported:
+            msg = (
+                f"The bundle {bundle.path} was imported from ONNX, so its weights have no known names. "
+                "Pass the checkpoint that it was exported from (against=..., on the command line --against)."
+            )
+            raise VerificationError(msg)
+        config, tensors, name = bundle.config, bundle_tensors(bundle), "its own weights"
+    else:
+        checkpoint = Checkpoint.open(against)
+        config, tensors = checkpoint.config, checkpoint.tensor
+        name = f"the checkpoint {checkpoint.folder.resolve().name}"
+        _check_same_shape(bundle, config)
+    session = EncoderSession(bundle, SessionOptions(threads=available_cores()))
+    tensors = cache(tensors)
+    result = _compare(session, config, tensors, name, last_only=is_imported)
+    if texts is not None:
+        result = replace(result, closeness=compare_words(session, config, tensors, texts))
+    _check_bounds(result, bundle)
+    return result
+
+
+def _check_same_shape(bundle: Bundle, config: AlbertConfig) -> None:
+    if bundle.manifest.num_layers == 0:
+        pairs = {"hidden_size": (bundle.manifest.dimension, config.hidden_size)}
+    else:
+        of_bundle, of_checkpoint = asdict(bundle.config), asdict(config)
+        pairs = {key: (of_bundle[key], of_checkpoint[key]) for key in of_bundle}
+    problems = [
+        f"{key} is {value}, but {expected} in the checkpoint"
+        for key, (value, expected) in pairs.items()
+        if value != expected
+    ]
+    if problems:
+        raise VerificationError(problem_list(f"The bundle {bundle.path}", problems))
+
+
+def _compare(
+    session: EncoderSession, config: AlbertConfig, tensors: Tensors, against: str, *, last_only: bool
+) -> Verification:
+    input_ids, mask = _sequences(config)
+    expected = hidden_states(config, tensors, input_ids, mask)
+    layers = [config.num_hidden_layers] if last_only else range(config.num_hidden_layers + 1)
+    valid = mask == 1
+    errors = []
+    states = expected[-1]
+    for layer in layers:
+        one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
+        one_layer[layer] = 1
+        states = session.run(input_ids, mask, one_layer).astype(np.float64)
+        errors.append(_largest(states[valid] - expected[layer][valid]))
+    if not last_only:
+        errors[0] = _largest(np.array([errors[0], _position_error(session, config, tensors)]))
+    cosines = (unit_vectors(states[valid]) * unit_vectors(expected[-1][valid])).sum(axis=-1)
+    return Verification(
+        precision=session.bundle.manifest.precision,
+        against=against,
+        max_abs_error=_largest(np.array(errors)),
+        mean_cosine=float(cosines.mean()),
+        worst_cosine=float(cosines.min()),
+        layer_errors=tuple(errors),
+        pieces=int(valid.sum()),
+    )
+
+
+def _sequences(config: AlbertConfig) -> tuple[Int64Array, Int64Array]:
+    """Return right-padded ids of several lengths, and their mask."""
+    lengths = [min(length, config.max_position_embeddings) for length in _LENGTHS]
+    ids = np.random.default_rng(_SEED).integers(config.vocab_size, size=(len(lengths), max(lengths)))
+    mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int64)
+    return ids * mask, mask
+
+
+def _position_error(session: EncoderSession, config: AlbertConfig, tensors: Tensors) -> float:
+    """Compare the embeddings of a sequence that fills every position; no layer has to run for them."""
+    ids = np.random.default_rng(_SEED).integers(config.vocab_size, size=(1, config.max_position_embeddings))
+    embeddings_only = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
+    embeddings_only[0] = 1
+    embedded = session.run(ids, np.ones_like(ids), embeddings_only)
+    return _largest(embedded - embedding_output(config, tensors, ids))
+
+
+def _largest(values: Float64Array) -> float:
+    """Return the largest absolute value; NaN if there is one, which Python's ``max`` may skip."""
+    return float(np.abs(values).max())
+
+
+def _check_bounds(result: Verification, bundle: Bundle) -> None:
+    """Raise if a bound is broken; NaN breaks every bound."""
+    problems = []
+    if result.precision == "fp32":
+        problems += [
+            f"hidden state {layer} has an error of {error:.3g}, expected at most {MAX_ABS_ERROR:g}"
+            for layer, error in enumerate(result.layer_errors)
+            if not error <= MAX_ABS_ERROR
+        ]
+    elif not np.isfinite(result.max_abs_error):
+        problems.append("its hidden states hold NaN or infinity")
+    min_cosine = MIN_MEAN_COSINE[result.precision]
+    if not result.mean_cosine >= min_cosine:
+        problems.append(
+            f"the mean cosine to {result.against} is {result.mean_cosine:.6f}, "
+            f"expected at least {min_cosine} in {result.precision}"
+        )
+    if problems:
+        raise VerificationError(problem_list(f"The bundle {bundle.path}", problems))

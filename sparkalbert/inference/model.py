@@ -1,0 +1,92 @@
+"""Models loaded in this process: tokenizer and ONNX Runtime session, shared by everything that uses them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakValueDictionary
+
+from sparkalbert.bundle import Bundle
+from sparkalbert.inference.session import EncoderSession, SessionOptions
+from sparkalbert.text.pieces.tokenizer import PieceTokenizer
+from sparkalbert.timings import TIMINGS
+
+__all__ = ["MODELS", "LoadedModel", "ModelCache"]
+
+_Key = tuple[str, SessionOptions]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A tokenizer and a session of one bundle."""
+
+    bundle: Bundle
+    tokenizer: PieceTokenizer
+    session: EncoderSession
+
+    @classmethod
+    def load(cls, bundle: Bundle, options: SessionOptions) -> LoadedModel:
+        """Load a bundle whose bytes have been verified."""
+        return cls(bundle, PieceTokenizer.load(bundle.path), EncoderSession(bundle, options))
+
+
+class ModelCache:
+    """Loaded models by the content of their bundle and the options of their session.
+
+    The models used last are kept, so that a reused Spark worker finds the model that the task before it loaded. A
+    model that is still held elsewhere is shared, never loaded again. The device is part of the key: Spark may
+    give the same worker another GPU from task to task.
+
+    Parameters
+    ----------
+    max_kept
+        Largest number of models that are kept although nothing else holds them.
+    """
+
+    def __init__(self, max_kept: int = 2) -> None:
+        self._max_kept = max_kept
+        self._kept: OrderedDict[_Key, LoadedModel] = OrderedDict()
+        self._alive: WeakValueDictionary[_Key, LoadedModel] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        self._loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
+
+    def get(self, digest: str, options: SessionOptions, locate: Callable[[], Bundle]) -> LoadedModel:
+        """Return a loaded model. While one is being loaded, only callers that want the same model wait.
+
+        Parameters
+        ----------
+        digest
+            Identity of the bundle.
+        options
+            Threads and device.
+        locate
+            Returns the bundle with every byte verified; called if the model has to be loaded.
+        """
+        key = (digest, options)
+        with self._lock:
+            loading = self._loading[key]
+        with loading:
+            with self._lock:
+                model = self._alive.get(key)
+            if model is None:
+                with TIMINGS.measure("load"):
+                    model = LoadedModel.load(locate(), options)
+            with self._lock:
+                self._alive[key] = self._kept[key] = model
+                self._kept.move_to_end(key)
+                while len(self._kept) > self._max_kept:
+                    self._kept.popitem(last=False)
+            return model
+
+    def clear(self) -> None:
+        """Let go of every model that is kept; models that are held elsewhere are loaded again when needed."""
+        with self._lock:
+            self._kept.clear()
+            self._alive.clear()
+
+
+MODELS: Final = ModelCache()
+"""The models of this process."""

@@ -1,0 +1,145 @@
+"""Facts about this machine: the cores that this process may use, the CPU and its features, the memory in use.
+
+Reads ``/proc`` and ``/sys``; without them (macOS) features, quotas and memory are unknown.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["available_cores", "cpu_features", "machine_facts", "memory_peaks"]
+
+_FEATURES: Final = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_vnni": "AVX512-VNNI",
+    "amx_int8": "AMX",
+    "asimddp": "DOTPROD",
+}
+"""Linux's names of the features that decide how fast a CPU multiplies floats and integers, and the usual names."""
+
+_LIBRARIES: Final = ("sparkalbert", "onnxruntime", "pyspark", "numpy", "pyarrow", "torch", "transformers")
+_KIB_PER_MIB: Final = 1024
+_MAX_DEPTH: Final = 5
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Return the number of cores this process may use: its CPU affinity, bounded by its cgroup's quota.
+
+    A container with a limit of 2 CPUs sees all cores of its machine, but is throttled if it uses more than 2.
+
+    Parameters
+    ----------
+    root
+        The folder that contains ``proc`` and ``sys``.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cores, *map(math.ceil, _cgroup_quotas(root))]))
+
+
+def _cgroup_quotas(root: Path) -> Iterator[float]:
+    """Yield the CPU quotas of this process's cgroup and of those that contain it, in cores."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        # In a container the path may be the host's, and the mount the container's own.
+        for folder in (mount / path.lstrip("/"), *(mount / path.lstrip("/")).parents):
+            quota = _quota_of(folder)
+            if quota is not None:
+                yield quota
+            if folder == mount:
+                break
+
+
+def _quota_of(folder: Path) -> float | None:
+    try:
+        if (folder / "cpu.max").is_file():  # cgroup version 2
+            quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError):  # no limit is written as "max" or -1
+        return None
+
+
+def cpu_features() -> list[str]:
+    """Return the features of the CPU that decide how fast it multiplies, weakest first."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return []
+    return [name for flag, name in _FEATURES.items() if flag in flags]
+
+
+def machine_facts() -> dict[str, Any]:
+    """Return what a reader needs to judge figures that were measured here."""
+    return {
+        "cpu": _cpu_name(),
+        "cpu_features": cpu_features(),
+        "cores": available_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {library: found for library in _LIBRARIES if (found := _version(library))},
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "unknown")
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def memory_peaks() -> dict[str, int]:
+    """Return the highest resident memory, in MiB, that this process and its children have reached.
+
+    Returns
+    -------
+    dict
+        ``own``: this process. ``python`` and ``java``: the largest of the processes below it (a Spark worker is a
+        grandchild). Processes that have ended are not counted.
+    """
+    statuses = dict(_statuses())
+    family = {os.getpid()}
+    for _ in range(_MAX_DEPTH):
+        family |= {number for number, status in statuses.items() if int(status["PPid"]) in family}
+    peaks: dict[str, int] = {}
+    for number in family & statuses.keys():
+        status = statuses[number]
+        kind = "own" if number == os.getpid() else status["Name"].rstrip("0123456789.")
+        peak = int(status.get("VmHWM", "0 kB").split()[0]) // _KIB_PER_MIB
+        peaks[kind] = max(peaks.get(kind, 0), peak)
+    return {kind: peaks[kind] for kind in ("own", "python", "java") if kind in peaks}
+
+
+def _statuses() -> Iterator[tuple[int, dict[str, str]]]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            lines = (folder / "status").read_text(encoding="utf-8").splitlines()
+        except OSError:  # the process has ended
+            continue
+        pairs = (line.partition(":") for line in lines)
+        yield int(folder.name), {name: value.strip() for name, _, value in pairs}

@@ -1,0 +1,223 @@
+"""Folders that Spark writes, in place as a whole or not at all, on every file system that it reaches.
+
+A classic session goes through Hadoop's file systems. A Spark Connect client uses its own if the server shares it.
+Otherwise only Spark can write: it writes to the target itself, and an incomplete folder lacks its marker.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from sparkalbert.errors import OutputError, SparkAlbertError
+from sparkalbert.ml.failures import is_spark_failure
+from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, replace_folder
+from sparkalbert.storage.paths import local_path
+
+__all__ = ["HadoopFileSystem", "literal_path", "remote_files", "shares_files", "spark_folder", "spark_path"]
+
+_MAX_LISTED: Final = 100
+_PATTERN_SIGN: Final = re.compile(r"[\[\]{}*?\\]")
+
+
+class HadoopFileSystem:
+    """Reaches every file system of a classic session through Hadoop, with the session's settings.
+
+    Paths are written as for Spark. Every failure is raised as OSError, whichever exception Hadoop or py4j uses for it.
+    """
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._jvm: Any = spark.sparkContext._jvm  # noqa: SLF001 - the only way to Hadoop
+        session: Any = spark._jsparkSession  # noqa: SLF001
+        self._configuration = session.sessionState().newHadoopConf()  # with what was set in the session only
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file or folder."""
+        with _as_os_error():
+            return bool(self._system(path).exists(self._path(path)))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder; raises OSError if it is not one."""
+        with _as_os_error():
+            system, path = self._system(folder), self._path(folder)
+            if not system.getFileStatus(path).isDirectory():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+            return [status.getPath().getName() for status in system.listStatus(path)]
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or folder; `new` must not exist."""
+        with _as_os_error():
+            system, target = self._system(old), self._path(new)
+            if system.exists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+            if not system.rename(self._path(old), target):
+                raise PermissionError(errno.EPERM, "The file system refused to rename", old, None, new)
+            # If the target appeared meanwhile, Hadoop has moved the folder into it.
+            nested = self._path(f"{new}/{self._path(old).getName()}")
+            if system.exists(nested):
+                system.rename(nested, self._path(old))
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+
+    def remove(self, path: str) -> None:
+        """Remove a folder and everything in it."""
+        with _as_os_error():
+            self._system(path).delete(self._path(path), True)
+
+    def upload(self, source: Path, target: str) -> None:
+        """Copy a local file to a path, whose parents are created."""
+        with _as_os_error():
+            self._system(target).copyFromLocalFile(
+                False, True, self._path(f"file:{source.absolute()}"), self._path(target)
+            )
+
+    def download(self, source: str, target: Path) -> None:
+        """Copy a file to a local path."""
+        with _as_os_error():
+            self._system(source).copyToLocalFile(
+                False, self._path(source), self._path(f"file:{target.absolute()}"), True
+            )
+
+    def _path(self, path: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(path)
+
+    def _system(self, path: str) -> Any:
+        return self._path(path).getFileSystem(self._configuration)
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Raise Hadoop's exceptions as OSError: pyspark passes some of them on as py4j's, and others as its own."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or not is_spark_failure(error):
+            raise
+        cause: Any = getattr(error, "java_exception", None)
+        reason = cause.toString() if cause is not None else str(error).strip()
+        raise OSError(reason.splitlines()[0] if reason else type(error).__name__) from error
+
+
+def literal_path(path: str) -> str:
+    r"""Return a path to read from in which the signs of a pattern are part of the name.
+
+    Examples
+    --------
+    >>> print(literal_path("/data/[a]"))
+    /data/\[a\]
+    """
+    return _PATTERN_SIGN.sub(r"\\\g<0>", path)
+
+
+def spark_path(spark: SparkSession, path: str) -> str:
+    """Return a path to read from, as Spark takes it.
+
+    For a Spark Connect client a relative path, and any path that exists here, is one of this machine; the server would
+    look in its own working directory, or in another file system.
+    """
+    local = local_path(path)
+    if is_connect_session(spark) and local is not None and (not local.is_absolute() or local.exists()):
+        return f"file:{local.absolute()}"
+    return path
+
+
+def shares_files(spark: SparkSession, path: Path) -> bool:
+    """Return whether the server reads what this client writes near `path`, which need not exist."""
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    probe = folder / f"sparkalbert-{uuid.uuid4().hex}"  # not hidden: Spark reads no hidden file
+    try:
+        probe.write_text(probe.name, encoding="ascii")
+        rows = spark.read.text(literal_path(f"file:{probe}")).collect()
+    except (OSError, PySparkException):
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return [row[0] for row in rows] == [probe.name]
+
+
+def remote_files(spark: SparkSession, folder: str) -> list[str]:
+    """Return the paths of some files in a folder that only Spark can reach; none if there is no such folder.
+
+    Spark lists no hidden files, nor those whose name starts with an underscore.
+    """
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        return [row[0] for row in reader.load(literal_path(folder)).select("path").limit(_MAX_LISTED).collect()]
+    except PySparkException as error:
+        if "PATH_NOT_FOUND" in str(error):
+            return []
+        raise
+
+
+@contextmanager
+def spark_folder(
+    spark: SparkSession,
+    path: str,
+    kind: Callable[[FileSystem], FolderKind],
+    *,
+    overwrite: bool = False,
+    check_remote: Callable[[str], None] | None = None,
+) -> Iterator[tuple[str, FileSystem | None]]:
+    """Yield a path for Spark to write to; when the block ends without an error, `path` holds what was written.
+
+    Parameters
+    ----------
+    spark
+        The session that writes.
+    path
+        The folder to write.
+    kind
+        Returns how to recognize a folder that may be replaced, given its file system.
+    overwrite
+        If true, a folder of this kind is replaced.
+    check_remote
+        Checks a target that only Spark can reach; raises OutputError if it must not be written.
+
+    Yields
+    ------
+    str
+        The path to write to, as Spark takes it.
+    FileSystem or None
+        The file system of that path; None if only Spark can reach it.
+
+    Raises
+    ------
+    OutputError
+        If `path` exists and must not be replaced, or cannot be written.
+    """
+    target = path.rstrip("/") or path
+    if not is_connect_session(spark):
+        files: FileSystem = HadoopFileSystem(spark)
+        with _named(target), replace_folder(files, target, kind(files), overwrite=overwrite) as work:
+            yield work, files
+        return
+    local = local_path(target)
+    if local is None or not shares_files(spark, local):
+        if check_remote is not None:
+            check_remote(target)
+        yield target, None
+        return
+    files = LocalFileSystem()
+    with replace_folder(files, f"file:{local.absolute()}", kind(files), overwrite=overwrite) as work:
+        yield work, files
+
+
+@contextmanager
+def _named(target: str) -> Iterator[None]:
+    """Raise failures of the file system with the name of the target; the end of the driver's JVM is not one of them."""
+    try:
+        yield
+    except (SparkAlbertError, ConnectionError):
+        raise
+    except OSError as error:
+        msg = f"{target} cannot be written: {error}"
+        raise OutputError(msg) from error

@@ -1,0 +1,140 @@
+"""Adjacent stages as one Python pass over the rows, where Spark allows it.
+
+Each stage returns a DataFrame. If the next stage gets this very DataFrame, as in a Pipeline, both columns are computed
+by one Python function, see :mod:`sparkalbert.ml.worker.chain`. In every other case the DataFrame may have been
+changed, and the next stage reads its columns from Spark.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StructField, StructType
+
+from sparkalbert.ml.columns import InputColumn, add_column, quote_name
+from sparkalbert.ml.worker.chain import ChainStep, ChainTask, FieldOf
+from sparkalbert.ml.worker.fields import Field
+from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
+
+__all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column"]
+
+JOINS_STAGES: Final = hasattr(F, "arrow_udf")
+"""Whether adjacent stages become one pass: before Spark 4.1, pandas UDFs would box each float in a struct."""
+
+_PASS_FIELD: Final = "_sparkalbert_pass"
+"""Attribute of a DataFrame that a stage returned."""
+
+
+@dataclass(frozen=True)
+class WorkerColumn:
+    """A column that a task computes on the workers.
+
+    Attributes
+    ----------
+    task
+        What to compute.
+    columns
+        The columns that the task reads.
+    fields
+        What it reads of each of them.
+    type
+        Spark type of the new column.
+    metadata
+        Metadata of the new column; None for a plain column.
+    """
+
+    task: BatchFunction
+    columns: Sequence[InputColumn]
+    fields: Sequence[Sequence[Field]]
+    type: DataType
+    metadata: Mapping[str, Any] | None
+
+    def inputs(self) -> list[tuple[InputColumn, Field]]:
+        """Return each column with each field of it that the task reads."""
+        pairs = zip(self.columns, self.fields, strict=True)
+        return [(column, field) for column, fields in pairs for field in fields]
+
+
+@dataclass(frozen=True)
+class _PythonPass:
+    """Columns that one Python function computes.
+
+    Attributes
+    ----------
+    frame
+        The DataFrame without these columns.
+    columns
+        The columns by name, in their order.
+    """
+
+    frame: DataFrame
+    columns: Mapping[str, WorkerColumn]
+
+    def apply(self) -> DataFrame:
+        """Return the DataFrame with the columns added."""
+        if len(self.columns) == 1:
+            ((name, column),) = self.columns.items()
+            inputs = column.inputs()
+            values = _python_column(column.task, inputs, column.type)
+            return add_column(self.frame, name, values, column.metadata)
+        steps = [ChainStep(column.task, _names(column.inputs()), name) for name, column in self.columns.items()]
+        read = {
+            (found.name, field): (found, field)
+            for column in self.columns.values()
+            for found, field in column.inputs()
+            if found.name not in self.columns
+        }
+        types = [StructField(name, column.type) for name, column in self.columns.items()]
+        chain = ChainTask(_names(list(read.values())), steps)
+        holder = f"_sparkalbert_{uuid.uuid4().hex}"
+        together = add_column(self.frame, holder, _python_column(chain, list(read.values()), StructType(types)))
+        given = [F.col(quote_name(name)) for name in self.frame.columns]
+        return together.select(*given, *(self._part(holder, name) for name in self.columns))
+
+    def _part(self, holder: str, name: str) -> Column:
+        part, metadata = F.col(holder).getField(name), self.columns[name].metadata
+        return part.alias(name) if metadata is None else part.alias(name, metadata=dict(metadata))
+
+
+def add_worker_column(dataset: DataFrame, name: str, column: WorkerColumn, *, ends_pass: bool) -> DataFrame:
+    """Return the DataFrame with a column that a task computes.
+
+    Parameters
+    ----------
+    dataset
+        What the stage transforms.
+    name
+        Name of the new column.
+    column
+        What to compute.
+    ends_pass
+        If true, the column is too expensive to be part of a later stage's pass.
+    """
+    found = _pass_of(dataset)
+    if found is None:
+        found = _PythonPass(dataset, {})
+    extended = _PythonPass(found.frame, {**found.columns, name: column})
+    result = extended.apply()
+    if JOINS_STAGES and not ends_pass:
+        vars(result)[_PASS_FIELD] = extended
+    return result
+
+
+def _pass_of(dataset: DataFrame) -> _PythonPass | None:
+    """Return the pass that a DataFrame is the result of, unless its rows are cached: Spark would not reuse them."""
+    found: _PythonPass | None = vars(dataset).get(_PASS_FIELD)
+    return None if found is None or dataset.is_cached else found
+
+
+def _python_column(task: BatchFunction, inputs: Sequence[tuple[InputColumn, Field]], result: DataType) -> Column:
+    columns = [field.column(found.column) for found, field in inputs]
+    return arrow_column(task, columns, [field.type for _, field in inputs], result)
+
+
+def _names(inputs: Sequence[tuple[InputColumn, Field]]) -> list[FieldOf]:
+    return [(found.name, field) for found, field in inputs]

@@ -1,0 +1,93 @@
+"""How a model gets from the driver to the workers: in place, or as one file per executor."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any, Final, Literal, get_args
+
+from pyspark.sql import DataFrame
+
+from sparkalbert.bundle import Bundle, pack
+from sparkalbert.bundle.packs import pack_name
+from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.ml.stages.params import check_choice
+from sparkalbert.ml.worker.model import ModelHandle
+
+__all__ = ["DISTRIBUTIONS", "Distribution", "ship_model"]
+
+Distribution = Literal["auto", "path", "file"]
+DISTRIBUTIONS: Final[tuple[str, ...]] = get_args(Distribution)
+
+_SHARED_ROOTS: Final = ("/Volumes/", "/dbfs/", "/Workspace/")
+"""Folders that Databricks mounts on every node."""
+
+
+class _SentFiles:
+    """Keeps a record of the packs that were sent in each Spark session, so that each is sent once.
+
+    Adding the same file again would send it again on Spark Connect. A session that has ended is forgotten when the next
+    session sends something.
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def send(self, session: Any, bundle: Bundle) -> str:
+        """Send a bundle and return the name of its file among Spark's files."""
+        connect = is_connect_session(session)
+        session_id = session.session_id if connect else session.sparkContext.applicationId
+        with self._lock:
+            if session_id not in self._sent and not connect:
+                self._sent.clear()  # a process has one SparkContext at a time
+            sent = self._sent.setdefault(session_id, set())
+            name = pack_name(bundle)
+            if name not in sent:
+                packed = str(pack(bundle))
+                if connect:
+                    session.addArtifacts(packed, file=True)
+                else:
+                    session.sparkContext.addFile(packed)
+                sent.add(name)
+        return name
+
+
+_SENT: Final = _SentFiles()
+
+
+def ship_model(frame: DataFrame, bundle: Bundle, how: str) -> ModelHandle:
+    """Make a bundle available to the workers of a DataFrame's session; starts no Spark job.
+
+    Parameters
+    ----------
+    frame
+        Any DataFrame of the session.
+    bundle
+        The model.
+    how
+        ``path``: nothing is sent, every worker sees the folder. ``file``: Spark sends one file to each executor.
+        ``auto``: ``path`` in local mode and for folders that every node mounts, otherwise ``file``.
+
+    Raises
+    ------
+    ParamError
+        If `how` is unknown.
+    BundleError, OutputError
+        If the bundle is damaged or cannot be packed.
+    """
+    check_choice("modelDistribution", how, DISTRIBUTIONS)
+    session: Any = frame.sparkSession
+    handle = ModelHandle.in_place(bundle)
+    if (_best(session, bundle) if how == "auto" else how) == "path":
+        return handle
+    return replace(handle, file=_SENT.send(session, bundle))
+
+
+def _best(session: Any, bundle: Bundle) -> Distribution:
+    if str(bundle.path.resolve()).startswith(_SHARED_ROOTS):
+        return "path"
+    if is_connect_session(session):
+        return "file"
+    master: str = session.sparkContext.master
+    return "path" if master == "local" or master.startswith("local[") else "file"

@@ -1,0 +1,167 @@
+"""Finds the model on a worker's node, verifies it, and loads it once per process, to run with the task's cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from sparkalbert.bundle import Bundle, install_pack, installed
+from sparkalbert.errors import BundleError
+from sparkalbert.inference.embedder import Embedder, EmbedderOptions
+from sparkalbert.inference.memory import VectorSizes
+from sparkalbert.inference.model import MODELS
+
+__all__ = ["EmbedderSource", "HeldModel", "ModelHandle", "WorkerModel"]
+
+
+class EmbedderSource(Protocol):
+    """Where a task gets its embedder from, and how many bytes of vectors it may hold."""
+
+    @property
+    def sizes(self) -> VectorSizes:
+        """How many bytes of vectors are held."""
+
+    def load(self) -> Embedder:
+        """Return the embedder."""
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """Describes to a worker where the model is, in a few hundred bytes.
+
+    Attributes
+    ----------
+    name
+        Name of the model, for messages.
+    digest
+        The bundle's identity.
+    path
+        The driver's folder, used in place by a worker that sees the same bundle there.
+    file
+        Name of the packed bundle among Spark's files; empty if none was sent.
+    """
+
+    name: str
+    digest: str
+    path: str
+    file: str = ""
+
+    @classmethod
+    def in_place(cls, bundle: Bundle) -> ModelHandle:
+        """Return the handle of a bundle that every worker sees in the same folder."""
+        return cls(bundle.manifest.name, bundle.digest, str(bundle.path.resolve()))
+
+    def locate(self) -> Bundle:
+        """Return the bundle as this worker sees it, installed on the node if necessary, every byte verified.
+
+        Raises
+        ------
+        BundleError
+            If no intact bundle is found; the message lists the places that were tried.
+        """
+        tried = []
+        try:
+            return self._in_place()
+        except (BundleError, OSError) as error:
+            tried.append(f"{self.path} ({error})")
+        folder = installed(self.digest)
+        tried.append("this node's cache")
+        if folder is None and self.file:
+            places = list(_file_places(self.file))
+            tried += map(str, places)
+            found = next((place for place in places if place.is_file()), None)
+            folder = None if found is None else install_pack(self.digest, found)
+        if folder is None:
+            msg = (
+                f"Model {self.name!r} is not on this worker. Tried: {', '.join(tried)}. Set modelDistribution to "
+                "'file' to have Spark send it, or put the bundle on a path that every worker sees."
+            )
+            raise BundleError(msg)
+        return Bundle.open(folder)
+
+    def _in_place(self) -> Bundle:
+        bundle = Bundle.open(self.path)
+        if bundle.digest != self.digest:
+            msg = f"it holds another model, {bundle.manifest.name!r}"
+            raise BundleError(msg)
+        return bundle.verify()
+
+
+def _file_places(name: str) -> Iterator[Path]:
+    """Yield the places where a file that Spark sent may be, most likely place first."""
+    from pyspark import SparkFiles
+
+    yield Path(SparkFiles.get(name))
+    databricks_session = os.environ.get("DB_SESSION_UUID")
+    if databricks_session:
+        root = Path("/local_disk0/.ephemeral_nfs/artifacts") / databricks_session
+        yield from (root / "files" / name, root / "archives" / name)
+    yield Path(name).absolute()
+
+
+@dataclass(frozen=True)
+class WorkerModel:
+    """A model and how to run it; plain data that travels to the worker.
+
+    Attributes
+    ----------
+    handle
+        Where to find the model.
+    options
+        What a vector is. If ``options.session.device`` is plain ``cuda``, the worker takes the GPU that Spark gave
+        its task.
+    threads
+        Threads of one forward pass; None for the task's share of cores (``spark.task.cpus``).
+    sizes
+        How many bytes of vectors are held.
+    """
+
+    handle: ModelHandle
+    options: EmbedderOptions
+    threads: int | None = None
+    sizes: VectorSizes = field(default_factory=VectorSizes)
+
+    def load(self) -> Embedder:
+        """Return an embedder; the model is loaded on first use in this process."""
+        session = replace(
+            self.options.session,
+            threads=self.threads or _task_cpus(),
+            device=_task_device(self.options.session.device),
+        )
+        model = MODELS.get(self.handle.digest, session, self.handle.locate)
+        return Embedder(model, replace(self.options, session=session))
+
+
+@dataclass(frozen=True)
+class HeldModel:
+    """Keeps a model loaded as long as this object exists."""
+
+    embedder: Embedder
+    sizes: VectorSizes
+
+    def load(self) -> Embedder:
+        """Return the embedder."""
+        return self.embedder
+
+
+def _task_context() -> Any:
+    from pyspark import TaskContext
+
+    return TaskContext.get()
+
+
+def _task_cpus() -> int:
+    context = _task_context()
+    return max(context.cpus(), 1) if context is not None else 1
+
+
+def _task_device(device: str) -> str:
+    """Return the device of this task: Spark may give the same worker another GPU from task to task."""
+    if device != "cuda":
+        return device
+    context = _task_context()
+    resources = context.resources() if context is not None else {}
+    return f"cuda:{resources['gpu'].addresses[0]}" if "gpu" in resources else device

@@ -1,0 +1,342 @@
+"""Find a model by name or path and return a bundle that is ready to run, converting it if necessary."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote, unquote
+
+from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, Bundle
+from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, check_precision
+from sparkalbert.errors import MissingDependencyError, ModelNotFoundError, ParamError
+from sparkalbert.models.cache import cached_bundle, converted_once
+from sparkalbert.models.hub import HubCheckpoint, download_checkpoint
+from sparkalbert.models.names import COMMIT, KNOWN_MODELS, HubModel, close_names, hub_model, slug
+from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.storage.folders import write_folder
+from sparkalbert.storage.homes import cache_home
+from sparkalbert.storage.locks import exclusive
+from sparkalbert.storage.paths import local_path
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+__all__ = ["FolderKind", "embedded_models", "find_model", "folder_kind"]
+
+_EMBEDDED: Final = resources.files("sparkalbert.models")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_KEY_DIGITS: Final = 16
+_CHECKPOINT_WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json")
+_SPARK_NLP_VOCABULARY: Final = "albert_spp"
+
+FolderKind = Literal["bundle", "checkpoint", "onnx"]
+"""What a model folder holds: our own format, a Hugging Face checkpoint, or an ONNX export."""
+
+
+def embedded_models() -> tuple[str, ...]:
+    """Return the names of the models that are part of this package, sorted."""
+    return tuple(sorted(entry.name for entry in _EMBEDDED.iterdir() if (entry / MANIFEST_FILE).is_file()))
+
+
+def find_model(
+    model: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    precision: Precision | None = None,
+    allow_download: bool = True,
+) -> Bundle:
+    """Return the bundle of a model, converted or downloaded if necessary.
+
+    Parameters
+    ----------
+    model
+        One of: the path of a bundle; the path of a Hugging Face checkpoint folder, of a Spark NLP import
+        folder (``model.onnx`` with ``assets/spiece.model``) or of a model that Spark NLP saved, which are
+        converted once into the cache, keyed by content; the name of an embedded model, see
+        :func:`embedded_models`; a known name such as ``albert_xlarge_uncased``; ``owner/name`` or
+        ``owner/name@revision`` on the Hugging Face Hub.
+    revision
+        A commit, branch or tag of a Hub repository. A branch or tag is resolved once: the commit that it
+        meant then is used until another revision is requested.
+    precision
+        Number format. By default a bundle keeps its own, and a checkpoint is converted to ``fp32``.
+    allow_download
+        If false, the network is never used.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such model; the message lists the known names.
+    ParamError
+        If `precision` is unknown or differs from that of an existing bundle, or if `revision` is invalid.
+    BundleError, CheckpointError, ConfigError
+        If the model is damaged or cannot be converted.
+    DownloadError
+        If the Hub cannot be reached or refuses; the message says what to do without a network.
+    MissingDependencyError
+        If converting or downloading requires a package that is not installed.
+
+    Examples
+    --------
+    >>> find_model("albert_huge_uncased")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    sparkalbert.errors.ModelNotFoundError: There is no model 'albert_huge_uncased'...
+    """
+    if precision is not None:
+        check_precision(precision)
+    folder = _folder(model)
+    if folder is not None:
+        if revision is not None:
+            msg = f"revision is {revision!r}, but {folder} is a folder, which has no revisions. Leave it out."
+            raise ParamError(msg)
+        return _from_folder(folder, precision)
+    name = os.fspath(model)
+    if name in embedded_models():
+        return _unconverted(_embedded_folder(_EMBEDDED / name), precision)
+    found = hub_model(name, revision)
+    if found is None:
+        raise ModelNotFoundError(_unknown(name))
+    return _from_hub(found, precision or "fp32", allow_download=allow_download)
+
+
+def folder_kind(folder: Path) -> FolderKind | None:
+    """Return what a model folder holds, None if it does not look like one."""
+    if Bundle.is_bundle(folder):
+        return "bundle"
+    if any((folder / name).is_file() for name in _CHECKPOINT_WEIGHTS):
+        return "checkpoint"
+    if (folder / _SPARK_NLP_VOCABULARY).exists():
+        return "onnx"
+    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
+        return "onnx"
+    return "checkpoint" if (folder / CONFIG_FILE).is_file() else None
+
+
+def _folder(model: str | os.PathLike[str]) -> Path | None:
+    """Return the model folder whose path is `model`, None if it is a name.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If `model` looks like a path, but there is no model folder.
+    """
+    text = os.fspath(model)
+    if not text:
+        raise ModelNotFoundError(_unknown(text))
+    path = _path(text)
+    if path.is_dir() and folder_kind(path) is not None:
+        return path
+    is_path = not isinstance(model, str) or _looks_like_path(text)
+    if not is_path and (not path.is_dir() or hub_model(text) is not None or text in embedded_models()):
+        return None
+    if path.is_dir():
+        msg = (
+            f"The folder {path} does not hold a model. Expected a bundle ({MANIFEST_FILE}), a Hugging Face "
+            "checkpoint (config.json, model.safetensors, spiece.model), a Spark NLP import folder "
+            "(model.onnx, assets/spiece.model) or a saved Spark NLP model (albert_onnx, albert_spp)."
+        )
+    elif path.exists():
+        msg = f"{path} is a file, expected a model folder."
+    else:
+        msg = f"There is no folder {path}. {_choices()}"
+    raise ModelNotFoundError(msg)
+
+
+def _path(text: str) -> Path:
+    if _SCHEME.match(text) and "/" in text and not _DRIVE.match(text) and not text.startswith("file:"):
+        msg = (
+            f"{text} is not a path of this machine. Copy the folder to a local disk, or give the path where "
+            "it is mounted (on Databricks /Volumes/... or /dbfs/...)."
+        )
+        raise ModelNotFoundError(msg)
+    path = local_path(text) if text.startswith("file:") else Path(text)
+    try:
+        literal = (path or Path(text)).expanduser()
+    except RuntimeError as error:
+        msg = f"{text} is not a valid path: {error}"
+        raise ModelNotFoundError(msg) from error
+    # Path.as_uri() escapes spaces, Spark does not unescape them: whichever exists is meant.
+    if text.startswith("file:") and not literal.exists():
+        return Path(unquote(str(literal)))
+    return literal
+
+
+def _looks_like_path(text: str) -> bool:
+    return (
+        text.startswith((".", "~", "/", "file:"))
+        or "\\" in text
+        or _DRIVE.match(text) is not None
+        or text.partition("@")[0].count("/") > 1
+        or text.endswith("/")
+    )
+
+
+def _choices() -> str:
+    embedded = ", ".join(embedded_models())
+    return (
+        f"Known names: {', '.join(KNOWN_MODELS)}."
+        f"{f' Part of this package: {embedded}.' if embedded else ''} "
+        "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
+    )
+
+
+def _unknown(name: str) -> str:
+    close = close_names(name, [*KNOWN_MODELS, *embedded_models()])
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return f"There is no model {name!r}.{hint} {_choices()}"
+
+
+def _embedded_folder(folder: Traversable) -> Path:
+    """Return the folder of an embedded model, copied to the cache if this package is inside a zip file."""
+    if isinstance(folder, Path):
+        return folder
+    manifest = Manifest.from_json((folder / MANIFEST_FILE).read_bytes(), source=f"{folder}/{MANIFEST_FILE}")
+
+    def extract(target: Path) -> Bundle:
+        with write_folder(target, BUNDLE_KIND) as work:
+            for name in (*manifest.files, MANIFEST_FILE):
+                (work / name).write_bytes((folder / name).read_bytes())
+        return Bundle.open(target)
+
+    return converted_once(f"{folder.name}-{manifest.digest[:_KEY_DIGITS]}", extract).path
+
+
+def _unconverted(folder: Path, precision: Precision | None) -> Bundle:
+    bundle = Bundle.open(folder)
+    if precision is not None and bundle.manifest.precision != precision:
+        msg = (
+            f"precision is {precision!r}, but the bundle {folder} is {bundle.manifest.precision!r}. Leave "
+            "precision out, or convert the checkpoint again."
+        )
+        raise ParamError(msg)
+    return bundle
+
+
+def _from_folder(folder: Path, precision: Precision | None) -> Bundle:
+    kind = folder_kind(folder)
+    name = folder.resolve().name
+    if kind == "onnx":
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        key = f"{slug(name)}-onnx-{_content_key(folder, files)}"
+        imported = converted_once(key, partial(_import_onnx, folder, name))
+        return _unconverted(imported.path, precision)
+    if kind == "checkpoint":
+        from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
+
+        chosen: Precision = precision or "fp32"
+        key = f"{slug(name)}-{chosen}-{_content_key(folder, checkpoint_files(folder))}"
+        return converted_once(key, partial(_convert, folder, precision=chosen, name=name))
+    return _unconverted(folder, precision)
+
+
+def _convert(source: Path, target: Path, **options: str) -> Bundle:
+    try:
+        from sparkalbert.convert import convert_checkpoint
+    except ImportError as error:
+        raise MissingDependencyError(_missing_converter("a checkpoint", error)) from error
+    return convert_checkpoint(source, target, **options)  # type: ignore[arg-type]
+
+
+def _import_onnx(source: Path, name: str, target: Path) -> Bundle:
+    try:
+        from sparkalbert.convert import import_onnx
+    except ImportError as error:
+        raise MissingDependencyError(_missing_converter("an ONNX export", error)) from error
+    return import_onnx(source, target, name=name)
+
+
+def _missing_converter(what: str, error: ImportError) -> str:
+    return (
+        f"Converting {what} requires a package that is not installed ({error}): pip install "
+        "'sparkalbert[convert]'. Or convert it on another machine and pass the bundle folder."
+    )
+
+
+def _content_key(folder: Path, files: Iterable[Path]) -> str:
+    """Return a key that depends on the names and bytes of the files that a conversion reads."""
+    digest = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+        digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()[:_KEY_DIGITS]
+
+
+@lru_cache(maxsize=1024)
+def _checksum(path: Path, inode: int, size_bytes: int, changed_ns: int) -> str:
+    """Return the sha256 of a file, which is read again only if it has changed since.
+
+    The time of change decides rather than that of modification, which programs set at will.
+    """
+    del inode, size_bytes, changed_ns
+    return sha256_of(path)
+
+
+def _from_hub(model: HubModel, precision: Precision, *, allow_download: bool) -> Bundle:
+    bundle = _cached_from_hub(model, precision)
+    if bundle is not None:
+        return bundle
+    with exclusive(cache_home(), f"{slug(model.repository)}@{quote(model.revision, safe='')}-{precision}"):
+        bundle = _cached_from_hub(model, precision)  # another process may have been faster
+        if bundle is not None:
+            return bundle
+        known = _commit_of(model)
+        wanted = model if known is None else replace(model, revision=known)
+        checkpoint = download_checkpoint(wanted, allow_download=allow_download)
+        bundle = _converted_from_hub(model, precision, checkpoint)
+        _record_commit(model, checkpoint.commit)
+        return bundle
+
+
+def _converted_from_hub(model: HubModel, precision: Precision, checkpoint: HubCheckpoint) -> Bundle:
+    convert = partial(
+        _convert,
+        checkpoint.folder,
+        precision=precision,
+        name=model.name,
+        origin=model.repository,
+        revision=checkpoint.commit,
+    )
+    return converted_once(_hub_key(model, precision, checkpoint.commit), convert)
+
+
+def _hub_key(model: HubModel, precision: Precision, commit: str) -> str:
+    return f"{slug(model.name)}-{precision}-{commit}"
+
+
+def _cached_from_hub(model: HubModel, precision: Precision) -> Bundle | None:
+    commit = _commit_of(model)
+    return None if commit is None else cached_bundle(_hub_key(model, precision, commit))
+
+
+def _commit_of(model: HubModel) -> str | None:
+    """Return the commit of a revision: itself, or what it meant when it was first used."""
+    if model.commit is not None:
+        return model.commit
+    try:
+        recorded = _record_of(model).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return recorded if COMMIT.fullmatch(recorded) else None
+
+
+def _record_commit(model: HubModel, commit: str) -> None:
+    if model.commit is None:
+        record = _record_of(model)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        work = record.with_name(f".{record.name}-{os.getpid()}")
+        work.write_text(f"{commit}\n", encoding="ascii")
+        work.replace(record)
+
+
+def _record_of(model: HubModel) -> Path:
+    return cache_home() / "refs" / f"{slug(model.repository)}@{quote(model.revision, safe='')}"

@@ -1,0 +1,30 @@
+"""Checksums of files, by which a damaged or exchanged file is recognized."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+__all__ = ["git_blob_sha1_of", "sha256_of"]
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file as lower-case hex, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def git_blob_sha1_of(path: Path) -> str:
+    """Return the name that git gives to the contents of a file: sha1 over a header and the contents.
+
+    The Hugging Face Hub identifies its small files by it. The whole file is read at once.
+    """
+    contents = path.read_bytes()
+    header = f"blob {len(contents)}\0".encode()
+    return hashlib.sha1(header + contents, usedforsecurity=False).hexdigest()

@@ -1,0 +1,395 @@
+"""Embeds texts without Spark, in this process. The Spark stages run the same engine, so vectors are equal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.bundle import Bundle, Precision, write_bundle
+from sparkalbert.errors import BundleError, InferenceError, ParamTypeError
+from sparkalbert.inference.embedder import Embedder, EmbedderOptions
+from sparkalbert.inference.model import MODELS
+from sparkalbert.inference.pooling import Pooling, VectorOptions
+from sparkalbert.inference.session import SessionOptions
+from sparkalbert.machine import available_cores
+from sparkalbert.offsets import span_array
+from sparkalbert.options import checked_integer
+from sparkalbert.text import SentenceSplitter, WordTokenizer
+from sparkalbert.text.pieces.encoding import EncodedSentence, Encoding, joined_spans
+from sparkalbert.timings import TIMINGS
+from sparkalbert.vectors import cosine_similarity
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from typing_extensions import Self
+
+__all__ = ["EmbeddedText", "WordEmbedder"]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedText:
+    """The words of one text and their vectors, in order.
+
+    Attributes
+    ----------
+    tokens
+        The words.
+    start, stop
+        The code point span of each word: ``text[start[i]:stop[i]] == tokens[i]``. For a text that was given as
+        tokens, spans in the tokens joined by single spaces.
+    sentence
+        The position of each word's sentence in the text.
+    vectors
+        float32 ``[tokens, dimension]``, an array of this text alone; zeros for a word without a piece.
+    """
+
+    tokens: list[str]
+    start: list[int]
+    stop: list[int]
+    sentence: list[int]
+    vectors: Float32Array
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def text_vector(self) -> Float32Array:
+        """Return the mean of the word vectors, float32 ``[dimension]``; zeros for a text without words."""
+        return _means(self.vectors, np.zeros(len(self), dtype=np.int64), 1).reshape(-1)
+
+    def sentence_vectors(self) -> Float32Array:
+        """Return the mean of the word vectors of each sentence, float32 ``[sentences, dimension]``.
+
+        Row ``i`` belongs to the words whose `sentence` is ``i``. The vector of a sentence without words (of a
+        zero-width space, for example) is zeros; at the end of the text such a sentence has no row.
+        """
+        count = max(self.sentence, default=-1) + 1
+        return _means(self.vectors, np.array(self.sentence, dtype=np.int64), count)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per word: ``sentence``, ``token``, ``start``, ``stop`` and ``vector`` (ndarray)."""
+        import pandas as pd
+
+        columns = {"sentence": self.sentence, "token": self.tokens, "start": self.start, "stop": self.stop}
+        return pd.DataFrame({**columns, "vector": list(self.vectors)})
+
+
+class WordEmbedder:
+    """Turns texts into word vectors in this process.
+
+    An embedder is safe to use from several threads. It can be pickled and copied: it travels as the path and digest
+    of its model, and loads the model again. Used as a context manager, it is closed at the end.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    options
+        What a vector is and how it is computed.
+
+    Raises
+    ------
+    BundleError
+        If a file of the bundle is damaged.
+    ParamError
+        If an option is invalid for this model.
+
+    Examples
+    --------
+    >>> embedder = WordEmbedder.load("albert_mini_en", threads=1)
+    >>> (words,) = embedder.embed(["I love NLP."])
+    >>> words.tokens
+    ['I', 'love', 'NLP', '.']
+    >>> words.vectors.shape == (4, embedder.dimension)
+    True
+    """
+
+    def __init__(self, bundle: Bundle, options: EmbedderOptions | None = None) -> None:
+        self.bundle = bundle
+        self.options = options or EmbedderOptions()
+        self.options.vectors.check(bundle.manifest)
+        model = MODELS.get(bundle.digest, self.options.session, bundle.verify)
+        self._open_embedder: Embedder | None = Embedder(model, self.options)
+        self._sentence_splitter = SentenceSplitter()
+        self._word_tokenizer = WordTokenizer()
+
+    @classmethod
+    def load(  # noqa: PLR0913 - keywords for people at a prompt
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        precision: Precision | None = None,
+        allow_download: bool = True,
+        pooling: Pooling = "first",
+        layers: Sequence[int] = (-1,),
+        max_sentence_length: int = 128,
+        encoding: Encoding = "sentence",
+        threads: int | None = None,
+        device: str = "cpu",
+    ) -> WordEmbedder:
+        """Load a model by folder or by name.
+
+        Parameters
+        ----------
+        model
+            A bundle or checkpoint folder, the name of an embedded model, a known name, or
+            ``owner/name@revision`` on the Hugging Face Hub, which is downloaded and converted once.
+        revision
+            A commit, branch or tag of a Hub repository.
+        precision
+            ``fp32``, ``fp16`` or ``int8`` for a model that has to be converted; a bundle keeps its own.
+        allow_download
+            If false, the network is never used.
+        pooling
+            Which pieces of a word make its vector: ``first``, ``last``, ``mean`` or ``first_last``.
+        layers
+            The layers whose mean is taken; -1 is the last, 0 the embedding.
+        max_sentence_length
+            Largest number of pieces in one window, special pieces included.
+        encoding
+            ``sentence`` or, as Spark NLP does, ``token``.
+        threads
+            Threads of one forward pass; by default one for each core that this process may use.
+        device
+            ``cpu``, ``cuda`` or ``cuda:N``.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If there is no such model.
+        BundleError, CheckpointError, ConfigError
+            If the model is damaged or cannot be converted.
+        DownloadError
+            If the model cannot be downloaded.
+        ParamError, ParamTypeError
+            If an option is invalid for this model.
+        """
+        from sparkalbert.models import find_model
+
+        options = EmbedderOptions(
+            encoding=encoding,
+            vectors=VectorOptions(pooling, layers, max_sentence_length),  # type: ignore[arg-type]
+            session=SessionOptions(threads=available_cores() if threads is None else threads, device=device),
+        )
+        bundle = find_model(model, revision=revision, precision=precision, allow_download=allow_download)
+        return cls(bundle, options)
+
+    @property
+    def dimension(self) -> int:
+        """Width of a word vector."""
+        return self._embedder.dimension
+
+    def embed(self, texts: Iterable[str]) -> list[EmbeddedText]:
+        """Split texts into sentences and words, and return the words of each text with their vectors.
+
+        Parameters
+        ----------
+        texts
+            Any number of texts.
+
+        Raises
+        ------
+        ParamTypeError
+            If `texts` is a single string or contains anything else than strings.
+        TextError
+            If a text is not valid Unicode.
+        """
+        embedder = self._embedder
+        split = []
+        encoded: list[EncodedSentence] = []
+        with TIMINGS.measure("tokenize"):
+            for text in _strings(texts, "embed"):
+                sentences = list(self._split(text))
+                encoded += [embedder.encode_sentence(text[start:stop], spans) for start, stop, spans in sentences]
+                split.append((text, sentences))
+        vectors = embedder.vectors(encoded)
+        results, first = [], 0
+        for text, sentences in split:
+            counts = [len(spans) for _, _, spans in sentences]
+            absolute = span_array([])
+            if sentences:
+                absolute = np.concatenate([spans + start for start, _, spans in sentences])
+            tokens = [text[start:stop] for start, stop in absolute.tolist()]
+            sentence = np.repeat(np.arange(len(counts)), counts)
+            results.append(_embedded(tokens, absolute, sentence, vectors[first : first + len(tokens)]))
+            first += len(tokens)
+        return results
+
+    def embed_tokens(self, token_lists: Iterable[Sequence[str]]) -> list[EmbeddedText]:
+        """Return vectors for texts that are already split into tokens; each list is one sentence.
+
+        Parameters
+        ----------
+        token_lists
+            Any number of token lists; empty lists and empty tokens are allowed.
+
+        Raises
+        ------
+        ParamTypeError
+            If a list is a single string or contains anything else than strings.
+        TextError
+            If a token is not valid Unicode.
+        """
+        lists = []
+        for tokens in [token_lists] if isinstance(token_lists, str) else token_lists:
+            if isinstance(tokens, str):
+                msg = "embed_tokens() expects lists of tokens, got a str. Did you mean embed_tokens([tokens])?"
+                raise ParamTypeError(msg)
+            lists.append(list(_strings(tokens, "embed_tokens")))
+        vectors = self._embedder.vectors([self._embedder.encode_tokens(tokens) for tokens in lists])
+        results, first = [], 0
+        for tokens in lists:
+            sentence = np.zeros(len(tokens), dtype=np.int64)
+            rows = vectors[first : first + len(tokens)]
+            results.append(_embedded(tokens, joined_spans(tokens), sentence, rows))
+            first += len(tokens)
+        return results
+
+    def stream(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[EmbeddedText]:
+        """Yield what :meth:`embed` returns, text by text, holding at most `batch_size` texts at a time.
+
+        Parameters
+        ----------
+        texts
+            Any number of texts, for example the lines of a large file.
+        batch_size
+            Largest number of texts that are embedded together; it only affects speed and memory.
+
+        Raises
+        ------
+        ParamError, ParamTypeError
+            If `batch_size` is not an integer of at least 1. Errors of :meth:`embed` are raised with their batch.
+        """
+        _refuse_single_string(texts, "stream")
+        return self._stream(_strings(texts, "stream"), checked_integer("batch_size", batch_size, minimum=1))
+
+    def _stream(self, texts: Iterator[str], batch_size: int) -> Iterator[EmbeddedText]:
+        while batch := list(islice(texts, batch_size)):
+            yield from self.embed(batch)
+
+    def text_vectors(self, texts: Iterable[str]) -> Float32Array:
+        """Return one vector per text, the mean of its words' vectors, float32 ``[texts, dimension]``."""
+        vectors = [embedded.text_vector() for embedded in self.embed(texts)]
+        return np.stack(vectors) if vectors else np.zeros((0, self.dimension), dtype=np.float32)
+
+    def to_pandas(self, texts: Iterable[str]) -> pd.DataFrame:
+        """Return one row per word of all texts: ``text`` (its position), then as :meth:`EmbeddedText.to_pandas`."""
+        import pandas as pd
+
+        frames = [embedded.to_pandas() for embedded in self.embed(texts)]
+        for position, frame in enumerate(frames):
+            frame.insert(0, "text", position)
+        columns = ["text", "sentence", "token", "start", "stop", "vector"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    @staticmethod
+    def similarity(first: Float32Array, second: Float32Array) -> Float32Array:
+        """Return the cosine of each pair of vectors.
+
+        Parameters
+        ----------
+        first, second
+            float32 ``[n, dimension]`` and ``[m, dimension]``.
+
+        Returns
+        -------
+        ndarray
+            float32 ``[n, m]``; 0 for a zero vector.
+        """
+        return cosine_similarity(first, second)
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Copy the model's bundle to a folder, from which :meth:`load` loads it again.
+
+        Raises
+        ------
+        OutputError
+            If `folder` exists and must not be replaced, or cannot be written.
+        BundleError
+            If a file of the bundle has been damaged since it was loaded.
+        """
+        with write_bundle(Path(folder), self.bundle.manifest, overwrite=overwrite) as work:
+            for name in self.bundle.manifest.files:
+                shutil.copyfile(self.bundle.path / name, work / name)
+            Bundle(work, self.bundle.manifest).verify()
+
+    def close(self) -> None:
+        """Let go of the model; using the embedder afterwards is an error.
+
+        The process keeps the two models that it used last, so that loading one of them again is fast.
+        """
+        self._open_embedder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load_again, (str(self.bundle.path.resolve()), self.bundle.digest, self.options)
+
+    @property
+    def _embedder(self) -> Embedder:
+        if self._open_embedder is None:
+            msg = f"This WordEmbedder of model {self.bundle.manifest.name!r} is closed. Load another one."
+            raise InferenceError(msg)
+        return self._open_embedder
+
+    def _split(self, text: str) -> Iterator[tuple[int, int, Int64Array]]:
+        """Yield the span of each sentence, and the spans of its words in the sentence."""
+        for start, stop in self._sentence_splitter.split(text):
+            yield start, stop, span_array(self._word_tokenizer.tokenize(text[start:stop]))
+
+
+def _load_again(path: str, digest: str, options: EmbedderOptions) -> WordEmbedder:
+    try:
+        bundle = Bundle.open(path)
+        found = bundle.digest
+    except BundleError as error:
+        msg = f"This WordEmbedder was pickled with the model in {path}, which cannot be opened now. {error}"
+        raise BundleError(msg) from error
+    if found != digest:
+        msg = (
+            f"This WordEmbedder was pickled with another model than the one that is in {path} now: the digest is "
+            f"{found[:16]}, expected {digest[:16]}. Load the model with WordEmbedder.load and pickle it again."
+        )
+        raise BundleError(msg)
+    return WordEmbedder(bundle, options)
+
+
+def _embedded(tokens: list[str], spans: Int64Array, sentence: Int64Array, vectors: Float32Array) -> EmbeddedText:
+    """Return a text's result; it owns its vectors, so that keeping one text does not keep all of them."""
+    return EmbeddedText(tokens, spans[:, 0].tolist(), spans[:, 1].tolist(), sentence.tolist(), vectors.copy())
+
+
+def _means(vectors: Float32Array, group: Int64Array, count: int) -> Float32Array:
+    """Return the mean of the vectors of each group, float32 ``[count, dimension]``; zeros for an empty group."""
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float64)
+    np.add.at(sums, group, vectors)
+    sizes = np.maximum(np.bincount(group, minlength=count), 1)
+    return (sums / sizes[:, None]).astype(np.float32)
+
+
+def _strings(values: Iterable[Any], method: str) -> Iterator[str]:
+    """Yield values that have been checked to be strings."""
+    _refuse_single_string(values, method)
+    for position, value in enumerate(values):
+        if not isinstance(value, str):
+            msg = f"{method}() expects strings, got {type(value).__name__} at position {position}."
+            raise ParamTypeError(msg)
+        yield value
+
+
+def _refuse_single_string(texts: Iterable[Any], method: str) -> None:
+    if isinstance(texts, str):
+        msg = f"{method}() expects a list of strings, got a single str. Did you mean {method}([text])?"
+        raise ParamTypeError(msg)

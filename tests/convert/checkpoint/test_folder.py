@@ -1,0 +1,239 @@
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.errors import CheckpointError
+from tests import tiny_checkpoint
+
+QUERY = "encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
+WORDS = "embeddings.word_embeddings.weight"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tiny_checkpoint.write(tmp_path / "tiny")
+
+
+def rewrite(folder: Path, change) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def reconfigure(folder: Path, **values) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.open(folder).check_values()
+    return str(caught.value)
+
+
+def write_raw(folder: Path, dtype: str, encode) -> None:
+    """Write a safetensors file by hand, because NumPy and so save_file lack bfloat16."""
+    header, body = {}, b""
+    for name, values in load_file(folder / "model.safetensors").items():
+        data = encode(values)
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(values.shape),
+            "data_offsets": [len(body), len(body) + len(data)],
+        }
+        body += data
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+@pytest.mark.parametrize("prefix", ["", "albert."])
+def test_every_tensor_is_read_as_it_was_written(tmp_path, prefix):
+    folder = tiny_checkpoint.write(tmp_path / "tiny", seed=4, prefix=prefix)
+    checkpoint = Checkpoint.open(folder).check_values()
+    tensors = tiny_checkpoint.random_tensors(checkpoint.config, seed=4)
+    for name, values in tensors.items():
+        if not name.startswith("pooler"):
+            np.testing.assert_array_equal(checkpoint.tensor(name), values)
+
+
+def test_heads_pooler_and_old_buffers_are_ignored(folder):
+    def change(tensors):
+        for name in ("pooler.weight", "pooler.bias"):
+            del tensors[name]
+        one = np.ones(3, dtype=np.float32)
+        tensors["predictions.bias"] = one
+        tensors["predictions.decoder.weight"] = one
+        tensors["sop_classifier.classifier.weight"] = one
+        tensors["embeddings.position_ids"] = np.arange(512)
+
+    rewrite(folder, change)
+    assert Checkpoint.open(folder).check_values().config.hidden_size == 32
+
+
+@pytest.mark.parametrize(
+    ("dtype", "encode", "decode"),
+    [
+        ("F16", lambda v: v.astype("<f2").tobytes(), lambda v: v.astype(np.float16).astype(np.float32)),
+        (
+            "BF16",
+            lambda v: (v.view(np.uint32) >> 16).astype("<u2").tobytes(),
+            lambda v: (v.view(np.uint32) & 0xFFFF0000).view(np.float32),
+        ),
+        ("F64", lambda v: v.astype("<f8").tobytes(), lambda v: v),
+    ],
+)
+def test_other_number_formats_become_float32(folder, dtype, encode, decode):
+    tensors = load_file(folder / "model.safetensors")
+    write_raw(folder, dtype, encode)
+    checkpoint = Checkpoint.open(folder).check_values()
+    for name in (WORDS, QUERY):
+        assert checkpoint.tensor(name).dtype == np.float32
+        np.testing.assert_array_equal(checkpoint.tensor(name), decode(tensors[name]))
+
+
+def test_integer_weights_are_refused(folder):
+    rewrite(folder, lambda tensors: tensors.update({QUERY: np.ones((32, 32), dtype=np.int32)}))
+    assert f"{QUERY} has dtype I32, expected one of F64, F32, F16, BF16" in refusal(folder)
+
+
+def test_missing_surplus_and_misshapen_tensors_are_listed_at_once(folder):
+    def change(tensors):
+        del tensors["embeddings.LayerNorm.bias"]
+        tensors["encoder.surplus.weight"] = np.ones((2, 3), dtype=np.float32)
+        tensors[QUERY] = np.ones((32, 31), dtype=np.float32)
+
+    rewrite(folder, change)
+    message = refusal(folder)
+    assert "has 3 problems:" in message
+    assert "embeddings.LayerNorm.bias [16] is missing" in message
+    assert "encoder.surplus.weight [2, 3] is not a tensor of the model that config.json describes" in message
+    assert f"{QUERY} has shape [32, 31], config.json requires [32, 32]" in message
+
+
+def test_all_kinds_of_problems_are_listed_at_once(folder):
+    reconfigure(folder, hidden_act="swish", intermediate_size=0)
+    (folder / "spiece.model").unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    message = refusal(folder)
+    assert "has 4 problems:" in message
+    assert "hidden_act is 'swish'" in message
+    assert "intermediate_size is 0, expected 1 to 262144" in message
+    assert "WordPiece" in message
+    assert "pytorch_model.bin is not read: it is a pickle" in message
+    assert "safe_serialization=True" in message
+
+
+def test_a_tensor_with_and_without_prefix_is_ambiguous(folder):
+    rewrite(folder, lambda tensors: tensors.update({f"albert.{WORDS}": tensors[WORDS].copy()}))
+    assert "appears twice, with and without the prefix 'albert.'" in refusal(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_all_tensors_that_are_not_finite_are_named(folder, value):
+    def change(tensors):
+        tensors[QUERY][3, 4] = value
+        tensors[WORDS][-1, -1] = value
+
+    rewrite(folder, change)
+    message = refusal(folder)
+    assert "has 2 problems:" in message
+    assert f"{QUERY}: it holds NaN or infinity" in message
+    assert f"{WORDS}: it holds NaN or infinity" in message
+    with pytest.raises(CheckpointError, match="it holds NaN or infinity"):
+        Checkpoint.open(folder).tensor(QUERY)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 4, 9, 500, -1, -4096])
+def test_a_truncated_file_is_refused(folder, kept_bytes):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept_bytes])
+    assert "model.safetensors is not a complete safetensors file" in refusal(folder)
+
+
+def test_a_file_that_shrinks_after_it_was_opened_is_refused(folder):
+    checkpoint = Checkpoint.open(folder)
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:4096])
+    with pytest.raises(CheckpointError, match="became shorter while it was read"):
+        checkpoint.check_values()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\xff" * 8,
+        struct.pack("<Q", 1 << 40) + b"{}",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 60) + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,99999999]}}'[:60],
+        struct.pack("<Q", 5000) + b"[" * 5000,
+    ],
+    ids=["length", "huge", "list", "offsets", "nesting"],
+)
+def test_a_hostile_header_is_refused(folder, header):
+    (folder / "model.safetensors").write_bytes(header)
+    assert "model.safetensors is not a complete safetensors file" in refusal(folder)
+
+
+def test_an_absurd_config_is_refused_without_reading_weights(folder):
+    reconfigure(folder, vocab_size=10**15, hidden_size="wide", num_attention_heads=-3)
+    message = refusal(folder)
+    assert "hidden_size is 'wide', expected an integer" in message
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"hidden_size": NaN}'])
+def test_a_config_that_is_not_an_object_is_refused(folder, text):
+    (folder / "config.json").write_text(text)
+    refusal(folder)
+
+
+def test_a_vocabulary_of_another_model_is_refused(tmp_path):
+    folder = tiny_checkpoint.write(tmp_path / "tiny", vocab_size=200)
+    assert "pieces, but config.json has vocab_size 200; they belong to different models" in refusal(folder)
+
+
+def test_a_vocabulary_that_was_never_downloaded_is_refused(folder):
+    (folder / "spiece.model").write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert "spiece.model (43 bytes)" in refusal(folder)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    assert "is not a folder" in refusal(tmp_path / "nowhere")
+
+
+def shard(folder: Path, **files) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(tensors)
+    parts = {"one.safetensors": names[::2], "two.safetensors": names[1::2]}
+    for file, part in parts.items():
+        save_file({name: tensors[name] for name in part}, folder / file)
+    weight_map = {name: file for file, part in parts.items() for name in part}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {**weight_map, **files}}))
+
+
+def test_shards_are_read_as_one_checkpoint(folder):
+    tensors = load_file(folder / "model.safetensors")
+    shard(folder)
+    checkpoint = Checkpoint.open(folder).check_values()
+    np.testing.assert_array_equal(checkpoint.tensor(QUERY), tensors[QUERY])
+    np.testing.assert_array_equal(checkpoint.tensor(WORDS), tensors[WORDS])
+
+
+def test_a_missing_shard_and_one_outside_the_folder_are_refused(folder):
+    shard(folder, a="three.safetensors", b="../elsewhere.safetensors")
+    message = refusal(folder)
+    assert "the shard three.safetensors is missing" in message
+    assert "'../elsewhere.safetensors', which is outside the folder" in message
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', "{"])
+def test_a_malformed_shard_index_is_refused(folder, text):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(text)
+    assert "model.safetensors.index.json is malformed" in refusal(folder)

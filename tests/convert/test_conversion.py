@@ -1,0 +1,172 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from sparkalbert.bundle import Bundle
+from sparkalbert.convert import convert_checkpoint, verify_bundle
+from sparkalbert.errors import CheckpointError, OutputError, ParamError
+from sparkalbert.text import PieceTokenizer
+from tests import tiny_checkpoint
+from tests.full_shapes import XLARGE
+
+MIB = 1 << 20
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+def files_of(bundle: Bundle) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(bundle.path.iterdir())}
+
+
+def test_the_manifest_records_the_source(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "albert-tiny")
+    bundle = convert_checkpoint(source, tmp_path / "out", revision="abc123", note="a test")
+    manifest = bundle.manifest
+    assert (manifest.name, manifest.source, manifest.revision) == ("albert-tiny", "albert-tiny", "abc123")
+    assert (manifest.dimension, manifest.max_pieces, manifest.num_layers) == (32, 512, 3)
+    assert (manifest.precision, manifest.note) == ("fp32", "a test")
+    assert set(manifest.versions) == {"sparkalbert", "onnx", "numpy", "safetensors"}
+    assert set(manifest.files) == {"config.json", "model.onnx", "model.onnx.data", "spiece.model"}
+    assert bundle.verify().config == tiny_checkpoint.tiny_config()
+    assert convert_checkpoint(source, tmp_path / "named", name="mine").manifest.name == "mine"
+
+
+def test_a_bundle_has_the_checkpoints_tokenizer_options(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    (source / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    bundle = convert_checkpoint(source, tmp_path / "out")
+    assert PieceTokenizer.load(bundle.path).options == PieceTokenizer.load(source).options
+    assert not PieceTokenizer.load(bundle.path).options.do_lower_case
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_same_checkpoint_gives_the_same_bytes(tmp_path, precision):
+    one = convert_checkpoint(tiny_checkpoint.write(tmp_path / "a" / "tiny"), tmp_path / "one", precision=precision)
+    two = convert_checkpoint(
+        tiny_checkpoint.write(tmp_path / "b" / "tiny", prefix="albert."),
+        tmp_path / "two",
+        precision=precision,
+    )
+    assert files_of(one) == files_of(two)
+    assert not any(str(tmp_path).encode() in content for content in files_of(one).values())
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_failure_while_writing_leaves_nothing_behind(tmp_path, precision, monkeypatch):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    monkeypatch.setattr("sparkalbert.convert.conversion.build_graph", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        convert_checkpoint(source, tmp_path / "out" / "bundle", precision=precision)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_refused_checkpoint_leaves_nothing_behind(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    tensors = load_file(source / "model.safetensors")
+    tensors["embeddings.LayerNorm.bias"][0] = np.nan
+    save_file(tensors, source / "model.safetensors")
+    with pytest.raises(CheckpointError, match="it holds NaN or infinity"):
+        convert_checkpoint(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_too_large_for_float16_leaves_nothing_behind(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    tensors = load_file(source / "model.safetensors")
+    tensors["embeddings.word_embeddings.weight"][0, 0] = 1e6
+    save_file(tensors, source / "model.safetensors")
+    with pytest.raises(CheckpointError, match="precision fp32 or int8"):
+        convert_checkpoint(source, tmp_path / "out" / "bundle", precision="fp16")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_existing_bundle_is_replaced_only_on_request(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    convert_checkpoint(source, tmp_path / "out")
+    with pytest.raises(OutputError, match="overwrite=True"):
+        convert_checkpoint(source, tmp_path / "out", precision="int8")
+    replaced = convert_checkpoint(source, tmp_path / "out", precision="int8", overwrite=True)
+    assert replaced.manifest.precision == "int8"
+
+
+def test_an_unknown_precision_is_refused(tmp_path):
+    with pytest.raises(ParamError, match="precision is 'int4', expected one of fp32, fp16, int8"):
+        convert_checkpoint(tmp_path, tmp_path / "out", precision="int4")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"hidden_act": "gelu"},
+        {"hidden_act": "gelu_python"},
+        {"hidden_act": "relu"},
+        {"hidden_act": "gelu_pytorch_tanh"},
+        {"num_attention_heads": 1},
+        {"num_attention_heads": 16, "hidden_size": 48},
+        {"num_hidden_layers": 5, "num_hidden_groups": 2},
+        {"inner_group_num": 3},
+        {"num_hidden_layers": 4, "num_hidden_groups": 4, "inner_group_num": 2},
+        {"embedding_size": 17},
+        {"embedding_size": 64, "intermediate_size": 30},
+        {"layer_norm_eps": 1e-5, "num_hidden_layers": 1},
+        {"max_position_embeddings": 8, "type_vocab_size": 1},
+    ],
+    ids=str,
+)
+def test_every_kind_of_shape_is_converted(tmp_path, shape, precision):
+    source = tiny_checkpoint.write(tmp_path / "tiny", seed=9, **shape)
+    bundle = convert_checkpoint(source, tmp_path / "out", precision=precision)
+    result = verify_bundle(bundle, against=source)
+    bound = {"fp32": 0.999999, "fp16": 0.99999, "int8": 0.998}[precision]
+    assert result.mean_cosine > bound
+    assert len(result.layer_errors) == bundle.manifest.num_layers + 1
+
+
+MEASURE = """
+import json, resource, sys, time
+from pathlib import Path
+from sparkalbert.convert import convert_checkpoint
+from sparkalbert.text import PieceTokenizer
+source, target, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+PieceTokenizer.load(source)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.perf_counter()
+bundle = convert_checkpoint(source, target, precision=precision)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([after - before, time.perf_counter() - start, bundle.manifest.size_bytes]))
+"""
+
+
+def measure(source, target, precision) -> tuple[int, float, int]:
+    """Return the memory that a conversion adds at its peak (bytes), its seconds, and the size of the bundle."""
+    command = [sys.executable, "-c", MEASURE, str(source), str(target), precision]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    added, seconds, size_bytes = json.loads(result.stdout)
+    return added * (1 if sys.platform == "darwin" else 1024), seconds, size_bytes
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_memory_is_bounded_by_a_few_tensors(tmp_path, precision):
+    """Eight groups of 3 MiB and a file of about 27 MiB: a copy of all weights would show."""
+    shape = {"hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 4}
+    source = tiny_checkpoint.write(tmp_path / "tiny", num_hidden_layers=8, num_hidden_groups=8, **shape)
+    file_bytes = (source / "model.safetensors").stat().st_size
+    assert file_bytes > 24 * MIB
+    added_bytes, _, _ = measure(source, tmp_path / "out", precision)
+    assert added_bytes < file_bytes / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "max_bytes"), [("fp32", 225e6), ("int8", 70e6), ("fp16", 113e6)])
+def test_xlarge_is_small_and_converted_quickly_in_little_memory(tmp_path, precision, max_bytes):
+    source = tiny_checkpoint.write(tmp_path / "xlarge", **XLARGE)
+    added_bytes, seconds, size_bytes = measure(source, tmp_path / "out", precision)
+    assert seconds < 30
+    assert size_bytes <= max_bytes
+    assert added_bytes < 218e6
+    if precision != "fp16":  # a CPU without float16 arithmetic takes minutes
+        assert verify_bundle(Bundle.open(tmp_path / "out"), against=source).mean_cosine > 0.99

@@ -1,0 +1,60 @@
+"""Word vectors compared with those of the checkpoint, on text: the loss of a trained model in int8."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparkalbert.convert import convert_checkpoint, verify_bundle
+from sparkalbert.convert.verify.verification import MIN_MEAN_COSINE
+from sparkalbert.errors import ParamError
+from tests import tiny_bundle
+
+ROOT = Path(__file__).parents[3]
+TRAINED = ROOT / "tests/data/albert_mini_en"
+SENSES = json.loads((ROOT / "conf/albert_mini_en/senses.json").read_text(encoding="utf-8"))
+TEXTS = [text for senses in SENSES.values() for texts in senses for text in texts]
+
+
+@pytest.fixture(scope="module")
+def closeness(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+
+    def measure(precision):
+        bundle = convert_checkpoint(TRAINED, folder / precision, precision=precision)
+        return verify_bundle(bundle, against=TRAINED, texts=TEXTS).closeness
+
+    return measure
+
+
+def test_int8_of_trained_weights_keeps_vectors_and_neighbours(closeness):
+    result = closeness("int8")
+    assert result.words > 600
+    assert [layer.layer for layer in result.layers] == [1, 3, 4, 6]
+    assert all(layer.mean >= 0.9995 for layer in result.layers)
+    assert all(layer.worst >= 0.995 for layer in result.layers)
+    assert result.same_nearest >= 0.96
+    assert result.shared_of_ten >= 0.98
+
+
+def test_fp32_of_trained_weights_equals_the_checkpoint(closeness):
+    result = closeness("fp32")
+    assert result.layers[-1].worst >= 1 - 1e-9
+    assert result.same_nearest == result.shared_of_ten == 1
+
+
+def test_a_thousand_words_of_the_texts_are_compared():
+    bundle, checkpoint = tiny_bundle.bundle("int8"), tiny_bundle.checkpoint()
+    short = verify_bundle(bundle, against=checkpoint, texts=["one two three four five six", "", "a b c d e f g"])
+    assert short.closeness.words == 13
+    long = verify_bundle(bundle, against=checkpoint, texts=["the cat sat on the mat"] * 400)
+    assert long.closeness.words == 1000
+    assert verify_bundle(bundle, against=checkpoint).closeness is None
+    assert MIN_MEAN_COSINE["int8"] < long.closeness.layers[-1].worst <= long.closeness.layers[-1].mean
+
+
+def test_too_few_words_are_refused():
+    with pytest.raises(ParamError, match="hold 2 words, expected at least 11 to compare neighbours"):
+        verify_bundle(tiny_bundle.bundle(), against=tiny_bundle.checkpoint(), texts=["two words"])
+    assert np.isfinite(verify_bundle(tiny_bundle.bundle()).mean_cosine)

@@ -1,0 +1,119 @@
+"""The models of a process: shared while they are used, two kept, and loaded side by side."""
+
+import gc
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sparkalbert.inference import ModelCache, SessionOptions
+from sparkalbert.timings import TIMINGS
+from tests import tiny_bundle
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture
+def models():
+    return ModelCache()
+
+
+class Source:
+    """A bundle and the number of times that it was located. `locate` waits for `released`."""
+
+    def __init__(self, **shape) -> None:
+        self.bundle = tiny_bundle.bundle(**shape)
+        self.digest = self.bundle.digest
+        self.calls = 0
+        self.started = threading.Event()
+        self.released = threading.Event()
+        self.released.set()
+
+    def locate(self):
+        self.calls += 1
+        self.started.set()
+        assert self.released.wait(TIMEOUT_S)
+        return self.bundle
+
+
+def get(models, source, threads=1):
+    return models.get(source.digest, SessionOptions(threads=threads), source.locate)
+
+
+def test_a_model_is_loaded_once(models):
+    source = Source()
+    seconds = TIMINGS.seconds["load"]
+    first = get(models, source)
+    assert get(models, source) is first
+    assert source.calls == 1
+    assert first.bundle == source.bundle
+    assert TIMINGS.seconds["load"] > seconds
+
+
+def test_each_device_and_number_of_threads_has_its_own_session(models):
+    source = Source()
+    assert get(models, source, threads=1).session is not get(models, source, threads=2).session
+
+
+def test_a_model_that_is_held_is_shared_and_others_are_let_go(models):
+    source = Source()
+    held = get(models, source, threads=1)
+    unheld = weakref.ref(get(models, source, threads=2))
+    for threads in (3, 4):
+        get(models, source, threads=threads)
+    assert get(models, source, threads=1) is held
+    assert source.calls == 4
+    gc.collect()
+    assert unheld() is None
+
+
+@pytest.mark.parametrize("max_kept", [0, 1, 2])
+def test_the_models_used_last_are_kept(max_kept):
+    models, source = ModelCache(max_kept=max_kept), Source()
+    loaded = [weakref.ref(get(models, source, threads=threads)) for threads in (1, 2, 3)]
+    gc.collect()
+    assert [model() is not None for model in loaded] == [False] * (3 - max_kept) + [True] * max_kept
+
+
+def test_loading_one_model_does_not_block_callers_of_another(models):
+    slow, quick = Source(), Source(num_hidden_layers=1)
+    kept = get(models, quick)
+    slow.released.clear()
+    with ThreadPoolExecutor(3) as pool:
+        waiting = pool.submit(get, models, slow)
+        assert slow.started.wait(TIMEOUT_S)
+        assert pool.submit(get, models, quick).result(TIMEOUT_S) is kept
+        assert pool.submit(get, models, quick, threads=2).result(TIMEOUT_S).session.options.threads == 2
+        assert not waiting.done()
+        slow.released.set()
+        assert waiting.result(TIMEOUT_S).bundle == slow.bundle
+
+
+def test_callers_of_the_same_model_wait_for_one_load(models):
+    source = Source()
+    source.released.clear()
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(get, models, source) for _ in range(4)]
+        assert source.started.wait(TIMEOUT_S)
+        source.released.set()
+        assert len({id(future.result(TIMEOUT_S)) for future in waiting}) == 1
+    assert source.calls == 1
+
+
+def test_after_a_failure_the_next_caller_tries_again(models):
+    source = Source()
+
+    def fail():
+        raise OSError("gone")  # noqa: EM101
+
+    with pytest.raises(OSError, match="gone"):
+        models.get(source.digest, SessionOptions(), fail)
+    assert get(models, source).bundle == source.bundle
+
+
+def test_clear_lets_go_of_everything(models):
+    source = Source()
+    held = get(models, source)
+    models.clear()
+    assert get(models, source) is not held

@@ -1,0 +1,147 @@
+"""Every stage takes and gives columns of any name, in upper and lower case as Spark is set, and within structs."""
+
+import pytest
+from pyspark.ml import Pipeline
+from pyspark.sql import functions as F
+
+from sparkalbert.errors import ColumnError
+from sparkalbert.ml import (
+    AlbertEmbeddings,
+    ChunkEmbeddings,
+    Doc2Chunk,
+    DocumentAssembler,
+    EmbeddingsFinisher,
+    Finisher,
+    NGramGenerator,
+    SentenceDetector,
+    SentenceEmbeddings,
+    Tokenizer,
+)
+from tests import tiny_bundle
+
+CASE = "spark.sql.caseSensitive"
+
+
+def stages(named=str, *, explode=False):
+    """One of each stage, with every column called what `named` makes of a name."""
+    model = str(tiny_bundle.bundle().path)
+    document, sentence, token, vectors = map(named, ("document", "sentence", "token", "embeddings"))
+    return [
+        DocumentAssembler(
+            inputCol=named("text"), outputCol=document, idCol=named("id"), metadataCol=named("meta")
+        ),
+        SentenceDetector(inputCols=[document], outputCol=sentence, explodeSentences=explode),
+        Tokenizer(inputCols=[sentence], outputCol=token),
+        AlbertEmbeddings(model=model, inputCols=[token, sentence], outputCol=vectors),
+        SentenceEmbeddings(inputCols=[sentence, vectors], outputCol=named("pooled")),
+        NGramGenerator(inputCols=[token], outputCol=named("ngrams")),
+        Doc2Chunk(
+            inputCols=[document], outputCol=named("chunk"), chunkCol=named("target"), startCol=named("start")
+        ),
+        ChunkEmbeddings(inputCols=[named("ngrams"), vectors], outputCol=named("chunked")),
+        AlbertEmbeddings(model=model, inputCols=[named("tokens")], outputCol=named("list vectors")),
+        EmbeddingsFinisher(inputCols=[vectors], outputCols=[named("finished vectors")]),
+        Finisher(
+            inputCols=[token], outputCols=[named("finished")], includeMetadata=True, cleanAnnotations=True
+        ),
+    ]  # fmt: skip
+
+
+COLUMNS = ["id", "text", "meta", "target", "start", "tokens"]
+ROWS = [(1, "One small step. Two more.", {"src": "x"}, "small", 2, ["a", "b"]), (2, None, None, None, 0, None)]
+
+
+def frame_of(spark, named=str):
+    frame = spark.createDataFrame(
+        ROWS, "id int, text string, meta map<string,string>, target string, start int, tokens array<string>"
+    )
+    return frame.toDF(*map(named, COLUMNS)).coalesce(1)
+
+
+def through(frame, pipeline):
+    return Pipeline(stages=pipeline).fit(frame).transform(frame)
+
+
+def test_any_name_is_taken_and_given_by_every_stage(any_spark):
+    def odd(name):
+        return f"{name}.a b`c``'ß"
+
+    plain = through(frame_of(any_spark), stages())
+    made = through(frame_of(any_spark, odd), stages(odd))
+    names = [*COLUMNS, "list vectors", "finished vectors", "finished", "finished_metadata"]
+    assert plain.columns == names
+    assert made.columns == [*map(odd, names[:-1]), f"{odd('finished')}_metadata"]
+    assert [tuple(row) for row in made.collect()] == [tuple(row) for row in plain.collect()]
+    annotated, expected = (
+        through(frame_of(any_spark, odd), stages(odd)[:-1]),
+        through(frame_of(any_spark), stages()[:-1]),
+    )
+    assert [tuple(row) for row in annotated.collect()] == [tuple(row) for row in expected.collect()]
+    assert [field.metadata for field in annotated.schema] == [field.metadata for field in expected.schema]
+
+
+def test_sentences_in_rows_of_their_own_have_any_name(any_spark):
+    exploded = through(frame_of(any_spark, "{}.` x".format), stages("{}.` x".format, explode=True)[:4])
+    expected = through(frame_of(any_spark), stages(explode=True)[:4])
+    assert [tuple(row) for row in exploded.collect()] == [tuple(row) for row in expected.collect()]
+    assert exploded.columns == [f"{name}.` x" for name in expected.columns]
+    assert [row.sentence[0].result for row in expected.collect()] == ["One small step.", "Two more."]
+
+
+def test_names_follow_the_setting_for_upper_and_lower_case(any_spark, setting):
+    frame, pipeline = frame_of(any_spark, str.title), stages()
+    for stage in pipeline:
+        for name in ("inputCols", "outputCols"):
+            if stage.hasParam(name) and stage.isDefined(name):
+                stage.set(stage.getParam(name), [column.upper() for column in stage.getOrDefault(name)])
+    expected = through(frame_of(any_spark), stages()).select("finished", "list vectors").collect()
+    assert through(frame, pipeline).select("finished", "list vectors").collect() == expected
+    with setting(any_spark, CASE, "true"):
+        with pytest.raises(ColumnError, match=r"does not have any 'text' column\. Did you mean 'Text'\?"):
+            through(frame, pipeline)
+        with pytest.raises(ColumnError, match=r"does not have any 'DOCUMENT' column\. Did you mean 'document'\?"):
+            through(frame_of(any_spark), pipeline)
+        twice = DocumentAssembler(inputCol="text", outputCol="Text").transform(frame_of(any_spark))
+        assert twice.columns == [*COLUMNS, "Text"]
+    with pytest.raises(ColumnError, match="output column 'Text' already exists"):
+        DocumentAssembler(inputCol="text", outputCol="Text").transform(frame_of(any_spark))
+
+
+def test_fields_of_structs_are_inputs(any_spark):
+    nested = frame_of(any_spark).select(F.struct(*COLUMNS).alias("Row"))
+    made = through(nested, [stage for stage in stages("row.{}".format) if isinstance(stage, DocumentAssembler)])
+    expected = through(frame_of(any_spark), stages()[:1])
+    assert [row[-1] for row in made.collect()] == [row[-1] for row in expected.collect()]
+    chunks = Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="row.target", startCol="row.start")
+    lists = AlbertEmbeddings(model=str(tiny_bundle.bundle().path), inputCols=["row.tokens"], outputCol="v")
+    plain = through(frame_of(any_spark), stages())
+    document = made.withColumnRenamed("row.document", "document")
+    assert [[one.result for one in row.chunk] for row in chunks.transform(document).collect()] == [["small"], []]
+    assert [row.v for row in lists.transform(nested).collect()] == [row["list vectors"] for row in plain.collect()]
+
+
+def test_annotations_within_a_struct_are_inputs(any_spark):
+    annotated = through(frame_of(any_spark), stages()[:3])
+    nested = annotated.select(F.struct("document", "sentence", "token").alias("all"))
+    model = str(tiny_bundle.bundle().path)
+    stage = AlbertEmbeddings(model=model, inputCols=["all.sentence", "ALL.token"], outputCol="embeddings")
+    pooled = SentenceEmbeddings(inputCols=["all.sentence", "embeddings"], outputCol="pooled")
+    tokens = NGramGenerator(inputCols=["all.token"], outputCol="ngrams")
+    expected = through(frame_of(any_spark), stages()[:6]).select("embeddings", "pooled", "ngrams").collect()
+    assert through(nested, [stage, pooled, tokens]).select("embeddings", "pooled", "ngrams").collect() == expected
+
+
+def test_other_columns_may_share_a_name(any_spark):
+    """As after a join; only a column that a stage reads must be the only one of its name."""
+    frame = frame_of(any_spark).drop("id", "start")
+    twice = frame.crossJoin(any_spark.range(1)).crossJoin(any_spark.range(1))
+    pipeline = stages(explode=True)
+    pipeline[0].clear(pipeline[0].idCol)
+    pipeline[6].clear(pipeline[6].startCol)
+    expected, made = frame, twice
+    for stage in pipeline:
+        stage = stage._fit_locally() if isinstance(stage, Tokenizer) else stage  # noqa: PLW2901
+        expected, made = stage.transform(expected), stage.transform(made.select("*"))
+    assert [row[:4] + row[6:] for row in made.collect()] == [tuple(row) for row in expected.collect()]
+    with pytest.raises(ColumnError, match="column 'id' is ambiguous, the dataset has 'id', 'id'"):
+        stages()[0].transform(twice)

@@ -1,0 +1,105 @@
+"""How a model gets to the workers: from the folder where it is now, or as one file that each session gets once."""
+
+import shutil
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark import SparkContext
+
+from sparkalbert import WordEmbedder
+from sparkalbert.bundle import Bundle, pack
+from sparkalbert.errors import ParamError
+from sparkalbert.ml import AlbertEmbeddings
+from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.ml.stages import shipping
+from sparkalbert.ml.stages.shipping import ship_model
+from tests import tiny_bundle
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[str]:
+    """The files that were sent, by sessions that have received none yet."""
+    monkeypatch.setattr(shipping, "_SENT", shipping._SentFiles())
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+    paths: list[str] = []
+
+    def noted(real):
+        return lambda self, path, **options: paths.append(path) or real(self, path, **options)
+
+    for owner, name in ((SparkContext, "addFile"), (ConnectSession, "addArtifacts")):
+        monkeypatch.setattr(owner, name, noted(getattr(owner, name)))
+    return paths
+
+
+def test_a_file_is_sent_once_in_each_session(any_spark, sent):
+    frame, bundle = any_spark.range(1), tiny_bundle.bundle()
+    handles = {ship_model(frame, bundle, "file") for _ in range(3)}
+    assert sent == [str(pack(bundle))]
+    assert {handle.file for handle in handles} == {f"sparkalbert-{bundle.digest[:16]}.zip"}
+    ship_model(frame, tiny_bundle.bundle("int8"), "file")
+    assert len(sent) == 2
+
+
+def test_another_client_gets_it_again(connect_spark, sent):
+    members = {"__module__": type(connect_spark).__module__, "session_id": "another"}
+    members["addArtifacts"] = lambda _, path, **__: sent.append(path)
+    other = type("OtherClient", (), members)()  # a real one that ends would take its files from the server
+    for session in (connect_spark, other, connect_spark, other):
+        ship_model(SimpleNamespace(sparkSession=session), tiny_bundle.bundle(), "file")
+    assert len(sent) == 2
+
+
+def frame_of(application: str, master: str, files: list[str]) -> Any:
+    """A frame of another classic session: a process has one at a time."""
+    context = SimpleNamespace(applicationId=application, master=master, addFile=files.append)
+    return SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=context))
+
+
+def test_a_session_that_has_ended_is_forgotten(sent):
+    files: list[str] = []
+    for application in ("one", "two", "two", "three"):
+        ship_model(frame_of(application, "yarn", files), tiny_bundle.bundle(), "file")
+        assert list(shipping._SENT._sent) == [application]
+    assert len(files) == 3
+
+
+def test_auto_sends_a_file_where_workers_may_not_see_the_folder(any_spark, sent, tmp_path, monkeypatch):
+    bundle = tiny_bundle.bundle()
+    assert bool(ship_model(any_spark.range(1), bundle, "auto").file) == is_connect_session(any_spark)
+    assert len(sent) == is_connect_session(any_spark)
+    files: list[str] = []
+    for master, is_sent in [
+        ("local", 0),
+        ("local[*]", 0),
+        ("local-cluster[2,1,512]", 1),
+        ("yarn", 1),
+        ("spark://h", 1),
+    ]:
+        before = len(files)
+        ship_model(frame_of(master, master, files), bundle, "auto")
+        assert len(files) - before == is_sent, master
+    monkeypatch.setattr(shipping, "_SHARED_ROOTS", (f"{tmp_path}/Volumes/",))
+    shared = Bundle.open(shutil.copytree(bundle.path, tmp_path / "Volumes" / "model"))
+    assert not ship_model(any_spark.range(1), shared, "auto").file
+    assert not ship_model(any_spark.range(1), bundle, "path").file
+
+
+def test_an_unknown_way_is_refused(spark):
+    with pytest.raises(ParamError, match="modelDistribution is 'broadcast', expected one of auto, path, file"):
+        ship_model(spark.range(1), tiny_bundle.bundle(), "broadcast")
+
+
+def test_a_model_that_was_moved_is_read_from_its_new_place(any_spark, tmp_path):
+    """The workers have it loaded with one thread, so two threads make them load it again."""
+    frame = any_spark.createDataFrame([(["a", "b"],)], "tokens array<string>")
+    (words,) = WordEmbedder.load(tiny_bundle.bundle().path).embed_tokens([["a", "b"]])
+    folder = shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model")
+    stage = AlbertEmbeddings(inputCols=["tokens"], outputCol="v", modelDistribution="path")
+    for threads, place in ((1, folder), (2, tmp_path / "moved")):
+        folder = folder.rename(place)
+        (row,) = stage.setModel(str(folder)).setThreads(threads).transform(frame).collect()
+        np.testing.assert_array_equal(np.array(row.v, dtype=np.float32), words.vectors)
+        assert ship_model(frame, stage._bundle(), "path").path == str(place)

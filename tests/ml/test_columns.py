@@ -1,0 +1,162 @@
+"""Columns by name as Spark resolves names, and annotation columns by their types."""
+
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, StructField, StructType
+
+from sparkalbert.errors import ColumnError
+from sparkalbert.ml.columns import (
+    add_column,
+    annotator_type,
+    check_output,
+    find_annotation_columns,
+    find_column,
+    quote_name,
+)
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, ANNOTATION_TYPE
+
+CASE = "spark.sql.caseSensitive"
+ODD_NAMES = ["a.b", "a b", "a`b", "`", ".", "a.b c`d", "ß", "select", "a,b", "'", "a\\b"]
+
+
+def frame_of(spark, **values):
+    return spark.range(1).select(*(F.lit(value).alias(name) for name, value in values.items()))
+
+
+def value(frame, name):
+    """What Spark reads from the column that was found."""
+    return frame.select(find_column(frame, name, "stage").column.alias("v")).first().v
+
+
+def annotations(frame, name, kind=None, data_type=ANNOTATION_COLUMN_TYPE):
+    metadata = None if kind is None else {"annotatorType": kind}
+    return add_column(frame, name, F.lit(None).cast(data_type), metadata)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_is_found_and_added_with_its_metadata(any_spark, name):
+    frame = add_column(frame_of(any_spark, x=1), name, F.lit("here"), {"annotatorType": "token"})
+    found = find_column(frame, name, "stage")
+    assert (found.name, annotator_type(found.field)) == (name, "token")
+    assert value(frame, name) == "here"
+    assert frame.select(quote_name(name)).columns == [name]
+
+
+def test_metadata_stays_out_where_there_is_none(any_spark):
+    frame = add_column(frame_of(any_spark, x=1), "plain", F.lit(1))
+    assert annotator_type(frame.schema["plain"]) is None
+
+
+def test_upper_and_lower_case_count_as_spark_is_set(any_spark, setting):
+    frame = frame_of(any_spark, Text="a")
+    assert find_column(frame, "text", "stage").name == "Text"
+    assert value(frame, "tEXT") == "a"
+    with pytest.raises(ColumnError, match="stage: output column 'text' already exists"):
+        check_output(frame, "text", "stage")
+    with setting(any_spark, CASE, "true"):
+        with pytest.raises(ColumnError, match=r"does not have any 'text' column\. Did you mean 'Text'\?"):
+            find_column(frame, "text", "stage")
+        check_output(frame, "text", "stage")
+        assert value(frame, "Text") == "a"
+
+
+def test_names_that_differ_in_case_only_are_one_name_by_default(any_spark, setting):
+    frame = frame_of(any_spark, Text="a", text="b")
+    for name in ("text", "Text", "TEXT"):
+        with pytest.raises(ColumnError, match=f"column '{name}' is ambiguous, the dataset has 'Text', 'text'"):
+            find_column(frame, name, "stage")
+    with setting(any_spark, CASE, "true"):
+        assert (value(frame, "Text"), value(frame, "text")) == ("a", "b")
+
+
+def test_two_columns_of_one_name_are_refused_by_name(any_spark):
+    one = frame_of(any_spark, text="a")
+    both = one.crossJoin(frame_of(any_spark, text="b", other="c"))
+    with pytest.raises(ColumnError, match="column 'text' is ambiguous, the dataset has 'text', 'text'"):
+        find_column(both, "text", "stage")
+    assert value(both, "other") == "c"
+
+
+@pytest.fixture
+def nested(any_spark):
+    """A struct with fields of odd names, and columns whose names look like paths."""
+    inner = F.struct(F.lit("in").alias("Text"), F.struct(F.lit(2).alias("n`n"), F.lit(3).alias("z")).alias("deep"))
+    frame = any_spark.range(1).select(inner.alias("Doc"), F.lit("whole").alias("doc.title"))
+    return add_column(frame, "twice", F.struct(F.lit(1).alias("a"), F.lit(2).alias("A")))
+
+
+def test_a_dot_leads_into_a_struct_unless_it_is_part_of_a_name(nested):
+    assert value(nested, "doc.text") == "in"
+    assert find_column(nested, "doc.text", "stage").name == "Doc.Text"
+    assert value(nested, "Doc.deep.n`n") == 2
+    assert value(nested, "doc.title") == "whole"
+    assert find_column(nested, "doc.deep", "stage").type.fieldNames() == ["n`n", "z"]
+
+
+@pytest.mark.parametrize("name", ["doc.nothing", "doc.text.more", "doc.", ".text", "nope.text", "doc.deep.z.z"])
+def test_a_path_that_ends_nowhere_names_the_columns(nested, name):
+    with pytest.raises(
+        ColumnError, match=rf"stage: the dataset does not have any '{name}' column\..* Its columns: Doc"
+    ):
+        find_column(nested, name, "stage")
+
+
+def test_an_ambiguous_field_is_refused_by_name(nested):
+    with pytest.raises(ColumnError, match=r"column 'a' is ambiguous, the dataset has 'a', 'A'"):
+        find_column(nested, "twice.a", "stage")
+
+
+def test_annotation_columns_are_told_apart_by_their_metadata(any_spark):
+    frame = annotations(annotations(frame_of(any_spark, x=1), "t.1", "token"), "s", "document")
+    for names in (["t.1", "s"], ["s", "T.1"]):
+        found = find_annotation_columns(frame, names, ["document", "token"], "stage")
+        assert {kind: column.name for kind, column in found.items()} == {"document": "s", "token": "t.1"}
+
+
+def test_without_metadata_their_order_decides(any_spark):
+    frame = annotations(annotations(frame_of(any_spark, x=1), "one"), "two", "token")
+    found = find_annotation_columns(frame, ["one", "two"], ["document", "token"], "stage")
+    assert {kind: column.name for kind, column in found.items()} == {"document": "one", "token": "two"}
+    with pytest.raises(ColumnError, match="Wrong or missing inputCols annotators in stage"):
+        find_annotation_columns(frame, ["two", "one"], ["document", "token"], "stage")
+
+
+def test_columns_of_wrong_types_are_listed_with_their_types(any_spark):
+    frame = annotations(annotations(frame_of(any_spark, x=1), "one", "document"), "two", "document")
+    for names in (["one", "two"], ["one", "x"], ["one"]):
+        with pytest.raises(ColumnError) as raised:
+            find_annotation_columns(frame, names, ["document", "token"], "stage")
+        assert "(column_name=two,is_nlp_annotator=true,type=document)" in str(raised.value)
+        assert "(column_name=x,is_nlp_annotator=false)" in str(raised.value)
+        assert str(raised.value).endswith("following annotator types: document, token")
+
+
+def with_types(**changed):
+    fields = [StructField(f.name, changed.get(f.name, f.dataType), f.nullable) for f in ANNOTATION_TYPE.fields]
+    return ArrayType(StructType(fields))
+
+
+def test_a_field_that_changed_its_type_is_named_with_both_types(any_spark):
+    """What pandas and Spark's JSON reader make of ``begin`` and ``end``."""
+    changed = {"begin": "bigint", "end": "double"}
+    kind = with_types(**{name: any_spark.range(1).selectExpr(f"CAST(id AS {sql}) AS v").schema["v"].dataType
+                         for name, sql in changed.items()})  # fmt: skip
+    frame = annotations(frame_of(any_spark, x=1), "sentence", "document", kind)
+    message = (
+        r"stage: column 'sentence' has the fields of an annotation, but 'begin' is bigint, expected int; 'end' is "
+        r"double, expected int\. Cast the column to Annotation\.arrayType\(\)\."
+    )
+    with pytest.raises(ColumnError, match=message):
+        find_annotation_columns(frame, ["sentence"], ["document"], "stage")
+    cast = frame.select(
+        F.col("sentence").cast(ANNOTATION_COLUMN_TYPE).alias("sentence", metadata={"annotatorType": "document"})
+    )
+    assert find_annotation_columns(cast, ["sentence"], ["document"], "stage")["document"].name == "sentence"
+
+
+def test_lost_nullability_is_no_obstacle(any_spark, tmp_path):
+    """Parquet keeps neither the nullability of fields nor that of items."""
+    annotations(frame_of(any_spark, x=1), "token", "token").write.parquet(f"{tmp_path}/tokens")
+    frame = any_spark.read.parquet(f"{tmp_path}/tokens")
+    assert frame.schema["token"].dataType != ANNOTATION_COLUMN_TYPE
+    assert list(find_annotation_columns(frame, ["token"], ["token"], "stage")) == ["token"]

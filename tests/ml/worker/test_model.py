@@ -1,0 +1,136 @@
+"""The model in a worker: found where it is, every byte verified, repaired or refused, run with the task's resources."""
+
+import logging
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from pyspark import SparkFiles, TaskContext
+
+from sparkalbert.bundle import Bundle, pack
+from sparkalbert.errors import BundleError
+from sparkalbert.inference import EmbedderOptions, SessionOptions
+from sparkalbert.inference.model import MODELS
+from sparkalbert.ml.worker import model as model_module
+from sparkalbert.ml.worker.model import HeldModel, ModelHandle, WorkerModel
+from tests import tiny_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle of this test's own."""
+    return Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The folder of a node that has no model yet."""
+    monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def sent(bundle, home, tmp_path, monkeypatch):
+    """The handle of a bundle that Spark sent as a file to this node."""
+    files = tmp_path / "files"
+    path = pack(bundle, files)
+    monkeypatch.setattr(SparkFiles, "get", staticmethod(lambda name: str(files / name)))
+    return ModelHandle(bundle.manifest.name, bundle.digest, str(bundle.path), path.name)
+
+
+def flip_byte(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def test_a_bundle_that_this_worker_sees_is_used_in_place(bundle, home):
+    handle = ModelHandle.in_place(bundle)
+    assert handle.locate().path == bundle.path
+    assert not home.exists()
+
+
+def test_a_handle_names_the_folder_behind_a_link(bundle, tmp_path):
+    (tmp_path / "link").symlink_to(bundle.path)
+    assert ModelHandle.in_place(Bundle.open(tmp_path / "link")).path == str(bundle.path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "spiece.model"])
+def test_one_changed_byte_is_refused(bundle, home, name):
+    handle = ModelHandle.in_place(bundle)
+    flip_byte(bundle.path / name)
+    with pytest.raises(
+        BundleError, match=rf"is not on this worker\. Tried: .*\n.*{name} has sha256 .*, expected"
+    ) as raised:
+        handle.locate()
+    assert "this node's cache" in str(raised.value)
+    assert "Set modelDistribution to 'file'" in str(raised.value)
+
+
+def test_a_changed_bundle_is_replaced_by_the_file_that_was_sent(bundle, home, sent):
+    flip_byte(bundle.path / "model.onnx.data")
+    located = sent.locate()
+    assert located.path == home / "installed" / bundle.digest
+    assert located.verify().digest == bundle.digest
+
+
+def test_a_changed_byte_in_the_nodes_cache_is_repaired(bundle, home, sent, caplog):
+    shutil.rmtree(bundle.path)
+    first = sent.locate()
+    flip_byte(first.path / "model.onnx.data")
+    with caplog.at_level(logging.WARNING, "sparkalbert"):
+        assert sent.locate().path == first.path
+    first.verify()
+    assert "has sha256" in caplog.text
+
+
+def test_a_node_needs_the_file_once(bundle, home, sent, tmp_path):
+    shutil.rmtree(bundle.path)
+    sent.locate()
+    shutil.rmtree(tmp_path / "files")
+    assert sent.locate().path == home / "installed" / bundle.digest
+
+
+def test_files_are_found_where_databricks_puts_them(monkeypatch):
+    monkeypatch.setattr(SparkFiles, "get", staticmethod(lambda name: f"/spark/{name}"))
+    monkeypatch.setenv("DB_SESSION_UUID", "1234")
+    places = [str(place) for place in model_module._file_places("x.zip")]
+    root = "/local_disk0/.ephemeral_nfs/artifacts/1234"
+    assert places[:3] == ["/spark/x.zip", f"{root}/files/x.zip", f"{root}/archives/x.zip"]
+
+
+def in_task(monkeypatch, gpus=()):
+    """Let this process be one that runs a task of Spark."""
+    context = SimpleNamespace(
+        cpus=lambda: 3, resources=lambda: {"gpu": SimpleNamespace(addresses=gpus)} if gpus else {}
+    )
+    monkeypatch.setattr(TaskContext, "get", staticmethod(lambda: context))
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "expected"),
+    [
+        ("cpu", ["1"], "cpu"),
+        ("cuda", ["1"], "cuda:1"),
+        ("cuda", [], "cuda"),
+        ("cuda:0", ["1"], "cuda:0"),
+    ],
+)
+def test_the_gpu_is_the_one_that_spark_gave_the_task(monkeypatch, device, gpus, expected):
+    in_task(monkeypatch, gpus)
+    wanted = []
+    monkeypatch.setattr(MODELS, "get", lambda _digest, session, _locate: wanted.append(session))
+    monkeypatch.setattr(model_module, "Embedder", lambda *_: None)
+    handle = ModelHandle.in_place(tiny_bundle.bundle())
+    WorkerModel(handle, EmbedderOptions(session=SessionOptions(device=device))).load()
+    assert [(session.device, session.threads) for session in wanted] == [(expected, 3)]
+
+
+def test_a_held_model_is_the_one_that_was_given():
+    handle = ModelHandle.in_place(tiny_bundle.bundle())
+    source = WorkerModel(handle, EmbedderOptions(), 1)
+    embedder = source.load()
+    held = HeldModel(embedder, source.sizes)
+    assert held.load() is embedder
+    assert held.sizes == source.sizes

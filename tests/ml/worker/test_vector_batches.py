@@ -1,0 +1,85 @@
+"""Rows that are larger than a window: parts, one array, and a file."""
+
+import gc
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkalbert.errors import InferenceError
+from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorOptions, VectorSizes
+from sparkalbert.inference.embedder import Embedder
+from sparkalbert.inference.model import MODELS
+from sparkalbert.ml.worker.vector_batches import held_vectors, sentence_parts
+from sparkalbert.text.pieces.encoding import EncodedSentence
+from tests import tiny_bundle
+
+WORDS = 4 * 32
+"""Bytes of a vector of the tiny model."""
+
+
+def embedder(**vectors):
+    bundle = tiny_bundle.bundle()
+    model = MODELS.get(bundle.digest, SessionOptions(), bundle.verify)
+    return Embedder(model, EmbedderOptions(vectors=VectorOptions(**vectors)))
+
+
+sentences = st.lists(
+    st.lists(st.sampled_from(["a", "lighthouses", "\u200b", "the"]), max_size=40), min_size=1, max_size=4
+)
+
+
+@given(
+    lists=sentences,
+    window=st.integers(1, 30),
+    row=st.none() | st.integers(0, 200),
+    pooling=st.sampled_from(["first", "mean", "first_last"]),
+)
+def test_vectors_are_the_same_bits_whatever_is_held(lists, window, row, pooling):
+    whole = embedder(pooling=pooling, max_sentence_length=9)
+    encoded = [whole.encode_tokens(words) for words in lists]
+    sizes = VectorSizes(window * WORDS, WORDS, None if row is None else row * WORDS)
+    with held_vectors(whole, encoded, sizes) as vectors:
+        np.testing.assert_array_equal(vectors, whole.vectors(encoded))
+
+
+@given(st.lists(st.integers(0, 12), max_size=8), st.integers(1, 10))
+def test_parts_hold_every_word_once_in_order(counts, most):
+    words = iter(range(sum(counts)))
+    given_sentences = [
+        EncodedSentence(np.arange(3), np.array([[next(words)] * 2 for _ in range(count)]).reshape(-1, 2))
+        for count in counts
+    ]
+    found = list(sentence_parts(given_sentences, most))
+    sizes = [sum(len(sentence.ranges) for sentence in part) for part in found]
+    assert all(size == most for size in sizes[:-1])
+    assert all(0 < size <= most for size in sizes)
+    joined = [number for part in found for sentence in part for number in sentence.ranges[:, 0].tolist()]
+    assert joined == list(range(sum(counts)))
+
+
+def test_what_is_too_large_to_hold_waits_in_a_file_of_spark_s_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path / 'gone'},{tmp_path}")
+    one = embedder()
+    encoded = [one.encode_tokens(["word"] * 50)]
+    with held_vectors(one, encoded, VectorSizes(20 * WORDS, WORDS, 40 * WORDS)) as vectors:
+        assert f"{tmp_path}/" in Path("/proc/self/maps").read_text()
+        assert list(tmp_path.iterdir()) == []  # nobody else sees it, and it ends with the process
+        np.testing.assert_array_equal(vectors, one.vectors(encoded))
+    del vectors
+    gc.collect()
+    assert f"{tmp_path}/" not in Path("/proc/self/maps").read_text()
+
+
+def test_a_folder_that_takes_no_more_is_named(monkeypatch):
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", "")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
+    one = embedder()
+    with (
+        pytest.raises(InferenceError, match=r"larger than memoryBudgetMb .* /proc/self is full after"),
+        held_vectors(one, [one.encode_tokens(["word"] * 3)], VectorSizes(WORDS, WORDS, 0)),
+    ):
+        pass

@@ -1,0 +1,3 @@
+from tests.bundle.conftest import home, tiny
+
+__all__ = ["home", "tiny"]

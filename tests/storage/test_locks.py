@@ -1,0 +1,80 @@
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sparkalbert.errors import OutputError
+from sparkalbert.storage.locks import exclusive
+
+
+def test_one_at_a_time_even_between_threads(tmp_path):
+    inside, most = [0], [0]
+
+    def work():
+        for _ in range(20):
+            with exclusive(tmp_path, "work"):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.0005)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_other_work_does_not_wait(tmp_path):
+    with exclusive(tmp_path, "one"), exclusive(tmp_path, "two"):
+        assert sorted(path.name for path in (tmp_path / "locks").iterdir()) == ["one.lock", "two.lock"]
+
+
+def test_a_failure_lets_go_of_the_lock(tmp_path):
+    with pytest.raises(ValueError, match="no"), exclusive(tmp_path, "work"):
+        raise ValueError("no")  # noqa: EM101
+    with exclusive(tmp_path, "work"):
+        pass
+
+
+def test_a_lock_of_another_process_is_waited_for(tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from sparkalbert.storage.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'work'):\n"
+        "    print('locked', flush=True)\n"
+        "    input()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    events = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+
+        def wait():
+            with exclusive(tmp_path, "work"):
+                events.append("mine")
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.2)
+        assert events == []
+        other.kill()  # a lock does not outlive its process
+        other.wait()
+        thread.join(timeout=60)
+    assert events == ["mine"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OutputError) as caught,
+        exclusive(tmp_path / "file", "work"),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path / 'file' / 'locks'} cannot be written (Not a directory). Set SPARKALBERT_HOME to a writable folder."
+    )

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.options import checked_integer, is_integer
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_integers_of_any_kind(value):
+    found = checked_integer("threads", value, minimum=3)
+    assert (found, type(found)) == (3, int)
+    assert is_integer(value)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 3.0, "3", None, [3], np.array([3]), float("nan")])
+def test_other_values(value):
+    assert not is_integer(value)
+    with pytest.raises(ParamTypeError) as caught:
+        checked_integer("threads", value, minimum=1)
+    assert str(caught.value) == f"threads is {value!r}, expected an integer."
+
+
+def test_a_value_below_the_minimum():
+    with pytest.raises(ParamError) as caught:
+        checked_integer("threads", 0, minimum=1)
+    assert str(caught.value) == "threads is 0, expected at least 1."

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sparkalbert.errors import ParamError
+from sparkalbert.vectors import binary_to_numpy, cosine_similarity, unit_vectors
+
+matrices = hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(4)), elements=st.integers(-9, 9).map(float))
+
+
+@given(matrices)
+def test_vectors_are_scaled_to_length_one(vectors):
+    lengths = np.linalg.norm(unit_vectors(vectors), axis=1)
+    np.testing.assert_allclose(lengths, vectors.any(axis=1), atol=1e-6)
+
+
+@given(matrices, matrices)
+def test_cosines_are_those_of_each_pair(first, second):
+    found = cosine_similarity(first, second)
+    assert found.shape == (len(first), len(second))
+    for row, one in enumerate(first):
+        for column, other in enumerate(second):
+            lengths = np.linalg.norm(one) * np.linalg.norm(other)
+            assert found[row, column] == pytest.approx(one @ other / lengths if lengths else 0, abs=1e-6)
+
+
+@given(matrices)
+def test_bytes_become_the_vectors_they_are_of(vectors):
+    found = binary_to_numpy(vector.tobytes() for vector in vectors)
+    assert found.dtype == np.float32
+    assert found.flags.writeable
+    np.testing.assert_array_equal(found, vectors if len(vectors) else np.zeros((0, 0)))
+
+
+@pytest.mark.parametrize("parts", [[bytes(8), bytes(4)], [bytes(6)]])
+def test_bytes_of_no_vectors(parts):
+    with pytest.raises(ParamError, match="expected one length, a multiple of 4"):
+        binary_to_numpy(parts)
