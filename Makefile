@@ -83,7 +83,7 @@ wheel: $(DEV) ## Build the wheel, install it into a clean environment and run th
 clean: ## Remove what was built and cached; the environment stays
 	rm -rf build dist demo-output demo-output.png bench-output.json bench-output.png spark-warehouse metastore_db derby.log $(WHEEL_VENV)
 	rm -rf .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	find sparkalbert tests -type d -name __pycache__ -exec rm -rf {} +
+	find conf sparkalbert tests -type d -name __pycache__ -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
