@@ -1,4 +1,4 @@
-"""The sparkalbert command as the file that spark-submit wants.
+"""The sparkalbert command as the script that spark-submit runs.
 
 spark-submit --properties-file conf/spark-defaults.conf conf/submit.py embed reviews.csv --output vectors
 """
