@@ -26,7 +26,7 @@ __all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column"]
 JOINS_STAGES: Final = hasattr(F, "arrow_udf")
 """Whether adjacent stages become one pass: before Spark 4.1, pandas UDFs would box each float in a struct."""
 
-_PASS_FIELD: Final = "_sparkalbert_pass"
+_EXTENDED_FIELD: Final = "_sparkalbert_pass"
 """Attribute of a DataFrame that a stage returned."""
 
 
@@ -121,13 +121,13 @@ def add_worker_column(dataset: DataFrame, name: str, column: WorkerColumn, *, en
     extended = _PythonPass(found.frame, {**found.columns, name: column})
     result = extended.apply()
     if JOINS_STAGES and not ends_pass:
-        vars(result)[_PASS_FIELD] = extended
+        vars(result)[_EXTENDED_FIELD] = extended
     return result
 
 
 def _pass_of(dataset: DataFrame) -> _PythonPass | None:
     """Return the pass that a DataFrame is the result of, unless its rows are cached: Spark would not reuse them."""
-    found: _PythonPass | None = vars(dataset).get(_PASS_FIELD)
+    found: _PythonPass | None = vars(dataset).get(_EXTENDED_FIELD)
     return None if found is None or dataset.is_cached else found
 
 
