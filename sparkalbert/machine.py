@@ -26,7 +26,7 @@ _FEATURES: Final = {
 """Linux's names of the features that decide how fast a CPU multiplies floats and integers, and the usual names."""
 
 _LIBRARIES: Final = ("sparkalbert", "onnxruntime", "pyspark", "numpy", "pyarrow", "torch", "transformers")
-_KIB_PER_MIB: Final = 1024
+_KIB_PER_MB: Final = 1_000_000 / 1024
 _MAX_DEPTH: Final = 5
 
 
@@ -114,7 +114,7 @@ def _version(library: str) -> str | None:
 
 
 def memory_peaks() -> dict[str, int]:
-    """Return the highest resident memory, in MiB, that this process and its children have reached.
+    """Return the highest resident memory, in MB, that this process and its children have reached.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def memory_peaks() -> dict[str, int]:
     for number in family & statuses.keys():
         status = statuses[number]
         kind = "own" if number == os.getpid() else status["Name"].rstrip("0123456789.")
-        peak = int(status.get("VmHWM", "0 kB").split()[0]) // _KIB_PER_MIB
+        peak = round(int(status.get("VmHWM", "0 kB").split()[0]) / _KIB_PER_MB)
         peaks[kind] = max(peaks.get(kind, 0), peak)
     return {kind: peaks[kind] for kind in ("own", "python", "java") if kind in peaks}
 

@@ -110,7 +110,7 @@ def _answer(request: Mapping[str, Any], systems: dict[str, System]) -> dict[str,
     started_s = time.perf_counter()
     system.embed()
     seconds = time.perf_counter() - started_s
-    return {"seconds": seconds, "memory_mib": memory_peaks(), "measurements": dict(system.measurements())}
+    return {"seconds": seconds, "memory_mb": memory_peaks(), "measurements": dict(system.measurements())}
 
 
 def _main() -> None:

@@ -28,7 +28,6 @@ Notify = Callable[[str], None]
 
 _END_S: Final = 30
 _LOG_LINES: Final = 15
-_MB_PER_MIB: Final = (1 << 20) / 1_000_000
 
 
 def alternation(names: Sequence[str], rounds: int) -> Iterator[str]:
@@ -153,7 +152,7 @@ class _SystemProcess:
         result.seconds.append(answer["seconds"])
         result.measurements = answer["measurements"]
         result.load_s = result.measurements.get("load_s", result.load_s)
-        result.memory_mb = _worker_memory(answer["memory_mib"], in_jvm=result.spec.kind == "spark_nlp")
+        result.memory_mb = _worker_memory(answer["memory_mb"], in_jvm=result.spec.kind == "spark_nlp")
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None or self._process.stdout is None:
@@ -175,17 +174,16 @@ class _SystemProcess:
         return "".join(self._log.readlines()[-_LOG_LINES:])
 
 
-def _worker_memory(peaks_mib: Mapping[str, int], *, in_jvm: bool) -> int | None:
+def _worker_memory(peaks_mb: Mapping[str, int], *, in_jvm: bool) -> int | None:
     """Return the memory, in MB, of the process that computes vectors.
 
     That is the JVM, or a Python worker if there is one, or the process itself.
 
     Examples
     --------
-    >>> peaks_mib = {"own": 200, "python": 300, "java": 900}
-    >>> _worker_memory(peaks_mib, in_jvm=True), _worker_memory(peaks_mib, in_jvm=False)
-    (944, 315)
+    >>> peaks_mb = {"own": 200, "python": 300, "java": 900}
+    >>> _worker_memory(peaks_mb, in_jvm=True), _worker_memory(peaks_mb, in_jvm=False)
+    (900, 300)
     """
     kinds = ("java",) if in_jvm else ("python", "own")
-    peak_mib = next((peaks_mib[kind] for kind in kinds if kind in peaks_mib), None)
-    return None if peak_mib is None else round(peak_mib * _MB_PER_MIB)
+    return next((peaks_mb[kind] for kind in kinds if kind in peaks_mb), None)

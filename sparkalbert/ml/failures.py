@@ -19,7 +19,7 @@ _FAILED: Final = "The Spark job failed"
 _SPARK_MODULES: Final = ("pyspark.", "py4j.")  # a Connect client may come without py4j, so it is not imported
 
 _OWN_ERROR: Final = re.compile(r"^sparkalbert\.errors\.(\w+): (.*)$")
-_CAUSE: Final = re.compile(r"^Caused by: (?:[\w.$]+(?:Exception|Error): ?)?(.+)$")
+_CAUSE: Final = re.compile(r"^(?:Caused by)?: (?:[\w.$]+(?:Exception|Error): ?)?(.+)$")
 _SQL_STATE: Final = re.compile(r"\s*SQLSTATE: \w+$")
 _FILE: Final = re.compile(r"reading file (\S+?)\.?\s")
 _TRACEBACK: Final = "Traceback (most recent call last):"

@@ -134,6 +134,11 @@ UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file s3
             "Java heap space. Increase spark.executor.memoryOverhead",
         ),
         (f"{ABORTED} ExecutorLostFailure (executor 1 exited)\n", InferenceError, f"{ABORTED} ExecutorLostFailure"),
+        (
+            "An error occurred while calling o93.save.\n: java.lang.IllegalStateException: No context\n\tat x",
+            InferenceError,
+            "No context",
+        ),
         ("", InferenceError, "no reason given"),
     ],
 )

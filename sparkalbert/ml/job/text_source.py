@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InputError, ParamError
 from sparkalbert.ml.columns import find_column, wrong_type
-from sparkalbert.ml.failures import log_spark_failures, raise_input_errors
+from sparkalbert.ml.failures import is_spark_failure, log_spark_failures, raise_input_errors
 from sparkalbert.ml.files import spark_path
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "input_format"]
@@ -149,7 +148,9 @@ class TextSource:
             try:
                 old = spark.conf.get(name, None)
                 spark.conf.set(name, value)
-            except PySparkException:
+            except Exception as error:
+                if not is_spark_failure(error):
+                    raise
                 continue
             before[name] = old
         try:

@@ -118,7 +118,7 @@ def opened_session(
 def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
     existing = _existing()
     if existing is not None:
-        if master is not None or settings:
+        if master is not None or settings.keys() - QUIET.keys():
             _LOGGER.warning("A Spark session exists already; master and settings have no effect on it.")
         return OpenedSession(existing, f"Spark {existing.version}, the existing session", is_new=False)
     provider = next((name for variable, name in _PROVIDERS.items() if variable in os.environ), None)
