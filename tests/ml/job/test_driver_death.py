@@ -47,7 +47,7 @@ def test_a_killed_jvm_is_one_error(tmp_path):
     assert kind == "InferenceError"
     assert message == (
         "The Spark job failed: the JVM of the Spark driver is gone. If it was killed for memory, increase "
-        "spark.driver.memory; its log tells more."
+        "spark.driver.memory; see its log."
     )
     assert "Exception in thread" not in done.stderr
     assert not (tmp_path / "out").exists()
