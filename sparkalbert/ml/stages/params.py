@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
@@ -35,6 +35,8 @@ __all__ = [
     "declare_param",
 ]
 
+_STRATEGIES: Final = ("AVERAGE", "SUM")
+
 
 def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
     """Return a Param, to be declared as a class attribute."""
@@ -51,10 +53,13 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     """
     if value in choices:
         return value
-    close = difflib.get_close_matches(value, choices, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    msg = f"{name} is {value!r}, expected one of {', '.join(choices)}.{hint}"
+    msg = f"{name} is {value!r}, expected one of {', '.join(choices)}.{_near_miss(value, choices)}"
     raise ParamError(msg)
+
+
+def _near_miss(found: Any, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(found), known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def column_names(value: tuple[str | list[str], ...]) -> Any:
@@ -94,8 +99,7 @@ class HasParamKeywords(HasParamValue):
         for name, value in params.items():
             if not self.hasParam(name):
                 known = [param.name for param in self.params]
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                hint = _near_miss(name, known)
                 msg = f"{type(self).__name__} has no Param {name!r}.{hint} Its Params: {', '.join(known)}."
                 raise ParamTypeError(msg)
             if value is None:
@@ -236,7 +240,7 @@ class HasPoolingStrategy(HasParamValue):
 
     def setPoolingStrategy(self, strategy: str) -> Self:
         """Sets ``AVERAGE`` or ``SUM``; anything else means AVERAGE, as in Spark NLP, with a warning."""
-        if strategy not in {"AVERAGE", "SUM"}:
+        if strategy not in _STRATEGIES:
             msg = f"poolingStrategy is {strategy!r}, expected AVERAGE or SUM. AVERAGE is used."
             warnings.warn(msg, stacklevel=2)
             strategy = "AVERAGE"
@@ -244,7 +248,7 @@ class HasPoolingStrategy(HasParamValue):
 
     def getPoolingStrategy(self) -> str:
         """Gets poolingStrategy or its default value."""
-        return check_choice("poolingStrategy", self.getOrDefault(self.poolingStrategy), ("AVERAGE", "SUM"))
+        return check_choice("poolingStrategy", self.getOrDefault(self.poolingStrategy), _STRATEGIES)
 
 
 class HasStorageRef(HasParamValue):

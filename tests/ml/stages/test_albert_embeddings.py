@@ -311,6 +311,7 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
         ("maxSentenceLength", 2, "expected at least 3"),
         ("batchSize", 0, "expected at least 1"),
         ("pooling", "max", "expected one of first"),
+        ("pooling", 5, "pooling is 5, expected one of first"),
         ("encoding", "word", "expected one of sentence, token"),
         ("engine", "tensorflow", "expected one of onnx"),
         ("modelDistribution", "pigeon", "expected one of auto"),

@@ -4,7 +4,7 @@ import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import functions as F
 
-from sparkalbert.errors import ColumnError, ParamError
+from sparkalbert.errors import ColumnError, InputError, ParamError
 from sparkalbert.ml import DocumentAssembler, EmbeddingsFinisher, SentenceDetector, Tokenizer, TokenizerModel
 from sparkalbert.ml.worker.text_tasks import TokenTask
 from sparkalbert.offsets import utf16_length
@@ -211,6 +211,28 @@ def test_exceptions_from_another_file_system(spark, sentences, tmp_path):
     tokenizer = Tokenizer(inputCols=["sentence"]).setExceptionsPath(f"viewfs://local{path}", "SPARK")
     spark.sparkContext._jsc.hadoopConfiguration().set("fs.viewfs.mounttable.local.linkFallback", "file:///")
     assert tokenizer.fit(sentences).getExceptions() == ["New York", "L.A."]
+
+
+def test_a_percent_sign_in_a_uri_is_part_of_the_name(tmp_path):
+    path = tmp_path / "a%20b.txt"
+    path.write_text("New York\n", encoding="utf-8")
+    for uri in (f"file:{path}", f"file://{path}"):
+        assert Tokenizer(inputCols=["sentence"]).setExceptionsPath(uri)._fit(None).getExceptions() == ["New York"]
+
+
+def test_exceptions_that_cannot_be_read_are_named(sentences, tmp_path, far, spark):
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes("Café\n".encode("latin-1"))
+    tokenizer = Tokenizer(inputCols=["sentence"])
+    with pytest.raises(ParamError, match=r"exceptionsPath: .*latin\.txt cannot be read as UTF-8 text \('utf-8'"):
+        tokenizer.setExceptionsPath(str(latin)).fit(sentences)
+    with pytest.raises(ParamError, match="exceptionsPath: found no file"):
+        tokenizer.setExceptionsPath(str(tmp_path)).fit(sentences)
+    with pytest.raises(InputError, match=r"exceptionsPath: viewfs://.*\[1\]\.txt cannot be read: ") as raised:
+        tokenizer.setExceptionsPath(f"{far(spark)}/[1].txt").fit(sentences)
+    assert "\n" not in str(raised.value)
+    (tmp_path / "far" / "[1].txt").write_text("New York\n", encoding="utf-8")
+    assert tokenizer.fit(sentences).getExceptions() == ["New York"]
 
 
 def test_rules_run_once_whatever_follows(spark):
