@@ -16,6 +16,7 @@ from sparkalbert.errors import InputError, ParamError
 from sparkalbert.inference import BatchingOptions, VectorOptions
 from sparkalbert.inference.memory import plan_memory, worker_memory
 from sparkalbert.inference.sequences import EncodedTexts, encode_texts
+from sparkalbert.ml.job import plan as plan_module
 from sparkalbert.ml.job.plan import PlanOptions, gflop_of, plan, spark_settings
 from sparkalbert.ml.job.sample import TextSample
 from tests import tiny_bundle
@@ -77,6 +78,19 @@ def test_memory_is_what_the_stage_computes():
         spare = int(overhead.removesuffix("m")) * 2**20 - 4 * total
         assert 512 * 2**20 <= spare < 768 * 2**20, "four workers, and the JVM's own part, rounded up to 256 MiB"
         plan_memory(bundle, VectorOptions(), BatchingOptions(), math.ceil(total / 1e6))
+
+
+def test_before_spark_4_1_each_stage_has_a_worker_of_its_own(monkeypatch):
+    bundle = tiny_bundle.bundle()
+
+    def overhead_mib():
+        return int(spark_settings(bundle, 30, 4)["spark.executor.memoryOverhead"].removesuffix("m"))
+
+    monkeypatch.setattr(plan_module, "JOINS_STAGES", True)
+    joined = overhead_mib()
+    monkeypatch.setattr(plan_module, "JOINS_STAGES", False)
+    annotators_mib = 4 * 2 * 160_000_000 / 2**20
+    assert abs(overhead_mib() - joined - annotators_mib) < 256, "each is rounded up to 256 MiB"
 
 
 def test_every_core_has_a_task_and_no_task_takes_long():

@@ -1,6 +1,8 @@
 """How a model gets to the workers: from the folder where it is now, or as one file that each session gets once."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,6 +66,21 @@ def test_a_session_that_has_ended_is_forgotten(sent):
         ship_model(frame_of(application, "yarn", files), tiny_bundle.bundle(), "file")
         assert list(shipping._SENT._sent) == [application]
     assert len(files) == 3
+
+
+def test_threads_send_a_file_once(sent):
+    files: list[str] = []
+
+    def add(path: str) -> None:
+        time.sleep(0.05)  # as a transfer takes time
+        files.append(path)
+
+    context = SimpleNamespace(applicationId="one", master="yarn", addFile=add)
+    frame: Any = SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=context))
+    with ThreadPoolExecutor(4) as pool:
+        handles = list(pool.map(lambda _: ship_model(frame, tiny_bundle.bundle(), "file"), range(4)))
+    assert len(files) == 1
+    assert len(set(handles)) == 1
 
 
 def test_auto_sends_a_file_where_workers_may_not_see_the_folder(any_spark, sent, tmp_path, monkeypatch):
