@@ -1,4 +1,4 @@
-"""Everything that uses Spark: stages, workers, sessions, batch jobs. The only package that imports pyspark."""
+"""Contains everything that uses Spark: stages, workers, sessions and batch jobs. No other package imports pyspark."""
 
 from __future__ import annotations
 

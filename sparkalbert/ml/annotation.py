@@ -1,6 +1,6 @@
-"""One annotation as a Python object, with Spark NLP's names.
+"""Defines an annotation as a Python object, with Spark NLP's names.
 
-:class:`~sparkalbert.LightPipeline` returns these, and functions of your own can take and return them.
+:class:`~sparkalbert.LightPipeline` returns annotations, and user-defined functions can take and return them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Annotation", "annotation_list", "result_list"]
 
 _SMALLEST_PLAIN: Final = 1e-3
 _LARGEST_PLAIN: Final = 1e7
-"""Between these ``Float.toString`` writes no exponent."""
+"""``Float.toString`` writes no exponent from `_SMALLEST_PLAIN` up to `_LARGEST_PLAIN`."""
 
 
 @dataclass(repr=False)
@@ -110,7 +110,7 @@ def annotation_list(annotations: pa.Array, *, with_vectors: bool) -> list[Annota
 
 
 def result_list(annotations: pa.Array, *, with_vectors: bool) -> list[str]:
-    """Return the results of Arrow structs; if `with_vectors`, vectors as text instead of words."""
+    """Return the results of Arrow structs; if `with_vectors`, the vectors of embeddings as text instead."""
     kinds = annotations.field("annotatorType")
     if with_vectors and len(kinds) and kinds[0].as_py() in WITH_VECTORS:
         return [" ".join(_java_texts(vector)) for vector in _vectors(annotations)]
@@ -135,7 +135,7 @@ def _java_texts(values: Float32Array) -> list[str]:
     """
     texts: list[str] = pa.array(values).cast(pa.string()).to_pylist()
     sizes = np.abs(values)
-    # Arrow is five times as fast as NumPy, but omits '.0' and writes exponents differently.
+    # Arrow is five times as fast as NumPy, but it omits '.0' and writes exponents differently.
     usual = (sizes >= _SMALLEST_PLAIN) & (sizes < _LARGEST_PLAIN) & (values != np.trunc(values))
     for index in np.flatnonzero(~usual):
         texts[index] = _java_text(values[index])

@@ -1,4 +1,4 @@
-"""Columns of a DataFrame by name, as Spark resolves names; and annotation columns by their annotator types."""
+"""Finds columns of a DataFrame by name, as Spark resolves names, and annotation columns by their annotator types."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def quote_name(name: str) -> str:
 def find_column(frame: DataFrame, name: str, stage: str) -> InputColumn:
     """Return a column by its name, resolved as Spark does.
 
-    Upper and lower case count if ``spark.sql.caseSensitive`` is true; a dot leads into a struct unless a column has
-    the whole name.
+    Names are case-sensitive if ``spark.sql.caseSensitive`` is true. A dot selects a field of a struct, unless the whole
+    name is that of a column.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def check_output(frame: DataFrame, name: str, stage: str) -> None:
 def add_column(frame: DataFrame, name: str, column: Column, metadata: Mapping[str, Any] | None = None) -> DataFrame:
     """Return the DataFrame with a column of any name added.
 
-    Not by ``withMetadata``, which fails on names with dots, nor by ``withColumn`` and an alias, which loses the
-    metadata on Spark Connect.
+    ``withMetadata`` fails on names with dots, and ``withColumn`` with an alias loses the metadata on Spark Connect, so
+    neither is used.
     """
     named = column.alias(name) if metadata is None else column.alias(name, metadata=dict(metadata))
     return frame.select("*", named)

@@ -1,4 +1,4 @@
-"""Failures of Spark jobs as errors of sparkalbert: one message with the cause and what to do about it."""
+"""Turns failures of Spark jobs into errors of sparkalbert: one message with the cause and what to do about it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CLUES: Final[Sequence[tuple[str, type[SparkAlbertError], str]]] = (
     ("Python worker exited unexpectedly", InferenceError, "A Python worker was killed, usually for memory. " + _MEMORY),
     ("OutOfMemoryError", InferenceError, "{cause}. " + _MEMORY),
 )
-"""What in a failure's text identifies it, and the error to raise for it."""
+"""The part of a failure's text that identifies it, and the class and message of the error to raise for it."""
 
 
 @contextmanager

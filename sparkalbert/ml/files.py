@@ -1,4 +1,4 @@
-"""Folders that Spark writes, in place as a whole or not at all, on every file system that it reaches.
+"""Writes folders with Spark, completely or not at all, on every file system that Spark reaches.
 
 A classic session goes through Hadoop's file systems. A Spark Connect client uses its own if the server shares it.
 Otherwise only Spark can write: it writes to the target itself, and an incomplete folder lacks its marker.

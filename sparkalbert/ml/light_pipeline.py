@@ -1,4 +1,4 @@
-"""A pipeline for strings: computes what the stages compute, without Spark jobs and without a Spark session.
+"""Runs a pipeline on strings, without Spark jobs and without a Spark session.
 
 Each stage runs the task that its Spark workers run, so annotations and vectors are the same bit for bit.
 """
@@ -66,8 +66,8 @@ class LightPipeline:
     Notes
     -----
     As in Spark NLP, stages of Spark ML and finishers of vectors are not run, ``lazyAnnotator`` leaves a stage out,
-    ``explodeSentences`` has no effect, and a document has no metadata. Params are read once; what is set on a stage
-    later has no effect.
+    ``explodeSentences`` has no effect, and a document has no metadata. Params are read once; changing a stage later
+    has no effect.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Vectors that were stored as bytes, converted back to numbers that Spark can compute with."""
+"""Converts vectors that were stored as bytes back to numbers that Spark can compute with."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def binary_to_array(vectors: Column | str) -> Column:
     vectors
         A column, or its name, of vectors that :class:`~sparkalbert.AlbertEmbeddings` wrote with ``vectorFormat``
         ``binary``.
+
+    Raises
+    ------
+    ParamError
+        In the job, if a vector is null or its length is not a multiple of four bytes.
 
     Examples
     --------

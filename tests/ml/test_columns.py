@@ -94,7 +94,7 @@ def test_a_dot_leads_into_a_struct_unless_it_is_part_of_a_name(nested):
 
 
 @pytest.mark.parametrize("name", ["doc.nothing", "doc.text.more", "doc.", ".text", "nope.text", "doc.deep.z.z"])
-def test_a_path_that_ends_nowhere_names_the_columns(nested, name):
+def test_an_unknown_path_names_the_columns(nested, name):
     with pytest.raises(
         ColumnError, match=rf"stage: the dataset does not have any '{name}' column\..* Its columns: Doc"
     ):
@@ -106,7 +106,7 @@ def test_an_ambiguous_field_is_refused_by_name(nested):
         find_column(nested, "twice.a", "stage")
 
 
-def test_annotation_columns_are_told_apart_by_their_metadata(any_spark):
+def test_annotation_columns_are_identified_by_their_metadata(any_spark):
     frame = annotations(annotations(frame_of(any_spark, x=1), "t.1", "token"), "s", "document")
     for names in (["t.1", "s"], ["s", "T.1"]):
         found = find_annotation_columns(frame, names, ["document", "token"], "stage")
@@ -154,7 +154,7 @@ def test_a_field_that_changed_its_type_is_named_with_both_types(any_spark):
     assert find_annotation_columns(cast, ["sentence"], ["document"], "stage")["document"].name == "sentence"
 
 
-def test_lost_nullability_is_no_obstacle(any_spark, tmp_path):
+def test_lost_nullability_does_not_matter(any_spark, tmp_path):
     """Parquet keeps neither the nullability of fields nor that of items."""
     annotations(frame_of(any_spark, x=1), "token", "token").write.parquet(f"{tmp_path}/tokens")
     frame = any_spark.read.parquet(f"{tmp_path}/tokens")

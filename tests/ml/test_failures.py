@@ -95,8 +95,8 @@ def test_a_lack_of_memory_says_what_helps(any_spark, work, cause):
     with pytest.raises(InferenceError) as raised:
         run(any_spark, work)
     assert cause in str(raised.value)
-    for mend in ("spark.executor.memoryOverhead", "memoryBudgetMb", "spark.task.cpus", "sparkalbert plan"):
-        assert mend in str(raised.value)
+    for advice in ("spark.executor.memoryOverhead", "memoryBudgetMb", "spark.task.cpus", "sparkalbert plan"):
+        assert advice in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
@@ -142,7 +142,7 @@ UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file s3
         ("", InferenceError, "no reason given"),
     ],
 )
-def test_failures_of_the_jvm_are_told_apart(text, kind, message):
+def test_failures_of_the_jvm_are_classified(text, kind, message):
     error = job_error(PySparkException(message=text))
     assert type(error) is kind
     assert str(error).startswith(f"{FAILED}: {message}")

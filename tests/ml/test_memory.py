@@ -1,4 +1,4 @@
-"""What a worker takes of memory, as its operating system counts it, in a Spark of its own."""
+"""The memory of a worker as the operating system counts it, in a Spark session of its own."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The xlarge shape through the whole pipeline: does it fit, does it load fast, how fast does it run.
+"""The xlarge shape through the whole pipeline: whether it fits, how fast it loads and how fast it runs.
 
 Minutes, and 500 MB of disk: ``make test-slow``. Prints what it measured; ratios come from one run.
 """
@@ -41,7 +41,7 @@ def test_session_load_is_quick(bundle):
 
 
 def test_the_whole_pipeline_fits_and_keeps_up(bundle):
-    """In a Spark of its own: peaks of a worker that served another model would count here."""
+    """In a process of its own: the peaks of a worker that has served another model would count."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.ml.xlarge_run", str(bundle.path)],
         capture_output=True,

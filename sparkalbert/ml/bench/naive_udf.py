@@ -1,7 +1,7 @@
-"""The system that people write today: a pandas UDF around Hugging Face's AlbertModel on torch.
+"""Runs the system that people write today: a pandas UDF around Hugging Face's AlbertModel on torch.
 
-It is written as tutorials write it: eight rows per batch, padded to the longest, lists of lists as output, the model
-in a global of the worker. It has no words, only pieces, and truncates rows to 512 of them.
+It follows the tutorials: eight rows per batch, padded to the longest, lists of lists as output, the model in a global
+of the worker. It returns a vector per piece, not per word, and truncates rows to 512 pieces.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures how fast vectors leave a worker, whatever the model: the real task with a model that computes nothing.
+"""Measures how fast vectors leave a worker: runs the real task with a model that computes nothing.
 
 What is measured is the output: Arrow arrays built in the worker, the socket, Spark's rows, and the sink. On CPUs a
 model is far slower than this; on a GPU, and into Parquet, the output is the limit.
@@ -52,7 +52,7 @@ class VectorOutput:
 
     @property
     def title(self) -> str:
-        """Description for people.
+        """A description for people.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Our system on Spark: the model card's pipeline in a session of its own."""
+"""Runs our system on Spark: the pipeline of the model card, in a session of its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PipelineSystem:
     cores
         Number of tasks that run at a time.
     sink
-        Where the rows go.
+        What happens to the rows.
     folder
         The folder for Parquet files.
     """

@@ -1,4 +1,4 @@
-"""The rows of a system on Spark: in memory, and in the same partitions for every system.
+"""Caches the rows of a benchmark in memory, in the same partitions for every system.
 
 Each core gets one partition, and all partitions about the same amount of text. A long job balances itself; a short
 one would measure how the rows happened to be distributed.

@@ -1,4 +1,4 @@
-"""The system that sparkalbert replaces: the real Spark NLP, in an environment of its own.
+"""Runs the system that sparkalbert replaces: the real Spark NLP, in an environment of its own.
 
 This module runs in the Python of that environment, which has pyspark and spark-nlp but not our dependencies, so it
 imports nothing else. The model comes in Spark NLP's import layout.

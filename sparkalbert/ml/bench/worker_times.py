@@ -1,4 +1,4 @@
-"""Where the Python workers spent their time: a job of many small tasks collects their timings.
+"""Measures where the Python workers spent their time: a job of many small tasks collects their timings.
 
 Spark hands tasks to idle workers in turn, so a job with several tasks per worker reaches all of them. Workers must be
 reused (``spark.python.worker.reuse``, Spark's default).

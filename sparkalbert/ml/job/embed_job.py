@@ -40,7 +40,7 @@ _HAS_OBSERVATIONS: Final = int(pyspark.__version__.partition(".")[0]) >= 4  # no
 
 @dataclass(frozen=True)
 class VectorTarget:
-    """Says where vectors are written, and in what form.
+    """Specifies where vectors are written, and in what form.
 
     Attributes
     ----------
@@ -74,7 +74,15 @@ class VectorTarget:
 
 @dataclass(frozen=True)
 class EmbedSummary:
-    """Summarizes a job; counts are None if Spark cannot count while it writes (a Connect client of Spark 3.5)."""
+    """Summarizes a job.
+
+    Attributes
+    ----------
+    rows, tokens
+        What was written; None if Spark cannot count while it writes (a Connect client of Spark 3.5).
+    duration_s
+        Seconds from the call to the finished output.
+    """
 
     rows: int | None
     tokens: int | None
@@ -99,7 +107,7 @@ def embed_texts(
     source, target
         What to read and where to write.
     report
-        Called from time to time with the progress.
+        Called from time to time with the progress, see :func:`.progress.reported_progress`.
 
     Raises
     ------

@@ -41,10 +41,10 @@ _OVERHEAD_STEP_MIB: Final = 256
 
 _WARM_UP_TEXTS: Final = 2
 _ANNOTATOR_WORKERS_BYTES: Final = 2 * 160_000_000
-"""The workers of SentenceDetector and Tokenizer, where they are not part of the pass of the vectors."""
+"""Memory of the workers of SentenceDetector and Tokenizer, where those stages do not join the pass of the vectors."""
 
 _CHARACTERS_PER_PART: Final = 8000
-"""Some 2000 pieces of English."""
+"""About 2000 pieces of English text."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A sample of a column of texts, and the size of the whole column."""
+"""Samples a column of texts and measures the size of the whole column."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARGIN: Final = 1.2
 
 @dataclass(frozen=True)
 class TextSample:
-    """Some texts that stand for all of them.
+    """A sample of a column of texts, and the size of the column.
 
     Attributes
     ----------
@@ -59,14 +59,14 @@ def sample_texts(frame: DataFrame, text_col: str, size: int) -> TextSample:
     text_col
         Name of the column.
     size
-        Largest number of rows in the sample; if there are no more, all of them are taken.
+        Maximum number of rows in the sample; a column that has no more texts is taken as a whole.
 
     Raises
     ------
     ColumnError
         If there is no such column.
     InputError
-        If there is no text at all.
+        If the column contains no text.
     """
     text = find_column(frame, text_col, "plan").column
     counts = frame.agg(

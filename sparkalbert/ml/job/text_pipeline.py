@@ -1,4 +1,4 @@
-"""The pipeline of the model card: text, document, sentences, tokens, embeddings."""
+"""Builds the pipeline of the model card: document, sentences, tokens, embeddings."""
 
 from __future__ import annotations
 

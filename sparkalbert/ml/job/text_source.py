@@ -61,7 +61,7 @@ _ANY_ENCODING: Final = {"spark.sql.legacy.javaCharsets": "true", "spark.sql.lega
 
 @dataclass(frozen=True)
 class TextSource:
-    """Says where texts are and how to read them.
+    """Describes where texts are and how to read them.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class TextSource:
         A file, a folder or a pattern, as Spark takes it.
     format
         ``text`` (one row per line), ``csv`` or ``tsv`` (with a header; quotes may span lines), ``json`` (one object per
-        line) or ``parquet``; None for the format that the end of the path names.
+        line) or ``parquet``; None derives it from the suffix of the path.
     text_col
         The column of texts, with dots for a field of a struct. Lines of ``text`` get this name.
     id_cols
@@ -112,7 +112,7 @@ class TextSource:
 
     @property
     def file_format(self) -> InputFormat:
-        """The format, as given or as the end of the path names it."""
+        """The format, as given or as the suffix of the path names it."""
         return self.format or input_format(self.path)
 
     def read(self, spark: SparkSession) -> DataFrame:
@@ -191,12 +191,12 @@ class TextSource:
 
 
 def input_format(path: str) -> InputFormat:
-    """Return the format that the end of a path names, compressed or not.
+    """Return the format that the suffix of a path names; a suffix of compression is skipped.
 
     Raises
     ------
     InputError
-        If it names none.
+        If the suffix is not known.
 
     Examples
     --------

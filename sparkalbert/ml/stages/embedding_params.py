@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args
 
-from pyspark.ml.param import TypeConverters
+from pyspark.ml.param import Param, TypeConverters
 
 from sparkalbert.bundle import Precision
 from sparkalbert.bundle.manifest import PRECISIONS
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["AlbertEmbeddingsParams", "Compatibility", "PersistModel", "VectorFormat"]
+
+T = TypeVar("T")
 
 _MAX_LENGTH_LIMIT: Final = 512
 Compatibility = Literal["none", "spark-nlp"]
@@ -346,7 +348,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return cast(PersistModel, value)
 
     def _set_defaults(self) -> None:
-        """Set Spark NLP's defaults, and those of our own Params."""
+        """Set the defaults: Spark NLP's, and those of the other Params."""
         self._setDefault(
             batchSize=8,
             dimension=768,
@@ -364,7 +366,8 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             vectorFormat="float",
         )
 
-    def _value_if_set(self, param: Any, getter: Any) -> Any:
+    def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:
+        """Return the value that a getter checks, None if the Param is not set."""
         return getter() if self.isSet(param) else None
 
     def _embedder_options(self) -> EmbedderOptions:

@@ -1,4 +1,4 @@
-"""Stages without Spark: each is a step that adds a column of annotations to rows.
+"""Runs stages without Spark: each is a step that adds a column of annotations to rows.
 
 :class:`~sparkalbert.LightPipeline` runs the steps of its stages one after the other. A stage that has an Arrow task
 runs the same task here.

@@ -1,4 +1,4 @@
-"""Saving and loading a stage on every Spark, classic and Connect, as a whole or not at all.
+"""Saves and loads stages on every Spark session, classic and Connect, completely or not at all.
 
 pyspark's own writer fails on ``overwrite()`` on Connect, and replaces a folder file by file. This one writes the same
 metadata layout, so that either can read the other's.

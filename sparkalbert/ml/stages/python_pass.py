@@ -1,4 +1,4 @@
-"""Adjacent stages as one Python pass over the rows, where Spark allows it.
+"""Runs adjacent stages as one Python pass over the rows, where Spark allows it.
 
 Each stage returns a DataFrame. If the next stage gets this very DataFrame, as in a Pipeline, both columns are computed
 by one Python function, see :mod:`sparkalbert.ml.worker.chain`. In every other case the DataFrame may have been

@@ -33,7 +33,7 @@ class SavedModel:
     Attributes
     ----------
     model, precision, revision
-        The Params that named it. The record has no effect once they are set otherwise.
+        The Params that identified it. The record has no effect once one of them is changed.
     digest
         The digest of its bundle.
     by_value

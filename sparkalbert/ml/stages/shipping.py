@@ -1,4 +1,4 @@
-"""How a model gets from the driver to the workers: in place, or as one file per executor."""
+"""Makes a model available to the workers: in place, or as one file per executor."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBou
     """Params of every annotator of a document or sentence column."""
 
     inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT,)
-    optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
 
 
 class WorkerStage(Transformer, HasInputCols, HasOutputCol, HasLazyAnnotator, HasParamKeywords, RunsLocally):

@@ -28,7 +28,7 @@ _METADATA: Final = pa.map_(pa.field("key", pa.string(), nullable=False), pa.fiel
 
 
 def _element(kind: pa.DataType, *, nullable: bool) -> pa.DataType:
-    """Spark names the child of a list ``element``."""
+    """Return a list type; like Spark, it names the child ``element``."""
     return pa.list_(pa.field("element", kind, nullable))
 
 

@@ -1,4 +1,4 @@
-"""Several tasks in one Python pass: rows go from task to task without leaving the worker.
+"""Runs several tasks in one Python pass: rows go from task to task without leaving the worker.
 
 Spark runs each Python function of a plan in a worker process of its own, all of them at once for each task of a job.
 A chain needs one process instead of one for each stage, and no annotation travels to the JVM and back in between.
@@ -43,7 +43,7 @@ class ChainStep:
 
 @dataclass(frozen=True)
 class ChainTask:
-    """Fields of columns to a struct of the columns that the steps compute.
+    """Computes a struct of the columns of several steps from fields of columns.
 
     Attributes
     ----------

@@ -6,7 +6,6 @@ that a task runs on the same input with Spark and without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -27,7 +26,6 @@ __all__ = [
     "TOKEN_LIST",
     "AnnotationField",
     "Field",
-    "arrow_types",
 ]
 
 _METADATA: Final = "metadata"
@@ -115,11 +113,6 @@ CHUNK_NUMBER: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="chu
 IS_OOV: Final = AnnotationField(_METADATA, pa.list_(pa.string()), key="isOOV")
 EMBEDDINGS: Final = AnnotationField("embeddings", pa.list_(pa.list_(pa.float32())))
 TOKEN_LIST: Final = WholeColumn(pa.list_(pa.string()))
-
-
-def arrow_types(fields: Sequence[Field]) -> tuple[pa.DataType, ...]:
-    """Return the Arrow type of each field's column."""
-    return tuple(field.type for field in fields)
 
 
 def _entries(maps: pa.Array) -> pa.Array:

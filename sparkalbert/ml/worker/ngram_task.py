@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkalbert.arrays import Int64Array
+from sparkalbert.ml.schema import CHUNK
 from sparkalbert.ml.worker.arrow import annotation_array, list_array, metadata_array
 from sparkalbert.ml.worker.fields import BEGIN, CHUNK_NUMBER, END, RESULT, SENTENCE, Field
 from sparkalbert.ml.worker.rows import list_bounds, row_of_item, sentence_numbers
@@ -54,7 +55,7 @@ class NGramTask:
                 ("chunk", pc.coalesce(chunk.take(pa.array(head)), computed)),
             ]
             items = annotation_array(
-                "chunk",
+                CHUNK,
                 np.asarray(begin, dtype=np.int64)[head],
                 np.asarray(end, dtype=np.int64)[last],
                 self._joined(result.take(pa.array(tokens.order)), first, length),

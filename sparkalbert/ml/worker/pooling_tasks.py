@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from sparkalbert.arrays import BoolArray, Float32Array, Int64Array
 from sparkalbert.errors import ColumnError
+from sparkalbert.ml.schema import SENTENCE_EMBEDDINGS, WORD_EMBEDDINGS
 from sparkalbert.ml.worker.arrow import (
     annotation_array,
     list_array,
@@ -80,7 +81,7 @@ class SentenceVectorTask:
                 "isWordStart": string_array(["true"] * len(result)),
             }
             items = annotation_array(
-                "sentence_embeddings",
+                SENTENCE_EMBEDDINGS,
                 np.asarray(begin, dtype=np.int64),
                 np.asarray(end, dtype=np.int64),
                 result,
@@ -132,7 +133,7 @@ class ChunkVectorTask:
                 "isWordStart": string_array(["true"] * int((counts > 0).sum())),
             }
             items = annotation_array(
-                "word_embeddings",
+                WORD_EMBEDDINGS,
                 np.asarray(begin.filter(kept), dtype=np.int64),
                 np.asarray(end.filter(kept), dtype=np.int64),
                 own["token"],

@@ -1,4 +1,4 @@
-"""Rows of list columns as flat arrays: which row and sentence an item belongs to, and where to cut batches."""
+"""Works on rows of list columns as flat arrays: which row and sentence an item belongs to, where to cut batches."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A plan for some rows of annotations: which tokens belong to which sentence, and what to encode.
+"""Plans some rows of annotations: which tokens belong to which sentence, and what to encode.
 
-Annotations count UTF-16 units of the document, Python counts code points; the two meet here.
+Annotations count UTF-16 units of the document, Python counts code points; this module converts between them.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_s
     Raises
     ------
     ColumnError
-        If a row has several documents and a token does not say which sentence it belongs to.
+        If a row has several documents and the metadata of a token does not name the sentence that contains it.
     """
     before = np.searchsorted(sentences.row, sentences.row, side="left")
     position = np.arange(len(sentences.row)) - before  # of each sentence in its row

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkalbert.arrays import BoolArray, Int64Array, Uint8Array
+from sparkalbert.ml.schema import DOCUMENT, TOKEN
 from sparkalbert.ml.worker.arrow import (
     annotation_array,
     list_array,
@@ -38,9 +39,7 @@ from sparkalbert.timings import TIMINGS
 __all__ = ["SentenceTask", "TokenTask"]
 
 _GROUP_BYTES: Final = 1 << 20
-"""Bytes of text processed together; the annotations of its tokens take about thirty times as much."""
-
-_SENTENCE: Final = "sentence"
+"""Bytes of text processed together; the annotations of its tokens take about thirty times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SentenceTask:
             with TIMINGS.measure("tokenize"):
                 found = _find(find, begin, result)
             with TIMINGS.measure("emit"):
-                column = found.column("document", number_strings(found.position()))
+                column = found.column(DOCUMENT, number_strings(found.position()))
             yield column
 
 
@@ -96,7 +95,7 @@ class TokenTask:
                     found = _find_plain(self.options, classes, begin, result)
             with TIMINGS.measure("emit"):
                 index = sentence.flatten().fill_null("0").take(pa.array(found.text))
-                column = found.column("token", index)
+                column = found.column(TOKEN, index)
             yield column
 
 
@@ -127,7 +126,7 @@ class _Found:
 
     def column(self, kind: str, sentence: pa.Array) -> pa.Array:
         """Return the annotation column; `sentence` is the sentence number for each metadata."""
-        metadata = metadata_array([(_SENTENCE, sentence)], len(sentence))
+        metadata = metadata_array([("sentence", sentence)], len(sentence))
         items = annotation_array(kind, self.begin, self.end, self.result, metadata, None)
         return list_array(self.in_row, items, valid=self.valid, nullable=True)
 

@@ -1,4 +1,4 @@
-"""Python functions over Arrow batches as Spark columns, in the fastest way that each Spark offers.
+"""Turns Python functions over Arrow batches into Spark columns, in the fastest way that each Spark offers.
 
 A pandas UDF that returns arrays boxes every float (about 33 MB/s per core). ``arrow_udf`` (Spark 4.1) does not; on
 3.5 and 4.0 :class:`ArrowSeries` reaches the same path.
@@ -74,7 +74,7 @@ def arrow_column(
 
 
 class _ArrowForm:
-    """The two shapes in which Spark takes a function over batches; type hints tell Spark which it is."""
+    """The two forms in which Spark takes a function over batches; Spark distinguishes them by type hints."""
 
     def __init__(self, function: BatchFunction, inputs: tuple[pa.DataType, ...]) -> None:
         self._function = function

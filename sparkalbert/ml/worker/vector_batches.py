@@ -1,4 +1,4 @@
-"""Vectors of any number of rows within bounds: computed window by window, sent in arrays of a good size.
+"""Computes the vectors of any number of rows within memory bounds: window by window, in arrays of a good size.
 
 Spark takes a row as a whole, so the vectors of one row are the only thing that cannot be cut. They are computed in
 parts; if they are larger than the memory budget allows, they wait in a file.

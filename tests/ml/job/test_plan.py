@@ -68,7 +68,7 @@ def test_a_sample_is_scaled_to_all_of_it():
 
 
 def test_memory_is_what_the_stage_computes():
-    """A worker gets what worker_memory() says, which is enough as a memoryBudgetMb."""
+    """A worker gets what worker_memory() returns, which is enough as a memoryBudgetMb."""
     small, large = tiny_bundle.bundle(), tiny_bundle.bundle(intermediate_size=4096, hidden_size=512)
     for bundle in (small, large):
         total = worker_memory(bundle, VectorOptions(), BatchingOptions()).total

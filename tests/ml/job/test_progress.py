@@ -89,7 +89,7 @@ def test_the_handler_of_a_client_ends_with_the_block(connect_spark):
     assert len(handlers) == before
 
 
-def test_what_spark_tells_a_handler_becomes_a_report():
+def test_what_spark_passes_to_a_handler_becomes_a_report():
     class Client:
         __module__ = "pyspark.sql.connect.session"
 

@@ -62,7 +62,7 @@ def test_lines_in_another_encoding(any_spark, tmp_path, encoding):
 
 @pytest.mark.parametrize("name", ["in.txt", "in.csv", "in.json"])
 def test_bytes_that_the_encoding_does_not_have_are_replaced(any_spark, tmp_path, name):
-    """0x81 is no character of windows-1252: it is shown as U+FFFD, as Spark shows invalid UTF-8."""
+    """0x81 is not a character of windows-1252; it becomes U+FFFD, like invalid UTF-8."""
     content = {"in.txt": b"a\x81b\n", "in.csv": b"text\na\x81b\n", "in.json": b'{"text": "a\x81b"}\n'}[name]
     (tmp_path / name).write_bytes(content)
     assert rows(any_spark, TextSource(str(tmp_path / name), encoding="windows-1252")) == [{"text": "a\ufffdb"}]

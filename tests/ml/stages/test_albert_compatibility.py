@@ -11,7 +11,6 @@ from sparkalbert.errors import ParamError
 from sparkalbert.inference import EmbedderOptions
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.worker.embedding_tasks import AnnotationTask
-from sparkalbert.ml.worker.fields import arrow_types
 from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
 from tests import tiny_bundle
 
@@ -39,12 +38,12 @@ def annotations(row):
     return [[a.begin, a.end, a.result, a.metadata, list(a.embeddings)] for a in row.embeddings]
 
 
-def test_every_recorded_row_is_met(recorded_texts, recorded_folder, recorded_model):
+def test_every_recorded_row_is_reproduced(recorded_texts, recorded_folder, recorded_model):
     rows = list(recorded_texts.values())
     columns = [
         [[one[field] for one in row[kind]] for row in rows] for kind in ("sentence", "token") for field in range(4)
     ]
-    types = [kind for fields in AnnotationTask.inputs for kind in arrow_types(fields)]
+    types = [field.type for fields in AnnotationTask.inputs for field in fields]
     batch = tuple(pa.array(column, kind) for column, kind in zip(columns, types, strict=True))
     handle = ModelHandle("recorded", recorded_model.digest, str(recorded_model.path))
     task = AnnotationTask(WorkerModel(handle, EmbedderOptions(encoding="token"), 2), as_spark_nlp=True)
@@ -52,8 +51,8 @@ def test_every_recorded_row_is_met(recorded_texts, recorded_folder, recorded_mod
     vectors = np.load(recorded_folder / "pipeline-vectors.npz")["batch1"]
     assert len(found) == len(rows)
     for row, ours in zip(rows, found, strict=True):
-        said = [(a["begin"], a["end"], a["result"], dict(a["metadata"])) for a in ours]
-        assert said == [
+        found_row = [(a["begin"], a["end"], a["result"], dict(a["metadata"])) for a in ours]
+        assert found_row == [
             (begin, end, result, {"sentence": sentence, "token": result, "pieceId": str(piece), **CONSTANT})
             for begin, end, result, sentence, piece in row["embeddings"]
         ]
@@ -65,7 +64,7 @@ def test_every_recorded_row_is_met(recorded_texts, recorded_folder, recorded_mod
 CONSTANT = {"isWordStart": "true", "isOOV": "false"}
 
 
-def test_the_recorded_column_is_met_on_every_spark(
+def test_the_recorded_column_is_reproduced_on_every_spark(
     any_spark, recorded_texts, recorded_output, recorded_schema, recorded_model
 ):
     """The port of a pipeline with nothing but the imports changed, and compatibility set."""

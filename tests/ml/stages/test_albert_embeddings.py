@@ -343,7 +343,7 @@ def test_a_model_that_cannot_fit_is_refused_on_the_driver(spark, folder, no_spar
 
 
 def test_changed_tokens_are_embedded_as_they_are(spark, folder):
-    """A stage between may have stemmed the tokens; then they are no stretches of the sentence."""
+    """A stage between may have stemmed the tokens; then they are not substrings of the sentence."""
     frame = text_frame(spark, ["He walked home"])
     parts = pipeline(folder).fit(frame).stages
     tokens = parts[2].transform(parts[1].transform(parts[0].transform(frame)))

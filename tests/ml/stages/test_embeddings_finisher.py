@@ -38,7 +38,7 @@ def embeddings(any_spark):
 
 
 def typed(frame, name):
-    """A Python row cannot say that floats are never null; a Spark expression can."""
+    """A Python row cannot declare that floats are never null; a Spark expression can."""
     return frame.withColumn(
         name,
         F.transform(
@@ -104,7 +104,7 @@ def test_cleaning_drops_every_annotation_column(embeddings):
     assert finisher.transform(embeddings).columns == ["id", "vec"]
 
 
-def test_columns_from_parquet_are_welcome(embeddings, tmp_path, any_spark):
+def test_columns_from_parquet_are_accepted(embeddings, tmp_path, any_spark):
     embeddings.write.parquet(f"{tmp_path}/embeddings")
     read = any_spark.read.parquet(f"{tmp_path}/embeddings")
     assert read.schema["words"].dataType != ANNOTATION_COLUMN_TYPE  # else this test tests nothing

@@ -12,7 +12,6 @@ from sparkalbert.ml import (
     Tokenizer,
     TokenizerModel,
 )
-from sparkalbert.ml.worker.fields import arrow_types
 from sparkalbert.ml.worker.text_tasks import SentenceTask, TokenTask
 from tests import tiny_bundle
 from tests.known_differences import CHUNKS, SENTENCES, TOKENS
@@ -25,7 +24,7 @@ from tests.known_differences import CHUNKS, SENTENCES, TOKENS
 def test_known_differences(annotate, stage, inputs, known):
     for text, params, real, ours in known:
         columns = [[[0]], [[text]], [["0"]]][: len(inputs)]
-        (row,) = annotate(stage(**params)._task(), arrow_types(inputs), columns)
+        (row,) = annotate(stage(**params)._task(), [field.type for field in inputs], columns)
         assert [(begin, end, result) for _, begin, end, result, _ in row] == ours != real
         assert all(result in text for *_, result in ours)
 

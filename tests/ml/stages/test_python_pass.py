@@ -18,7 +18,7 @@ from tests import tiny_bundle
 
 TEXTS = ["The old man walked. It was cold.", "", None, "A smile 🙂 and a café", "word " * 300]
 
-pytestmark = pytest.mark.skipif(not python_pass.JOINS_STAGES, reason="before Spark 4.1 each stage has its own pass")
+pytestmark = pytest.mark.skipif(not hasattr(F, "arrow_udf"), reason="before Spark 4.1 each stage has its own pass")
 
 
 def stages():

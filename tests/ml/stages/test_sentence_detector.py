@@ -57,7 +57,7 @@ def plain(annotations):
 
 
 def expected(text, options):
-    """What the rules say, as annotations of one document."""
+    """The sentences that the rules find, as annotations of one document."""
     out = []
     for start, stop in SentenceSplitter(options).split(text or ""):
         begin = utf16_length(text[:start])
@@ -129,7 +129,7 @@ def test_several_documents_and_null_rows(any_spark):
     assert found[1].sentence is None
 
 
-def test_exploding_gives_one_row_a_sentence(any_spark, annotation_field):
+def test_exploding_gives_one_row_per_sentence(any_spark, annotation_field):
     texts = any_spark.createDataFrame(ROWS, "id string, text string").coalesce(1)
     documents = DocumentAssembler(inputCol="text", idCol="id").transform(texts)
     detector = SentenceDetector(inputCols=["document"], explodeSentences=True)
@@ -141,7 +141,7 @@ def test_exploding_gives_one_row_a_sentence(any_spark, annotation_field):
     assert [(row.id, *plain(row.sentence)) for row in exploded.collect()] == whole
 
 
-def test_rules_run_once_whatever_follows(documents):
+def test_rules_run_once_for_any_plan(documents):
     detector = SentenceDetector(inputCols=["document"])
     sentences = detector.transform(documents)
     exploded = SentenceDetector(inputCols=["document"], explodeSentences=True).transform(documents)

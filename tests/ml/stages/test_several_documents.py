@@ -127,7 +127,7 @@ def test_tokens_that_a_stage_changed_stay_in_their_sentence(any_spark):
 
 
 @pytest.mark.parametrize("texts", [["One. Two.", "Three."], ["", "One two", "one"], ["a b c", "a. b. c."]])
-def test_tokens_of_documents_do_not_name_sentences(any_spark, texts):
+def test_tokens_that_number_documents_are_refused(any_spark, texts):
     """Refused rather than given the vector of another sentence."""
     pipeline = stages()
     pipeline[2].setInputCols("document")

@@ -70,7 +70,7 @@ def test_params_and_uid_are_taken_over(any_spark, tmp_path, load):
     assert (stage.getInputCols(), stage.getOutputCol()) == (["sentence", "token"], "embeddings")
     assert (stage.getMaxSentenceLength(), stage.getCaseSensitive(), stage.getBatchSize()) == (64, True, 4)
     assert (stage.getStorageRef(), stage.getEngine()) == ("mine", "onnx")
-    assert stage.getDimension() == 32  # the model's, whatever was said
+    assert stage.getDimension() == 32  # the model's, whatever the metadata contain
 
 
 def test_what_was_not_set_keeps_our_defaults(spark, tmp_path):

@@ -115,8 +115,8 @@ def test_a_row_that_is_null_in_one_of_two_columns_gives_null(any_spark, name):
     assert without == [None, None, None]
 
 
-def test_metadata_that_was_lost_is_no_obstacle(any_spark):
-    """Some operations on a DataFrame forget it; the order of the input columns then tells them apart."""
+def test_lost_metadata_do_not_matter(any_spark):
+    """Some operations on a DataFrame lose it; then the order of the input columns identifies them."""
     frame = text_frame(any_spark)
     fitted = Pipeline(stages=stages()).fit(frame).stages
     made = PipelineModel(fitted[:4]).transform(frame)

@@ -275,7 +275,7 @@ def test_a_getter_gives_none_where_spark_nlps_does(stage_class):
 
 @pytest.mark.parametrize("stage_class", [SentenceEmbeddings, ChunkEmbeddings], ids=lambda s: s.__name__)
 def test_an_unknown_strategy_is_the_average(stage_class):
-    """As in Spark NLP, which says nothing of it."""
+    """As in Spark NLP, which does not report it."""
     with pytest.warns(UserWarning, match="poolingStrategy is 'sum', expected AVERAGE or SUM"):
         stage = stage_class().setPoolingStrategy("SUM").setPoolingStrategy("sum")
     assert stage.getPoolingStrategy() == "AVERAGE"

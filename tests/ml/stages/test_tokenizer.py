@@ -68,7 +68,7 @@ def plain(annotations):
 
 
 def expected(text, options):
-    """What the rules say of the sentences that the rules say."""
+    """The tokens that the rules find in the sentences that the rules find."""
     out = []
     for index, (first, last) in enumerate(SentenceSplitter().split(text or "")):
         sentence = text[first:last]
@@ -235,7 +235,7 @@ def test_exceptions_that_cannot_be_read_are_named(sentences, tmp_path, far, spar
     assert tokenizer.fit(sentences).getExceptions() == ["New York"]
 
 
-def test_rules_run_once_whatever_follows(spark):
+def test_rules_run_once_for_any_plan(spark):
     documents = DocumentAssembler(inputCol="text").transform(spark.createDataFrame(ROWS, "id string, text string"))
     tokens = TokenizerModel(inputCols=["document"]).transform(documents)
     for frame in [tokens.select(F.explode("token")), tokens.filter(F.size("token") > 0)]:

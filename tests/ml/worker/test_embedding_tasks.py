@@ -18,7 +18,6 @@ token_lists = st.lists(
     st.none() | st.lists(st.none() | st.text("ab \u200b🙂", max_size=5), max_size=12), min_size=1, max_size=12
 )
 
-
 DIMENSION = 32
 
 
@@ -79,7 +78,7 @@ def test_threads_follow_the_cores_of_a_task_unless_set(monkeypatch, cpus, set_to
     assert not session.options.spinning
 
 
-def test_a_model_that_is_nowhere_is_named(spark, tmp_path):
+def test_a_model_that_is_not_on_the_worker_is_named(spark, tmp_path):
     handle = ModelHandle("albert_lost", "0" * 64, str(tmp_path / "gone"), file="gone.zip")
     with pytest.raises(ValueError, match=r"'albert_lost' is not on this worker\. Tried: .*gone.*gone\.zip"):
         handle.locate()

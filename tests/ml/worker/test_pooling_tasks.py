@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sparkalbert.errors import ColumnError
 from sparkalbert.ml.worker import pooling_tasks
 from sparkalbert.ml.worker.arrow import ARROW_COLUMN_TYPE
-from sparkalbert.ml.worker.fields import arrow_types
 from sparkalbert.ml.worker.pooling_tasks import ChunkVectorTask, SentenceVectorTask
 
 STRATEGIES = ("AVERAGE", "SUM")
@@ -34,7 +33,7 @@ def run(task, columns):
     """Rows of annotations through a task: first the sentences or chunks, then the words."""
     arrays = [pa.array(rows, type=ARROW_COLUMN_TYPE) for rows in columns]
     batch = tuple(field.array(array) for array, part in zip(arrays, task.inputs, strict=True) for field in part)
-    assert tuple(array.type for array in batch) == arrow_types([*task.inputs[0], *task.inputs[1]])
+    assert [array.type for array in batch] == [field.type for part in task.inputs for field in part]
     made = pa.concat_arrays(list(task(iter([batch]))))
     assert made.type == ARROW_COLUMN_TYPE
     made.validate(full=True)
@@ -151,7 +150,7 @@ def test_vectors_of_several_widths():
         run(SentenceVectorTask("SUM"), [sentences[:1], [[word(0, 1, "0", (1, 2)), word(0, 1, "0", (1,))]]])
 
 
-def test_a_sentence_that_is_no_number():
+def test_a_sentence_number_that_is_not_an_integer():
     with pytest.raises(ColumnError, match="'sentence' that is not an integer"):
         run(SentenceVectorTask("SUM"), [[[annotation(0, 1, "s", {"sentence": "x"})]], [[]]])
 

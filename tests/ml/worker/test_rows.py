@@ -24,7 +24,7 @@ counts_of_rows = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=10
 
 
 def lists(counts, start=0):
-    """A slice of a list column that has so many items in each row."""
+    """A slice of a list column with these numbers of items."""
     rows = [None if count is None else ["x"] * count for count in counts]
     return pa.array(rows, pa.list_(pa.string())).slice(start)
 

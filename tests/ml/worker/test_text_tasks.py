@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkalbert.ml.worker import text_tasks
-from sparkalbert.ml.worker.fields import arrow_types
 from sparkalbert.ml.worker.text_tasks import SentenceTask, TokenTask
 from sparkalbert.offsets import utf16_length
 from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
@@ -58,7 +57,7 @@ def field(rows, index, kind):
 
 
 def sentence_columns(rows):
-    return tuple(field(rows, index, kind) for index, kind in enumerate(arrow_types(SentenceTask.inputs[0])))
+    return tuple(field(rows, index, read.type) for index, read in enumerate(SentenceTask.inputs[0]))
 
 
 def token_columns(rows):
@@ -66,7 +65,7 @@ def token_columns(rows):
         row if row is None else [(begin, text, dict(found or []).get("sentence")) for begin, text, found in row]
         for row in rows
     ]
-    return tuple(field(keyed, index, kind) for index, kind in enumerate(arrow_types(TokenTask.inputs[0])))
+    return tuple(field(keyed, index, read.type) for index, read in enumerate(TokenTask.inputs[0]))
 
 
 @given(rows, st.integers(0, 2), st.integers(0, 2), st.sampled_from([{}, {"split_length": 2}]))

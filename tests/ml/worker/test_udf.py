@@ -106,7 +106,7 @@ def test_a_function_may_answer_in_any_number_of_arrays(any_spark):
 
 
 def test_older_sparks_get_the_same_through_pandas(spark, monkeypatch):
-    """Spark 3.5 and 4.0 have no Arrow UDFs; their way exists in later ones, too."""
+    """Spark 3.5 and 4.0 have no Arrow UDFs; the pandas UDFs used there exist in later versions too."""
     texts = ["The old man. It was cold.", None, "", "A smile 🙂 and a café"]
     frame = spark.createDataFrame(list(enumerate(texts)), "id int, text string").coalesce(1)
     pipeline = text_pipeline(AlbertEmbeddings.pretrained(str(tiny_bundle.bundle().path)))

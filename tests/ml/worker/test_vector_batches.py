@@ -17,7 +17,7 @@ from sparkalbert.ml.worker.vector_batches import held_vectors, sentence_parts
 from sparkalbert.text.pieces.encoding import EncodedSentence
 from tests import tiny_bundle
 
-WORDS = 4 * 32
+VECTOR_BYTES = 4 * 32
 """Bytes of a vector of the tiny model."""
 
 
@@ -41,7 +41,7 @@ sentences = st.lists(
 def test_vectors_are_the_same_bits_whatever_is_held(lists, window, row, pooling):
     whole = embedder(pooling=pooling, max_sentence_length=9)
     encoded = [whole.encode_tokens(words) for words in lists]
-    sizes = VectorSizes(window * WORDS, WORDS, None if row is None else row * WORDS)
+    sizes = VectorSizes(window * VECTOR_BYTES, VECTOR_BYTES, None if row is None else row * VECTOR_BYTES)
     with held_vectors(whole, encoded, sizes) as vectors:
         np.testing.assert_array_equal(vectors, whole.vectors(encoded))
 
@@ -65,7 +65,7 @@ def test_what_is_too_large_to_hold_waits_in_a_file_of_spark_s_folder(tmp_path, m
     monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path / 'gone'},{tmp_path}")
     one = embedder()
     encoded = [one.encode_tokens(["word"] * 50)]
-    with held_vectors(one, encoded, VectorSizes(20 * WORDS, WORDS, 40 * WORDS)) as vectors:
+    with held_vectors(one, encoded, VectorSizes(20 * VECTOR_BYTES, VECTOR_BYTES, 40 * VECTOR_BYTES)) as vectors:
         assert f"{tmp_path}/" in Path("/proc/self/maps").read_text()
         assert list(tmp_path.iterdir()) == []  # nobody else sees it, and it ends with the process
         np.testing.assert_array_equal(vectors, one.vectors(encoded))
@@ -80,6 +80,6 @@ def test_a_folder_that_takes_no_more_is_named(monkeypatch):
     one = embedder()
     with (
         pytest.raises(InferenceError, match=r"larger than memoryBudgetMb .* /proc/self is full after"),
-        held_vectors(one, [one.encode_tokens(["word"] * 3)], VectorSizes(WORDS, WORDS, 0)),
+        held_vectors(one, [one.encode_tokens(["word"] * 3)], VectorSizes(VECTOR_BYTES, VECTOR_BYTES, 0)),
     ):
         pass
