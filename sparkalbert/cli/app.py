@@ -1,4 +1,4 @@
-"""The commands put together, and how one of them is run."""
+"""Assembles the commands and runs one of them."""
 
 from __future__ import annotations
 

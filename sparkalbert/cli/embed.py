@@ -65,7 +65,7 @@ def embed(
     max_sentence_length: Annotated[
         int,
         typer.Option(
-            help="Largest number of pieces in a window, 3 to 512. Longer sentences are covered by overlapping windows.",
+            help="Maximum number of pieces per window, 3 to 512. Longer sentences are covered by overlapping windows.",
             rich_help_panel=MODEL,
         ),
     ] = 128,

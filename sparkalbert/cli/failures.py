@@ -1,4 +1,4 @@
-"""How a command fails: the message of an error, and an orderly end on SIGTERM."""
+"""Ends a command that fails: with the message of an error, or in an orderly way on SIGTERM."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _EXTRAS: Final = {
     "transformers": "distill",
 }
 _JOB, _SPARK = "The Spark job failed", "Spark failed"
-"""What a failure of Spark is called in a job, and outside of jobs, where it may be that of a session."""
+"""How the message of a failure begins: for a job, and for anything else in Spark, such as the start of a session."""
 
 
 def failure_message(error: BaseException) -> str | None:
-    """Return what the user is told about an error.
+    """Return the message to show for an error.
 
     Causes are appended if they are errors of ours, of Spark or of the operating system, and if the message does not
     contain them.
@@ -39,7 +39,7 @@ def failure_message(error: BaseException) -> str | None:
     Returns
     -------
     str or None
-        None for an error that nobody expected, whose traceback should be seen.
+        None for an unexpected error, whose traceback should be shown.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def failure_message(error: BaseException) -> str | None:
 
 
 def _expected(error: BaseException) -> str | None:
-    """Return the message of an error, None if nobody expected it."""
+    """Return the message of an expected error, None for any other."""
     if isinstance(error, SparkAlbertError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):

@@ -1,4 +1,4 @@
-"""What the vectors of the sample show: the senses of a word told apart, and words near each other."""
+"""Shows what the vectors of the sample capture: the senses of a word, and which words are near each other."""
 
 from __future__ import annotations
 

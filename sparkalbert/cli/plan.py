@@ -31,7 +31,7 @@ def plan(
     sep: Separator = None,
     encoding: Encoding = None,
     precision: ModelPrecision = None,
-    sample: Annotated[int, typer.Option(min=1, help="Largest number of rows to sample.")] = 1000,
+    sample: Annotated[int, typer.Option(min=1, help="Maximum number of rows to sample.")] = 1000,
     seconds: Annotated[
         float, typer.Option(min=0, help="Seconds for which to embed the sample, to measure this machine.")
     ] = 10.0,

@@ -1,4 +1,4 @@
-"""What a person sees: the two consoles, sizes as text, and progress."""
+"""Prints for people: the two consoles, tables, sizes as text, and progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spark for a command: quiet, and with an orderly end when the command is interrupted."""
+"""Runs Spark for a command: quietly, and with an orderly end when the command is interrupted."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class _DecodeTask:
 def _floats(binary: pa.Array) -> pa.Array:
     """Return ``list<float>`` over the bytes of binary ``[n]``, without a copy."""
     if binary.null_count:
-        msg = f"{binary.null_count} vectors are null, expected bytes for every token."
+        msg = f"{binary.null_count} of {len(binary)} vectors are null, expected bytes. Filter the nulls out first."
         raise ParamError(msg)
     kind = pa.list_(pa.field("element", pa.float32(), nullable=False))
     if not len(binary):
@@ -69,7 +69,10 @@ def _floats(binary: pa.Array) -> pa.Array:
     _, offsets, data = binary.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[binary.offset : binary.offset + len(binary) + 1]
     if np.any(ends % _FLOAT_BYTES):
-        msg = f"The length of a vector is not a multiple of {_FLOAT_BYTES} bytes, expected float32 numbers."
+        msg = (
+            f"The length of a vector is not a multiple of {_FLOAT_BYTES} bytes, expected float32 numbers. Pass a "
+            "column that AlbertEmbeddings wrote with vectorFormat 'binary'."
+        )
         raise ParamError(msg)
     numbers = pa.Array.from_buffers(pa.float32(), int(ends[-1]) // _FLOAT_BYTES, [None, data])
     return pa.ListArray.from_arrays(pa.array(ends // _FLOAT_BYTES), numbers, type=kind)

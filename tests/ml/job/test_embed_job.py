@@ -13,7 +13,7 @@ from pyarrow import parquet
 from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.errors import ColumnError, InputError, OutputError, ParamError
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
-from sparkalbert.ml.job.text_source import TextSource, input_format
+from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
 
@@ -192,34 +192,7 @@ def test_a_column_called_like_a_result_is_refused(spark, stage, tmp_path):
     assert embed_texts(spark, stage, kept, target).rows == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("a/b.txt", "text"),
-        ("x.CSV", "csv"),
-        ("x.jsonl.gz", "json"),
-        ("data.parquet/", "parquet"),
-        ("*.ndjson.zst", "json"),
-    ],
-)
-def test_the_format_follows_from_the_name(path, expected):
-    assert input_format(path) == expected
-
-
-@pytest.mark.parametrize("path", ["reviews", "reviews.xlsx", "archive.gz"])
-def test_an_unknown_name_requires_the_format(path):
-    with pytest.raises(
-        InputError, match=r"not known from its name\. Pass format \(--format\): text, csv, tsv, json, parquet"
-    ):
-        TextSource(path)
-    assert TextSource(path, "text").format == "text"
-
-
-def test_settings_that_cannot_be_are_refused():
-    with pytest.raises(ParamError, match="format is 'xml'"):
-        TextSource("x", "xml")  # type: ignore[arg-type]
-    with pytest.raises(ParamError, match="partitions is 0"):
-        TextSource("x.txt", partitions=0)
+def test_an_unknown_output_format_is_refused():
     with pytest.raises(ParamError, match="output format is 'csv'"):
         VectorTarget("x", "csv")  # type: ignore[arg-type]
 

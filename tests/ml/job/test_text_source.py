@@ -8,7 +8,7 @@ import pytest
 from sparkalbert.cli.failures import failure_message
 from sparkalbert.errors import ColumnError, InputError, ParamError
 from sparkalbert.ml.failures import raise_job_errors
-from sparkalbert.ml.job.text_source import TextSource
+from sparkalbert.ml.job.text_source import TextSource, input_format
 
 TEXT = 'Café, "£5" — naïve; then\ta tab\nand a line'
 
@@ -92,6 +92,29 @@ def test_fields_of_structs_are_texts_and_keys(any_spark, tmp_path):
         {"id": 1, "doc.meta.lang": "en", "doc.Text": "One."},
         {"id": 2, "doc.meta.lang": None, "doc.Text": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a/b.txt", "text"),
+        ("x.CSV", "csv"),
+        ("x.jsonl.gz", "json"),
+        ("data.parquet/", "parquet"),
+        ("*.ndjson.zst", "json"),
+    ],
+)
+def test_the_format_follows_from_the_name(path, expected):
+    assert input_format(path) == expected
+
+
+@pytest.mark.parametrize("path", ["reviews", "reviews.xlsx", "archive.gz"])
+def test_an_unknown_name_requires_the_format(path):
+    with pytest.raises(
+        InputError, match=r"not known from its name\. Pass format \(--format\): text, csv, tsv, json, parquet"
+    ):
+        TextSource(path)
+    assert TextSource(path, "text").format == "text"
 
 
 @pytest.mark.parametrize(

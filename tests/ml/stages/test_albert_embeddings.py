@@ -96,20 +96,16 @@ def test_the_schema_is_spark_nlps(any_spark, folder):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision):
+def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision, setting):
     folder = str(tiny_bundle.bundle(precision).path)
     frame = text_frame(spark)
     expected = None
-    records = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    try:
-        for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 269}), (7, 1, {})]:
-            spark.conf.set(records, str(batch))
+    for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 269}), (7, 1, {})]:
+        with setting(spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(batch)):
             rows = embedded(frame.repartition(partitions), folder, **params)
-            found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
-            expected = found if expected is None else expected
-            np.testing.assert_array_equal(found, expected)
-    finally:
-        spark.conf.unset(records)
+        found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
+        expected = found if expected is None else expected
+        np.testing.assert_array_equal(found, expected)
     assert len(expected) > 200
 
 
@@ -146,17 +142,6 @@ def test_explode_and_filter_run_the_model_once(spark, folder):
     assert python_evaluations(out.selectExpr("explode(v) AS one")) == 1
     assert python_evaluations(out.where("size(v) > 0")) == 1
     assert out.selectExpr("explode(v) AS one").count() == 2
-
-
-def test_transform_starts_no_spark_job(spark, folder):
-    context = spark.sparkContext
-    frame = text_frame(spark)
-    context.setJobGroup("lazy", "no job may start here")
-    try:
-        pipeline(folder).fit(frame).transform(frame)
-        assert list(context.statusTracker().getJobIdsForGroup("lazy")) == []
-    finally:
-        context.setLocalProperty("spark.jobGroup.id", None)
 
 
 @pytest.fixture
