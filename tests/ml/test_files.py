@@ -1,5 +1,7 @@
 """Hadoop's file systems behind our protocol, and folders that Spark writes: as a whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from sparkalbert.ml.files import (
     spark_folder,
     spark_path,
 )
+from sparkalbert.storage import folders
 from sparkalbert.storage.folders import FolderKind
 
 
@@ -199,6 +202,21 @@ def test_a_target_that_appears_at_the_last_moment_is_left_alone(spark, tmp_path,
     assert text_in(work) == "new"
     assert str(work) in str(raised.value)
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_killed_driver_left_is_removed_or_named(any_spark, tmp_path, caplog):
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    owner = f"{folders._machine()}-{process.pid}-{folders._started(process.pid)}"
+    process.communicate(b"\n")
+    half, whole = (tmp_path / f".out-{state}-{owner}-0123abcd" for state in ("incomplete", "replaced"))
+    write(any_spark, whole, "old")
+    half.mkdir()
+    (half / "part-0").write_text("half")
+    write(any_spark, out, "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [whole.name, "out"]
+    assert (text_in(whole), text_in(out)) == ("old", "new")
+    assert str(whole) in caplog.text
 
 
 def test_a_failed_write_leaves_nothing(any_spark, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -152,16 +152,18 @@ def output_throughput(
                 started_s = time.perf_counter()
                 write(frame, output.sink, target)
                 seconds[output].append(time.perf_counter() - started_s)
-    return [dict(_speed(output, seconds[output], total_mb, cores)) for output in _OUTPUTS]
+    return [_speed(output, seconds[output], total_mb, cores) for output in _OUTPUTS]
 
 
-def _speed(output: VectorOutput, seconds: list[float], total_mb: float, cores: int) -> Iterator[tuple[str, Any]]:
+def _speed(output: VectorOutput, seconds: list[float], total_mb: float, cores: int) -> dict[str, Any]:
     median_s = float(np.median(seconds))
-    yield "title", output.title
-    yield "megabytes", total_mb
-    yield "seconds", seconds
-    yield "median_s", median_s
-    yield "mb_per_s_per_core", total_mb / median_s / cores
+    return {
+        "title": output.title,
+        "megabytes": total_mb,
+        "seconds": seconds,
+        "median_s": median_s,
+        "mb_per_s_per_core": total_mb / median_s / cores,
+    }
 
 
 def _frame(spark: SparkSession, rows: int, cores: int, dimension: int, output: VectorOutput) -> DataFrame:

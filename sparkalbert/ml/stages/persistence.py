@@ -151,7 +151,8 @@ class StageReadWrite(Params, MLReadable[Any], MLWritable):
             msg = f"The stage saved in {path} is a {found}. Load it with that class, not with {cls.__name__}."
             raise InputError(msg)
         stage = cls()
-        unknown = [name for name in metadata["paramMap"] if not stage.hasParam(name)]
+        params = {**metadata["paramMap"], **metadata.get("defaultParamMap", {})}
+        unknown = [name for name in params if not stage.hasParam(name)]
         if unknown:
             msg = (
                 f"The {cls.__name__} saved in {path} has the Params {', '.join(unknown)}, which this version of "
@@ -159,7 +160,11 @@ class StageReadWrite(Params, MLReadable[Any], MLWritable):
             )
             raise InputError(msg)
         stage._resetUid(metadata["uid"])
-        DefaultParamsReader.getAndSetParams(stage, metadata)
+        try:
+            DefaultParamsReader.getAndSetParams(stage, metadata)
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            msg = f"The metadata of the stage saved in {path} is malformed ({error}). Save the stage again."
+            raise InputError(msg) from error
         stage._load_files(metadata, spark, path)
         return stage
 

@@ -31,7 +31,9 @@ def poisoned(spark):
 
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_the_first_rows_do_not_wait_for_the_rest(any_spark, count):
-    made = poisoned(any_spark).select("id", "embeddings").limit(count).collect()
+    frame = poisoned(any_spark).select("id", "embeddings")
+    # Spark pushes a bare limit below the Python pass, which then gets no other rows.
+    made = frame.where("size(embeddings) > 0").limit(count).collect()
     assert [row.id for row in made] == list(range(count))
     assert all(len(row.embeddings) == WORDS for row in made)
 
