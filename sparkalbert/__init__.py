@@ -33,6 +33,7 @@ from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from sparkalbert.convert import convert_checkpoint
+    from sparkalbert.embedded_text import EmbeddedText
     from sparkalbert.ml import (
         AlbertEmbeddings,
         Annotation,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     )
     from sparkalbert.models import find_model
     from sparkalbert.vectors import binary_to_numpy
-    from sparkalbert.word_embedder import EmbeddedText, WordEmbedder
+    from sparkalbert.word_embedder import WordEmbedder
 
 __all__ = [
     "AlbertEmbeddings",
@@ -81,7 +82,7 @@ _lazy_attribute, _lazy_names = lazy_attributes(
     __name__,
     {
         **dict.fromkeys(__all__, "sparkalbert.ml"),
-        "EmbeddedText": "sparkalbert.word_embedder",
+        "EmbeddedText": "sparkalbert.embedded_text",
         "WordEmbedder": "sparkalbert.word_embedder",
         "binary_to_numpy": "sparkalbert.vectors",
         "convert_checkpoint": "sparkalbert.convert",

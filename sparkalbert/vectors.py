@@ -12,10 +12,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sparkalbert.arrays import Float32Array
+from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.errors import ParamError
 
-__all__ = ["binary_to_numpy", "cosine_similarity", "unit_vectors"]
+__all__ = ["binary_to_numpy", "cosine_similarity", "group_means", "unit_vectors"]
 
 Floats = TypeVar("Floats", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
@@ -53,6 +53,39 @@ def cosine_similarity(first: Floats, second: Floats) -> Floats:
     """
     cosines: Floats = unit_vectors(first) @ unit_vectors(second).T
     return cosines
+
+
+def group_means(vectors: Float32Array, group: Int64Array, count: int) -> Float32Array:
+    """Return the mean of the vectors of each group, summed in float64; zeros for an empty group.
+
+    Parameters
+    ----------
+    vectors
+        float32 ``[n, dimension]``.
+    group
+        int64 ``[n]``: the group of each vector, from 0 to ``count - 1``.
+    count
+        Number of groups.
+
+    Returns
+    -------
+    ndarray
+        float32 ``[count, dimension]``. The mean of a group does not depend on the other groups.
+
+    Examples
+    --------
+    >>> group_means(np.float32([[1], [5], [3]]), np.array([0, 2, 0]), 3).tolist()
+    [[2.0], [0.0], [5.0]]
+    """
+    sizes = np.bincount(group, minlength=count)
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float64)
+    if len(group):
+        if np.any(group[1:] < group[:-1]):
+            vectors = vectors[np.argsort(group, kind="stable")]
+        starts = (np.cumsum(sizes) - sizes)[sizes > 0]
+        sums[sizes > 0] = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64)
+    means: Float32Array = (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+    return means
 
 
 def binary_to_numpy(vectors: Iterable[bytes]) -> Float32Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Precision, write_bundle
+from sparkalbert.embedded_text import EmbeddedText
 from sparkalbert.errors import BundleError, InferenceError, ParamTypeError
 from sparkalbert.inference.embedder import Embedder, EmbedderOptions
 from sparkalbert.inference.model import MODELS
@@ -23,7 +24,7 @@ from sparkalbert.machine import available_cores
 from sparkalbert.offsets import span_array
 from sparkalbert.options import checked_integer
 from sparkalbert.text import SentenceSplitter, WordTokenizer
-from sparkalbert.text.pieces.encoding import EncodedSentence, Encoding, joined_spans
+from sparkalbert.text.pieces.encoding import EncodedSentence, Encoding, first_pieces, joined_spans
 from sparkalbert.timings import TIMINGS
 from sparkalbert.vectors import cosine_similarity
 
@@ -32,53 +33,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["EmbeddedText", "WordEmbedder"]
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddedText:
-    """The words of one text and their vectors, in order.
-
-    Attributes
-    ----------
-    tokens
-        The words.
-    start, stop
-        The code point span of each word: ``text[start[i]:stop[i]] == tokens[i]``. For a text that was given as
-        tokens, spans in the tokens joined by single spaces.
-    sentence
-        The position of each word's sentence in the text.
-    vectors
-        float32 ``[tokens, dimension]``, an array of this text alone; zeros for a word without a piece.
-    """
-
-    tokens: list[str]
-    start: list[int]
-    stop: list[int]
-    sentence: list[int]
-    vectors: Float32Array
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def text_vector(self) -> Float32Array:
-        """Return the mean of the word vectors, float32 ``[dimension]``; zeros for a text without words."""
-        return _means(self.vectors, np.zeros(len(self), dtype=np.int64), 1).reshape(-1)
-
-    def sentence_vectors(self) -> Float32Array:
-        """Return the mean of the word vectors of each sentence, float32 ``[sentences, dimension]``.
-
-        Row ``i`` belongs to the words whose `sentence` is ``i``. The vector of a sentence without words (of a
-        zero-width space, for example) is zeros; at the end of the text such a sentence has no row.
-        """
-        count = max(self.sentence, default=-1) + 1
-        return _means(self.vectors, np.array(self.sentence, dtype=np.int64), count)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row per word: ``sentence``, ``token``, ``start``, ``stop`` and ``vector`` (ndarray)."""
-        import pandas as pd
-
-        columns = {"sentence": self.sentence, "token": self.tokens, "start": self.start, "stop": self.stop}
-        return pd.DataFrame({**columns, "vector": list(self.vectors)})
 
 
 class WordEmbedder:
@@ -202,26 +156,20 @@ class WordEmbedder:
         TextError
             If a text is not valid Unicode.
         """
-        embedder = self._embedder
-        split = []
-        encoded: list[EncodedSentence] = []
         with TIMINGS.measure("tokenize"):
-            for text in _strings(texts, "embed"):
-                sentences = list(self._split(text))
-                encoded += [embedder.encode_sentence(text[start:stop], spans) for start, stop, spans in sentences]
-                split.append((text, sentences))
-        vectors = embedder.vectors(encoded)
-        results, first = [], 0
-        for text, sentences in split:
-            counts = [len(spans) for _, _, spans in sentences]
-            absolute = span_array([])
-            if sentences:
-                absolute = np.concatenate([spans + start for start, _, spans in sentences])
-            tokens = [text[start:stop] for start, stop in absolute.tolist()]
-            sentence = np.repeat(np.arange(len(counts)), counts)
-            results.append(_embedded(tokens, absolute, sentence, vectors[first : first + len(tokens)]))
-            first += len(tokens)
-        return results
+            split = [self._split(text) for text in _strings(texts, "embed")]
+        return self._embedded(split)
+
+    def split(self, texts: Iterable[str]) -> list[EmbeddedText]:
+        """Return what :meth:`embed` returns, but compute no vectors: they are float32 ``[tokens, 0]``.
+
+        Raises
+        ------
+        ParamTypeError, TextError
+            As :meth:`embed` does.
+        """
+        split = [self._split(text) for text in _strings(texts, "split")]
+        return [text.embedded(np.zeros((len(text.tokens), 0), dtype=np.float32)) for text in split]
 
     def embed_tokens(self, token_lists: Iterable[Sequence[str]]) -> list[EmbeddedText]:
         """Return vectors for texts that are already split into tokens; each list is one sentence.
@@ -244,14 +192,8 @@ class WordEmbedder:
                 msg = "embed_tokens() expects lists of tokens, got a str. Did you mean embed_tokens([tokens])?"
                 raise ParamTypeError(msg)
             lists.append(list(_strings(tokens, "embed_tokens")))
-        vectors = self._embedder.vectors([self._embedder.encode_tokens(tokens) for tokens in lists])
-        results, first = [], 0
-        for tokens in lists:
-            sentence = np.zeros(len(tokens), dtype=np.int64)
-            rows = vectors[first : first + len(tokens)]
-            results.append(_embedded(tokens, joined_spans(tokens), sentence, rows))
-            first += len(tokens)
-        return results
+        split = [_SplitText.of_tokens(tokens, self._embedder.encode_tokens(tokens)) for tokens in lists]
+        return self._embedded(split)
 
     def stream(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[EmbeddedText]:
         """Yield what :meth:`embed` returns, text by text, holding at most `batch_size` texts at a time.
@@ -344,10 +286,54 @@ class WordEmbedder:
             raise InferenceError(msg)
         return self._open_embedder
 
-    def _split(self, text: str) -> Iterator[tuple[int, int, Int64Array]]:
-        """Yield the span of each sentence, and the spans of its words in the sentence."""
-        for start, stop in self._sentence_splitter.split(text):
-            yield start, stop, span_array(self._word_tokenizer.tokenize(text[start:stop]))
+    def _split(self, text: str) -> _SplitText:
+        sentences = np.array(list(self._sentence_splitter.split(text)), dtype=np.int64).reshape(-1, 2)
+        spans = [span_array(self._word_tokenizer.tokenize(text[start:stop])) for start, stop in sentences.tolist()]
+        encoded = [
+            self._embedder.encode_sentence(text[start:stop], words)
+            for (start, stop), words in zip(sentences.tolist(), spans, strict=True)
+        ]
+        absolute = np.concatenate([span_array([]), *map(np.add, spans, sentences[:, :1])])
+        return _SplitText([text[start:stop] for start, stop in absolute.tolist()], absolute, sentences, encoded)
+
+    def _embedded(self, split: Sequence[_SplitText]) -> list[EmbeddedText]:
+        vectors = self._embedder.vectors([encoded for text in split for encoded in text.encoded])
+        results, first = [], 0
+        for text in split:
+            stop = first + len(text.tokens)
+            # A copy, so that keeping one text does not keep the vectors of all.
+            results.append(text.embedded(vectors[first:stop].copy()))
+            first = stop
+        return results
+
+
+@dataclass(frozen=True)
+class _SplitText:
+    """A text before it is embedded: its words (int64 ``[tokens, 2]`` spans) and its sentences (``[sentences, 2]``)."""
+
+    tokens: list[str]
+    spans: Int64Array
+    sentences: Int64Array
+    encoded: list[EncodedSentence]
+
+    @classmethod
+    def of_tokens(cls, tokens: list[str], encoded: EncodedSentence) -> _SplitText:
+        spans = joined_spans(tokens)
+        return cls(tokens, spans, np.array([[0, spans[:, 1].max(initial=0)]]), [encoded])
+
+    def embedded(self, vectors: Float32Array) -> EmbeddedText:
+        counts = [len(encoded.ranges) for encoded in self.encoded]
+        pieces = [first_pieces(encoded) for encoded in self.encoded]
+        return EmbeddedText(
+            self.tokens,
+            self.spans[:, 0].tolist(),
+            self.spans[:, 1].tolist(),
+            np.repeat(np.arange(len(counts)), counts).tolist(),
+            vectors,
+            [piece for part in pieces for piece in part.tolist()],
+            self.sentences[:, 0].tolist(),
+            self.sentences[:, 1].tolist(),
+        )
 
 
 def _load_again(path: str, digest: str, options: EmbedderOptions) -> WordEmbedder:
@@ -364,19 +350,6 @@ def _load_again(path: str, digest: str, options: EmbedderOptions) -> WordEmbedde
         )
         raise BundleError(msg)
     return WordEmbedder(bundle, options)
-
-
-def _embedded(tokens: list[str], spans: Int64Array, sentence: Int64Array, vectors: Float32Array) -> EmbeddedText:
-    """Return a text's result; it owns its vectors, so that keeping one text does not keep all of them."""
-    return EmbeddedText(tokens, spans[:, 0].tolist(), spans[:, 1].tolist(), sentence.tolist(), vectors.copy())
-
-
-def _means(vectors: Float32Array, group: Int64Array, count: int) -> Float32Array:
-    """Return the mean of the vectors of each group, float32 ``[count, dimension]``; zeros for an empty group."""
-    sums = np.zeros((count, vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, group, vectors)
-    sizes = np.maximum(np.bincount(group, minlength=count), 1)
-    return (sums / sizes[:, None]).astype(np.float32)
 
 
 def _strings(values: Iterable[Any], method: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sparkalbert.errors import ColumnError
 from sparkalbert.inference.embedder import Embedder
 from sparkalbert.ml.worker.rows import row_of_item, sentence_numbers
 from sparkalbert.offsets import code_point_index, is_bmp
-from sparkalbert.text.pieces.encoding import EncodedSentence, truncate
+from sparkalbert.text.pieces.encoding import EncodedSentence, first_pieces, truncate
 
 __all__ = ["NOWHERE", "GroupPlan", "SpanRows", "plan_rows"]
 
@@ -115,9 +115,7 @@ def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_s
     planned = 0
     for index, members in _groups(owner):
         encoded = _encode(embedder, sentences, index, tokens, members)
-        starts, stops = encoded.ranges.T
-        present = stops > starts
-        plan.piece[members[present]] = encoded.ids[starts[present]]
+        plan.piece[members] = first_pieces(encoded)
         plan.vector[members] = np.arange(planned, planned + len(members))
         plan.sentences.append(encoded)
         planned += len(members)

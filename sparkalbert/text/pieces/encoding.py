@@ -18,11 +18,13 @@ from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 
 __all__ = [
     "ENCODINGS",
+    "NO_PIECE",
     "EncodedSentence",
     "Encoding",
     "encode_sentence",
     "encode_token_list",
     "encode_tokens",
+    "first_pieces",
     "joined_spans",
     "pieces_of_tokens",
     "truncate",
@@ -30,6 +32,9 @@ __all__ = [
 
 Encoding = Literal["sentence", "token"]
 """How tokens become pieces."""
+
+NO_PIECE: Final = -1
+"""Stands for the piece of a token without a piece."""
 
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
 
@@ -50,6 +55,21 @@ class EncodedSentence:
 
     ids: Int64Array
     ranges: Int64Array
+
+
+def first_pieces(encoded: EncodedSentence) -> Int64Array:
+    """Return the id of the first piece of each token, int64 ``[tokens]``; -1 for a token without a piece.
+
+    Examples
+    --------
+    >>> first_pieces(EncodedSentence(np.array([7, 8, 9]), np.array([[0, 2], [2, 2], [2, 3]]))).tolist()
+    [7, -1, 9]
+    """
+    starts, stops = encoded.ranges.T
+    pieces = np.full(len(starts), NO_PIECE)
+    present = stops > starts
+    pieces[present] = encoded.ids[starts[present]]
+    return pieces
 
 
 def encode_sentence(tokenizer: PieceTokenizer, text: str, spans: Int64Array) -> EncodedSentence:
