@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         start,
     )
     from sparkalbert.models import find_model
+    from sparkalbert.nlu import load
     from sparkalbert.vectors import binary_to_numpy
     from sparkalbert.word_embedder import WordEmbedder
 
@@ -75,34 +76,38 @@ __all__ = [
     "binary_to_numpy",
     "convert_checkpoint",
     "find_model",
+    "load",
     "start",
+    "version",
 ]
 
 _lazy_attribute, _lazy_names = lazy_attributes(
     __name__,
     {
-        **dict.fromkeys(__all__, "sparkalbert.ml"),
+        **dict.fromkeys(__all__[:-1], "sparkalbert.ml"),  # version is defined here
         "EmbeddedText": "sparkalbert.embedded_text",
         "WordEmbedder": "sparkalbert.word_embedder",
         "binary_to_numpy": "sparkalbert.vectors",
         "convert_checkpoint": "sparkalbert.convert",
         "find_model": "sparkalbert.models",
+        "load": "sparkalbert.nlu",
     },
 )
 
 
-def __getattr__(name: str) -> Any:
-    return _version() if name == "__version__" else _lazy_attribute(name)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+def version() -> str:
+    """Return the version of sparkalbert, as ``sparknlp.version()`` returns that of Spark NLP."""
+    from importlib import metadata
 
     try:
-        return version("sparkalbert")
-    except PackageNotFoundError:  # sent to executors as a zip, without its metadata
+        return metadata.version("sparkalbert")
+    except metadata.PackageNotFoundError:  # sent to executors as a zip, without its metadata
         return "unknown"
 
 
+def __getattr__(name: str) -> Any:
+    return version() if name == "__version__" else _lazy_attribute(name)
+
+
 def __dir__() -> list[str]:
-    return [*_lazy_names(), "__version__"]
+    return [*_lazy_names(), "__version__", "version"]

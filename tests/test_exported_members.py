@@ -39,12 +39,14 @@ def test_the_root_offers_these_names():
         "binary_to_numpy",
         "convert_checkpoint",
         "find_model",
+        "load",
         "start",
+        "version",
     ]
 
 
 def test_the_version_is_that_of_the_package():
-    assert sparkalbert.__version__ == importlib.metadata.version("sparkalbert")
+    assert sparkalbert.__version__ == sparkalbert.version() == importlib.metadata.version("sparkalbert")
     assert "__version__" in dir(sparkalbert)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "VECTORS",
     "WITH_VECTORS",
     "WORD_EMBEDDINGS",
+    "AnnotatorType",
     "is_annotation_type",
     "is_token_list",
 ]
@@ -42,6 +43,17 @@ TOKEN: Final = "token"  # noqa: S105 - an annotator type
 WORD_EMBEDDINGS: Final = "word_embeddings"
 WITH_VECTORS: Final = frozenset({WORD_EMBEDDINGS, SENTENCE_EMBEDDINGS})
 """Annotator types whose annotations have vectors."""
+
+
+class AnnotatorType:
+    """The annotator types of the columns that sparkalbert's stages read and add, as Spark NLP names them."""
+
+    CHUNK = CHUNK
+    DOCUMENT = DOCUMENT
+    SENTENCE_EMBEDDINGS = SENTENCE_EMBEDDINGS
+    TOKEN = TOKEN
+    WORD_EMBEDDINGS = WORD_EMBEDDINGS
+
 
 ANNOTATION_TYPE: Final = StructType(
     [

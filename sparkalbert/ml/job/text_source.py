@@ -15,8 +15,9 @@ from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InputError, ParamError
 from sparkalbert.ml.columns import find_column, wrong_type
-from sparkalbert.ml.failures import is_spark_failure, log_spark_failures, raise_input_errors
+from sparkalbert.ml.failures import raise_input_errors
 from sparkalbert.ml.files import spark_path
+from sparkalbert.ml.session.settings import changed_settings
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "input_format"]
 
@@ -143,25 +144,8 @@ class TextSource:
 
         A platform that forbids these settings (Databricks serverless) keeps its own.
         """
-        before: dict[str, str | None] = {}
-        for name, value in {**_FINE_SPLITS, **(_ANY_ENCODING if self.encoding else {})}.items():
-            try:
-                old = spark.conf.get(name, None)
-                spark.conf.set(name, value)
-            except Exception as error:
-                if not is_spark_failure(error):
-                    raise
-                continue
-            before[name] = old
-        try:
+        with changed_settings(spark, {**_FINE_SPLITS, **(_ANY_ENCODING if self.encoding else {})}):
             yield
-        finally:
-            with log_spark_failures("Spark's settings were not restored"):
-                for name, old in before.items():
-                    if old is None:
-                        spark.conf.unset(name)
-                    else:
-                        spark.conf.set(name, old)
 
     def _options(self) -> dict[str, str]:
         options = dict(_OPTIONS[self.file_format])

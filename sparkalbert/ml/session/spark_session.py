@@ -17,7 +17,7 @@ from sparkalbert.ml.failures import log_spark_failures
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.session.java import ensure_java
 
-__all__ = ["QUIET", "OpenedSession", "opened_session", "start"]
+__all__ = ["QUIET", "OpenedSession", "existing_session", "opened_session", "start"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 
@@ -124,7 +124,7 @@ def opened_session(
 
 
 def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
-    existing = _existing()
+    existing = existing_session()
     if existing is not None:
         if master is not None or settings.keys() - QUIET.keys():
             _LOGGER.warning("A Spark session exists already; master and settings have no effect on it.")
@@ -139,7 +139,7 @@ def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
     return _new(master or "local[*]", settings)
 
 
-def _existing() -> SparkSession | None:
+def existing_session() -> SparkSession | None:
     """Return the session that ``getOrCreate`` would return, also if another thread has created it."""
     active = SparkSession.getActiveSession()
     if active is not None:
