@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Tokenizer,
         TokenizerModel,
         binary_to_array,
+        binary_to_vector,
         start,
     )
     from sparkalbert.models import find_model
@@ -74,6 +75,7 @@ __all__ = [
     "WordEmbedder",
     "binary_to_array",
     "binary_to_numpy",
+    "binary_to_vector",
     "convert_checkpoint",
     "find_model",
     "load",

@@ -10,8 +10,9 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,26 @@ def connect_spark(_connect_session: Any) -> Iterator[Any]:
 def any_spark(request: pytest.FixtureRequest) -> Any:
     """Each test twice: on the classic session and on Connect."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def no_spark_job(spark: Any) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which the classic session must not start a job."""
+    context = spark.sparkContext
+
+    @contextmanager
+    def watch() -> Iterator[None]:
+        group = uuid.uuid4().hex
+        context.setJobGroup(group, "must stay empty")
+        try:
+            yield
+            assert list(context.statusTracker().getJobIdsForGroup(group)) == []
+            spark.range(1).count()
+            assert list(context.statusTracker().getJobIdsForGroup(group)) != []  # so jobs would be seen
+        finally:
+            context.setLocalProperty("spark.jobGroup.id", None)
+
+    return watch
 
 
 @contextmanager

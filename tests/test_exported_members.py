@@ -37,6 +37,7 @@ def test_the_root_offers_these_names():
         "WordEmbedder",
         "binary_to_array",
         "binary_to_numpy",
+        "binary_to_vector",
         "convert_checkpoint",
         "find_model",
         "load",

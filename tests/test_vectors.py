@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sparkalbert.errors import ParamError
-from sparkalbert.vectors import binary_to_numpy, cosine_similarity, unit_vectors
+from sparkalbert.vectors import binary_to_numpy, cosine_similarity, group_means, unit_vectors
 
 matrices = hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(4)), elements=st.integers(-9, 9).map(float))
 
@@ -24,6 +24,26 @@ def test_cosines_are_those_of_each_pair(first, second):
         for column, other in enumerate(second):
             lengths = np.linalg.norm(one) * np.linalg.norm(other)
             assert found[row, column] == pytest.approx(one @ other / lengths if lengths else 0, abs=1e-6)
+
+
+@given(matrices, st.randoms())
+def test_the_mean_of_each_group(vectors, random):
+    group = np.array([random.randrange(4) for _ in vectors], dtype=np.int64)
+    found = group_means(vectors, group, 5)
+    assert found.dtype == np.float32
+    for number, mean in enumerate(found):
+        members = vectors[group == number]
+        expected = members.mean(axis=0, dtype=np.float64) if len(members) else np.zeros(4)
+        np.testing.assert_array_equal(mean, expected.astype(np.float32))
+
+
+def test_a_mean_does_not_depend_on_other_groups():
+    vectors = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    group = np.arange(50) % 3
+    together = group_means(vectors, group, 3)
+    for number in range(3):
+        alone = group_means(vectors[group == number], np.zeros(np.sum(group == number), dtype=np.int64), 1)
+        assert np.array_equal(together[number], alone[0])
 
 
 @given(matrices)

@@ -72,6 +72,29 @@ class TestEmbed:
             assert result.vectors.dtype == np.float32
         assert results[0].sentence == [0] * 5 + [1] * 6
 
+    def test_sentences_have_places_and_rows(self, embedder):
+        text = " The river was high. \u200b"
+        (found,) = embedder.embed([text])
+        spans = zip(found.sentence_start, found.sentence_stop, strict=True)
+        assert next(text[start:stop] for start, stop in spans) == "The river was high."
+        assert len(found.sentence_vectors()) == len(found.sentence_start)
+
+    def test_pieces_are_those_of_the_vocabulary(self, embedder):
+        tokenizer = MODELS.get(embedder.bundle.digest, embedder.options.session, embedder.bundle.verify).tokenizer
+        (found,) = embedder.embed(["The \u200b river"])
+        assert found.piece == [tokenizer.encode("The").ids[0], -1, tokenizer.encode("river").ids[0]]
+
+    def test_splitting_computes_no_vectors(self, embedder, monkeypatch):
+        expected = embedder.embed(TEXTS)
+        monkeypatch.setattr(type(embedder._embedder), "vectors", None)
+        for found, text in zip(embedder.split(TEXTS), expected, strict=True):
+            assert found.vectors.shape == (len(text), 0)
+            assert (found.tokens, found.start, found.stop) == (text.tokens, text.start, text.stop)
+            assert (found.sentence, found.piece) == (text.sentence, text.piece)
+            assert (found.sentence_start, found.sentence_stop) == (text.sentence_start, text.sentence_stop)
+        with pytest.raises(ParamTypeError, match=r"Did you mean split\(\[text\]\)"):
+            embedder.split("The river")
+
     def test_vectors_are_those_of_an_independent_forward_pass(self, embedder):
         (found,) = embedder.embed(["River high"])
         checkpoint = Checkpoint.open(tiny_bundle.checkpoint())

@@ -46,13 +46,20 @@ def embed(
         ),
     ] = False,
     vectors: Annotated[
-        Literal["float", "binary"],
+        Literal["float", "binary", "binary16"],
         typer.Option(
             help="float: lists of numbers. binary: each vector as the bytes of its float32 numbers, faster to write "
-            "and to read.",
+            "and to read. binary16: as float16 numbers, half the size.",
             rich_help_panel=FILES,
         ),
     ] = "float",
+    level: Annotated[
+        Literal["token", "sentence", "document"],
+        typer.Option(
+            help="What has a vector. That of a sentence or document is the mean of the vectors of its tokens.",
+            rich_help_panel=FILES,
+        ),
+    ] = "token",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output of an earlier run.", rich_help_panel=FILES)
     ] = False,
@@ -124,7 +131,9 @@ def embed(
 
     Each row keeps its columns and gets [bold]tokens[/], [bold]begin[/], [bold]end[/] (UTF-16 units of the text, end
     inclusive, as in Spark NLP) and [bold]vectors[/], all of equal length. A null text gets nulls, an empty text empty
-    lists. The output appears when it is complete.
+    lists. With --level
+    sentence there are [bold]sentences[/] in the place of tokens, with --level document only a [bold]vector[/], zeros
+    for an empty text. The output appears when it is complete.
     """
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
@@ -135,7 +144,7 @@ def embed(
         raise ParamError(msg)
     kept = None if id_cols is None else [name.strip() for name in id_cols.split(",") if name.strip()]
     texts = TextSource(source, input_format, text_col, kept, partitions, sep, encoding)
-    target = VectorTarget(output, output_format, annotations, overwrite, vectors)
+    target = VectorTarget(output, output_format, annotations, overwrite, vectors, level)
     averaged, settings = _layers(layers), _settings(conf or [])
     bundle = find_model(model, precision=precision)
     stage = AlbertEmbeddings.pretrained(str(bundle.path)).setParams(
@@ -166,9 +175,10 @@ def print_note(bundle: Bundle) -> None:
 def summary_line(summary: EmbedSummary) -> str:
     """Return what a job did, as text."""
     took = f"in {summary.duration_s:.1f} s, including the start of the workers"
-    if summary.rows is None or summary.tokens is None:
+    if summary.rows is None:
         return f"Done {took}"
-    return f"{summary.rows:,} rows, {summary.tokens:,} tokens {took}"
+    tokens = "" if summary.tokens is None else f", {summary.tokens:,} tokens"
+    return f"{summary.rows:,} rows{tokens} {took}"
 
 
 def _layers(listed: str) -> list[int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sparkalbert.ml.stages.sentence_detector import SentenceDetector
     from sparkalbert.ml.stages.sentence_embeddings import SentenceEmbeddings
     from sparkalbert.ml.stages.tokenizer import Tokenizer, TokenizerModel
-    from sparkalbert.ml.vectors import binary_to_array
+    from sparkalbert.ml.vectors import binary_to_array, binary_to_vector
 
 __all__ = [
     "AlbertEmbeddings",
@@ -37,6 +37,7 @@ __all__ = [
     "Tokenizer",
     "TokenizerModel",
     "binary_to_array",
+    "binary_to_vector",
     "start",
 ]
 
@@ -57,6 +58,7 @@ __getattr__, __dir__ = lazy_attributes(
         "Tokenizer": "sparkalbert.ml.stages.tokenizer",
         "TokenizerModel": "sparkalbert.ml.stages.tokenizer",
         "binary_to_array": "sparkalbert.ml.vectors",
+        "binary_to_vector": "sparkalbert.ml.vectors",
         "start": "sparkalbert.ml.session.spark_session",
     },
 )

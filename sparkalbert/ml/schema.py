@@ -23,11 +23,13 @@ from pyspark.sql.types import (
 __all__ = [
     "ANNOTATION_COLUMN_TYPE",
     "ANNOTATION_TYPE",
+    "BINARY_VECTOR",
     "BINARY_VECTORS",
     "CHUNK",
     "DOCUMENT",
     "SENTENCE_EMBEDDINGS",
     "TOKEN",
+    "VECTOR",
     "VECTORS",
     "WITH_VECTORS",
     "WORD_EMBEDDINGS",
@@ -74,7 +76,13 @@ VECTORS: Final = ArrayType(ArrayType(FloatType(), containsNull=False), containsN
 """One vector per token. Without nulls: Spark reads such a column nearly twice as fast."""
 
 BINARY_VECTORS: Final = ArrayType(BinaryType(), containsNull=False)
-"""One vector per token as its bytes, little-endian float32: Spark moves and stores them unchanged."""
+"""One vector per token as its bytes, little-endian numbers: Spark moves and stores them unchanged."""
+
+VECTOR: Final = ArrayType(FloatType(), containsNull=False)
+"""One vector per row."""
+
+BINARY_VECTOR: Final = BinaryType()
+"""One vector per row as its bytes."""
 
 
 def is_annotation_type(data_type: DataType) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,25 +15,26 @@ from sparkalbert.ml.schema import VECTORS
 from sparkalbert.ml.worker.arrow import list_array
 from sparkalbert.ml.worker.rows import item_counts
 from sparkalbert.ml.worker.udf import arrow_column
+from sparkalbert.vectors import BinaryFormat, number_type
 
-__all__ = ["binary_to_array"]
-
-_FLOAT_BYTES: Final = 4
+__all__ = ["binary_to_array", "binary_to_vector"]
 
 
-def binary_to_array(vectors: Column | str) -> Column:
+def binary_to_array(vectors: Column | str, vector_format: BinaryFormat = "binary") -> Column:
     """Return ``array<binary>`` vectors as ``array<array<float>>``; null rows stay null.
 
     Parameters
     ----------
     vectors
         A column, or its name, of vectors that :class:`~sparkalbert.AlbertEmbeddings` wrote with ``vectorFormat``
-        ``binary``.
+        ``binary`` or ``binary16``.
+    vector_format
+        Which of the two. The bytes do not show it.
 
     Raises
     ------
     ParamError
-        In the job, if a vector is null or its length is not a multiple of four bytes.
+        In the job, if a vector is null or its length is not a multiple of the size of a number.
 
     Examples
     --------
@@ -44,22 +44,38 @@ def binary_to_array(vectors: Column | str) -> Column:
         stored.select("tokens", binary_to_array("vectors").alias("vectors"))
     """
     column = F.col(vectors) if isinstance(vectors, str) else vectors
-    return arrow_column(_DecodeTask(), [column], (pa.list_(pa.binary()),), VECTORS)
+    number_type(vector_format)
+    return arrow_column(_DecodeTask(vector_format), [column], (pa.list_(pa.binary()),), VECTORS)
+
+
+def binary_to_vector(vector: Column | str, vector_format: BinaryFormat = "binary") -> Column:
+    """Return one ``binary`` vector per row, such as that of a document, as ``array<float>``; null stays null.
+
+    Parameters
+    ----------
+    vector, vector_format
+        As for :func:`binary_to_array`.
+    """
+    column = F.col(vector) if isinstance(vector, str) else vector
+    return binary_to_array(F.when(column.isNotNull(), F.array(column)), vector_format).getItem(0)
 
 
 @dataclass(frozen=True)
 class _DecodeTask:
-    """Converts ``array<binary>`` to ``array<array<float>>``: the same bytes with another type."""
+    """Converts ``array<binary>`` to ``array<array<float>>``; float32 are the same bytes with another type."""
+
+    vector_format: BinaryFormat
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
         for (column,) in batches:
             counts, valid = item_counts(column)
-            yield list_array(counts, _floats(column.flatten()), valid=valid, nullable=False)
+            items = _floats(column.flatten(), self.vector_format)
+            yield list_array(counts, items, valid=valid, nullable=False)
 
 
-def _floats(binary: pa.Array) -> pa.Array:
-    """Return ``list<float>`` over the bytes of binary ``[n]``, without a copy."""
+def _floats(binary: pa.Array, vector_format: BinaryFormat) -> pa.Array:
+    """Return ``list<float>`` over the bytes of binary ``[n]``, float32 without a copy."""
     if binary.null_count:
         msg = f"{binary.null_count} of {len(binary)} vectors are null, expected bytes. Filter the nulls out first."
         raise ParamError(msg)
@@ -68,11 +84,17 @@ def _floats(binary: pa.Array) -> pa.Array:
         return pa.array([], type=kind)
     _, offsets, data = binary.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[binary.offset : binary.offset + len(binary) + 1]
-    if np.any(ends % _FLOAT_BYTES):
+    numbers_are = number_type(vector_format)
+    size = numbers_are.itemsize
+    if np.any(ends % size):
         msg = (
-            f"The length of a vector is not a multiple of {_FLOAT_BYTES} bytes, expected float32 numbers. Pass a "
-            "column that AlbertEmbeddings wrote with vectorFormat 'binary'."
+            f"The length of a vector is not a multiple of {size} bytes, expected {numbers_are.name} numbers. Pass a "
+            f"column that AlbertEmbeddings wrote with vectorFormat {vector_format!r}."
         )
         raise ParamError(msg)
-    numbers = pa.Array.from_buffers(pa.float32(), int(ends[-1]) // _FLOAT_BYTES, [None, data])
-    return pa.ListArray.from_arrays(pa.array(ends // _FLOAT_BYTES), numbers, type=kind)
+    count = int(ends[-1]) // size
+    if numbers_are == np.float32:
+        numbers = pa.Array.from_buffers(pa.float32(), count, [None, data])
+    else:
+        numbers = pa.array(np.frombuffer(data, dtype=numbers_are, count=count).astype(np.float32))
+    return pa.ListArray.from_arrays(pa.array(ends // size), numbers, type=kind)

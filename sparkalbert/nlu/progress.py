@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import sys
 import time
@@ -22,7 +23,7 @@ class ProgressLine:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._is_seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self._is_seen = sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
         self._start_s = time.monotonic()
         self._next_s = self._start_s + _FIRST_S
         self._width = 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from sparkalbert import WordEmbedder
+from sparkalbert import WordEmbedder, binary_to_numpy
 from sparkalbert.cli import run
 from sparkalbert.cli.files import SAMPLE
 from sparkalbert.models import cached_bundles
@@ -70,6 +70,33 @@ def test_embed_in_spark_nlps_way_leaves_out_tokens_without_a_piece(spark, tmp_pa
     assert ours["tokens"] == ["A", "\u200b", "river", "."]
     assert theirs["tokens"] == ["a", "river", "."]
     assert [len(vectors) for vectors in (ours["vectors"], theirs["vectors"])] == [4, 3]
+
+
+@pytest.mark.parametrize("form", ["float", "binary", "binary16"])
+def test_a_document_or_sentence_has_one_vector(spark, tmp_path, capsys, form):
+    text = "The rivers were high. Nobody could cross."
+    (tmp_path / "in.csv").write_text(f"key,text\na,{text}\nb,\n", encoding="utf-8")
+    model = ["--model", str(tiny_bundle.bundle().path), "--pooling", "mean", "--vectors", form]
+    (expected,) = WordEmbedder.load(tiny_bundle.bundle().path, pooling="mean").embed([text])
+
+    def numbers(vectors, exact):
+        found = np.array(vectors, dtype=np.float32) if form == "float" else binary_to_numpy(vectors, form)
+        return np.array_equal(found, exact.astype(np.float16) if form == "binary16" else exact)
+
+    first, second = sorted(embedded(tmp_path, "in.csv", "--level", "document", *model), key=lambda row: row["key"])
+    assert list(first) == ["key", "text", "vector"]
+    assert numbers([first["vector"]], expected.text_vector()[None])
+    assert second["vector"] is None, "an empty cell of a CSV file is null"
+    assert "\n2 rows in " in "\n" + capsys.readouterr().out
+    first, second = sorted(embedded(tmp_path, "in.csv", "--level", "sentence", *model), key=lambda row: row["key"])
+    assert list(first) == ["key", "text", "sentences", "begin", "end", "vectors"]
+    assert (first["sentences"], first["begin"], first["end"]) == (
+        ["The rivers were high.", "Nobody could cross."],
+        [0, 22],
+        [20, 40],
+    )
+    assert numbers(first["vectors"], expected.sentence_vectors())
+    assert second["sentences"] is second["vectors"] is None
 
 
 def test_threads_and_the_encoding_of_pieces_reach_the_model(spark, tmp_path):

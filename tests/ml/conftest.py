@@ -151,26 +151,6 @@ def far(tmp_path: Path, setting: Callable[..., AbstractContextManager[None]]) ->
 
 
 @pytest.fixture(scope="session")
-def no_spark_job(spark: Any) -> Callable[[], AbstractContextManager[None]]:
-    """A context in which the classic session must not start a job."""
-    context = spark.sparkContext
-
-    @contextmanager
-    def watch() -> Iterator[None]:
-        group = uuid.uuid4().hex
-        context.setJobGroup(group, "must stay empty")
-        try:
-            yield
-            assert list(context.statusTracker().getJobIdsForGroup(group)) == []
-            spark.range(1).count()
-            assert list(context.statusTracker().getJobIdsForGroup(group)) != []  # so jobs would be seen
-        finally:
-            context.setLocalProperty("spark.jobGroup.id", None)
-
-    return watch
-
-
-@pytest.fixture(scope="session")
 def annotate() -> Callable[..., list[Any]]:
     """A task's output for columns of plain lists, without Spark: (type, begin, end, result, metadata)."""
 

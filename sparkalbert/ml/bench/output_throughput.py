@@ -170,6 +170,6 @@ def _frame(spark: SparkSession, rows: int, cores: int, dimension: int, output: V
     tokens = spark.range(0, rows, 1, cores).selectExpr(
         f"transform(sequence(1, {_ROW_TOKENS}), number -> concat('token', number)) as tokens"
     )
-    task = TokenListTask(StubModel(dimension), output.binary)
+    task = TokenListTask(StubModel(dimension), "binary" if output.binary else None)
     kind = BINARY_VECTORS if output.binary else VECTORS
     return tokens.select(arrow_column(task, [F.col("tokens")], (TOKEN_LIST.type,), kind).alias("vectors"))

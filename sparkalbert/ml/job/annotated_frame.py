@@ -17,6 +17,7 @@ from sparkalbert.ml.columns import find_column, quote_name, wrong_type
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.schema import DOCUMENT, TOKEN, WORD_EMBEDDINGS
 from sparkalbert.ml.session.settings import changed_settings
+from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.document_assembler import DocumentAssembler
 
 __all__ = ["ANNOTATED", "AnnotatedColumns", "collect_annotated", "numbered_texts"]
@@ -78,7 +79,14 @@ class AnnotatedColumns:
         assembler = _only(stages, DOCUMENT, "DocumentAssembler", of_class=DocumentAssembler)
         others = [stage for stage in stages if stage is not assembler]
         token = _only(others, TOKEN, "Tokenizer")
-        embeddings = _only(others, WORD_EMBEDDINGS, "AlbertEmbeddings")
+        embeddings = _only(others, WORD_EMBEDDINGS, "AlbertEmbeddings", of_class=AlbertEmbeddings)
+        if (embeddings.getOutputLevel(), embeddings.getVectorFormat()) != ("token", "float"):
+            msg = (
+                f"outputLevel and vectorFormat of {embeddings.uid} are {embeddings.getOutputLevel()!r} and "
+                f"{embeddings.getVectorFormat()!r}, expected 'token' and 'float'; predict() has output_level for the "
+                "other levels."
+            )
+            raise ParamError(msg)
         inputs = [name for name in embeddings.getInputCols() if name != token.getOutputCol()]
         if len(inputs) != 1 or token.getOutputCol() not in embeddings.getInputCols():
             msg = (

@@ -23,7 +23,7 @@ from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
-from sparkalbert.ml.stages.embedding_params import VectorFormat
+from sparkalbert.ml.stages.embedding_params import OutputLevel, VectorFormat
 from sparkalbert.storage.folders import FileSystem, FolderKind
 
 __all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
@@ -32,7 +32,11 @@ OutputFormat = Literal["parquet", "json"]
 OUTPUT_FORMATS: Final[tuple[str, ...]] = get_args(OutputFormat)
 
 _PREFIX: Final = "_sparkalbert_"
-_ARRAYS: Final = ("tokens", "begin", "end", "vectors")
+_RESULTS: Final[dict[OutputLevel, tuple[str, ...]]] = {
+    "token": ("tokens", "begin", "end", "vectors"),
+    "sentence": ("sentences", "begin", "end", "vectors"),
+    "document": ("vector",),
+}
 _ANNOTATIONS: Final = ("embeddings",)
 _SUCCESS_FILE: Final = "_SUCCESS"
 _HAS_OBSERVATIONS: Final = int(pyspark.__version__.partition(".")[0]) >= 4  # noqa: PLR2004 - on Spark Connect
@@ -54,7 +58,9 @@ class VectorTarget:
     overwrite
         If true, the output of an earlier run is replaced.
     vectors
-        ``float`` or ``binary``, see ``vectorFormat`` of :class:`~sparkalbert.ml.AlbertEmbeddings`.
+        ``float``, ``binary`` or ``binary16``, see ``vectorFormat`` of :class:`~sparkalbert.ml.AlbertEmbeddings`.
+    level
+        ``token``, or ``sentence`` or ``document`` for the means of their tokens' vectors.
     """
 
     path: str
@@ -62,13 +68,17 @@ class VectorTarget:
     annotations: bool = False
     overwrite: bool = False
     vectors: VectorFormat = "float"
+    level: OutputLevel = "token"
 
     def __post_init__(self) -> None:
         if self.format not in OUTPUT_FORMATS:
             msg = f"output format is {self.format!r}, expected one of {', '.join(OUTPUT_FORMATS)}."
             raise ParamError(msg)
-        if self.vectors == "binary" and (self.annotations or self.format != "parquet"):
+        if self.vectors != "float" and (self.annotations or self.format != "parquet"):
             msg = "Binary vectors require Parquet output and cannot be combined with annotations."
+            raise ParamError(msg)
+        if self.level != "token" and self.annotations:
+            msg = f"Annotations have a vector for each token, but level is {self.level!r}. Leave one of them out."
             raise ParamError(msg)
 
 
@@ -79,7 +89,8 @@ class EmbedSummary:
     Attributes
     ----------
     rows, tokens
-        What was written; None if Spark cannot count while it writes (a Connect client of Spark 3.5).
+        What was written; None if Spark cannot count while it writes (a Connect client of Spark 3.5). Tokens are
+        counted only if they are written.
     duration_s
         Seconds from the call to the finished output.
     """
@@ -126,9 +137,10 @@ def embed_texts(
             spark_folder(spark, target.path, _vectors_folder, overwrite=target.overwrite, check_remote=check_remote)
         )
         stack.enter_context(source.settings(spark))
-        stage = embeddings.copy().setVectorFormat(target.vectors)
+        stage = embeddings.copy().setVectorFormat(target.vectors).setOutputLevel(target.level)
         frame = embedded_frame(source.read(spark), stage, source, annotations=target.annotations)
-        counted, observation = _counted(frame, _ANNOTATIONS[0] if target.annotations else _ARRAYS[0])
+        listed = _ANNOTATIONS[0] if target.annotations else _RESULTS["token"][0]
+        counted, observation = _counted(frame, listed if target.level == "token" else None)
         if report is not None:
             stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
         mode = "overwrite" if target.overwrite else "error"
@@ -144,31 +156,38 @@ def embedded_frame(
 
     Results are ``tokens`` (array<string>), ``begin``, ``end`` (array<int>, as in Spark NLP: UTF-16 units of the text,
     `end` inclusive) and ``vectors`` (array<array<float>>), of equal length; or, as `annotations`, the single column
-    ``embeddings``. A null text has null results, an empty text empty results. With ``vectorFormat`` ``binary``,
-    ``vectors`` is array<binary>. With ``compatibility`` ``spark-nlp``, tokens that Spark NLP leaves out are left out.
+    ``embeddings``. A null text has null results, an empty text empty results. With ``vectorFormat`` ``binary`` or
+    ``binary16``, ``vectors`` is array<binary>. With ``compatibility`` ``spark-nlp``, tokens that Spark NLP leaves out
+    are left out. With ``outputLevel`` ``sentence`` there are ``sentences`` in the place of tokens, with ``document``
+    only ``vector`` (array<float> or binary; zeros for an empty text).
 
     Raises
     ------
     ColumnError
         If a column to keep has the name of a result.
     """
-    results = _ANNOTATIONS if annotations else _ARRAYS
+    level = embeddings.getOutputLevel()
+    results = _ANNOTATIONS if annotations else _RESULTS[level]
     names = frame.columns if source.id_cols is None else source.id_cols
     kept = [find_column(frame, name, source.path) for name in names]
     _check_names([column.name for column in kept], results)
     embedded = text_pipeline(embeddings, source.text_col, _PREFIX).fit(frame).transform(frame)
-    token, vectors = F.col(f"{_PREFIX}token"), F.col(f"{_PREFIX}embeddings")
-    present = vectors if embeddings.getCompatibility() == "spark-nlp" else token
-    columns: Sequence[Column] = [
-        *(present.getField(field) for field in ("result", "begin", "end")),
-        vectors if embeddings.getVectorFormat() == "binary" else vectors.getField("embeddings"),
-    ]
+    columns = [F.col(f"{_PREFIX}embeddings")] if annotations else _result_columns(embeddings, level)
     has_text = find_column(frame, source.text_col, source.path).column.isNotNull()
-    shown = [
-        F.when(has_text, column).alias(name)
-        for name, column in zip(results, [vectors] if annotations else columns, strict=True)
-    ]
+    shown = [F.when(has_text, column).alias(name) for name, column in zip(results, columns, strict=True)]
     return embedded.select(*(column.column.alias(column.name) for column in kept), *shown)
+
+
+def _result_columns(embeddings: AlbertEmbeddings, level: OutputLevel) -> Sequence[Column]:
+    vectors = F.col(f"{_PREFIX}embeddings")
+    if level == "document":
+        return [vectors]
+    present = F.col(f"{_PREFIX}{level}")
+    if level == "token" and embeddings.getCompatibility() == "spark-nlp":
+        present = vectors
+    is_annotation = level == "token" and embeddings.getVectorFormat() == "float"
+    parts = [present.getField(field) for field in ("result", "begin", "end")]
+    return [*parts, vectors.getField("embeddings") if is_annotation else vectors]
 
 
 def _vectors_folder(files: FileSystem) -> FolderKind:
@@ -196,12 +215,16 @@ def _check_names(kept: Sequence[str], results: Sequence[str]) -> None:
         raise ColumnError(msg)
 
 
-def _counted(frame: DataFrame, column: str) -> tuple[DataFrame, Observation | None]:
-    """Return the frame with its rows and tokens counted on writing; a second job would compute all vectors again."""
+def _counted(frame: DataFrame, column: str | None) -> tuple[DataFrame, Observation | None]:
+    """Return the frame with its rows counted on writing, and the tokens in a column if there is one.
+
+    A second job would compute all vectors again.
+    """
     if is_connect_session(frame.sparkSession) and not _HAS_OBSERVATIONS:
         return frame, None
     observation = Observation()
-    tokens = F.sum(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0))
-    return frame.observe(
-        observation, F.count(F.lit(1)).alias("rows"), F.coalesce(tokens, F.lit(0)).alias("tokens")
-    ), observation
+    counts = [F.count(F.lit(1)).alias("rows")]
+    if column is not None:
+        tokens = F.sum(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0))
+        counts.append(F.coalesce(tokens, F.lit(0)).alias("tokens"))
+    return frame.observe(observation, *counts), observation

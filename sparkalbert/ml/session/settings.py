@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from sparkalbert.ml.failures import log_spark_failures
+from sparkalbert.ml.failures import is_spark_failure, log_spark_failures
 
 __all__ = ["changed_settings"]
 
@@ -24,7 +23,9 @@ def changed_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterat
         try:
             old = spark.conf.get(name, None)
             spark.conf.set(name, value)
-        except PySparkException:
+        except Exception as error:
+            if not is_spark_failure(error):
+                raise
             continue
         before[name] = old
     try:

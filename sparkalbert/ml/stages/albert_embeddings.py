@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from pyspark import keyword_only
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import DataType
 
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
@@ -22,9 +23,11 @@ from sparkalbert.machine import available_cores
 from sparkalbert.ml.columns import InputColumn, find_annotation_columns, find_column
 from sparkalbert.ml.schema import (
     ANNOTATION_COLUMN_TYPE,
+    BINARY_VECTOR,
     BINARY_VECTORS,
     DOCUMENT,
     TOKEN,
+    VECTOR,
     VECTORS,
     WORD_EMBEDDINGS,
     is_token_list,
@@ -32,6 +35,7 @@ from sparkalbert.ml.schema import (
 from sparkalbert.ml.stages.embedding_params import (
     AlbertEmbeddingsParams,
     Compatibility,
+    OutputLevel,
     PersistModel,
     VectorFormat,
 )
@@ -41,12 +45,13 @@ from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, uploa
 from sparkalbert.ml.stages.shipping import Distribution, ship_model
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.stages.worker_stage import WorkerStage
-from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, TokenListTask
+from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, MeanVectorTask, TokenListTask
 from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
 from sparkalbert.models import find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
 from sparkalbert.storage.paths import local_path
+from sparkalbert.vectors import BinaryFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,6 +60,14 @@ if TYPE_CHECKING:
     from sparkalbert.text.pieces.encoding import Encoding
 
 __all__ = ["AlbertEmbeddings"]
+
+_MEAN_TYPES: Final[Mapping[tuple[str, bool], DataType]] = {
+    ("sentence", False): VECTORS,
+    ("sentence", True): BINARY_VECTORS,
+    ("document", False): VECTOR,
+    ("document", True): BINARY_VECTOR,
+}
+"""Spark type of the means of each level, as numbers and as bytes."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +88,11 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     The input is either a document (or sentence) and a token annotation column, in any order, which gives an annotation
     column as Spark NLP's ``AlbertEmbeddings`` does; or one ``array<string>`` column of tokens, which gives
-    ``array<array<float>>``. With ``vectorFormat`` ``binary`` either gives ``array<binary>``, see
-    :func:`~sparkalbert.binary_to_array`. A null row gives null, an empty row empty. A token without a piece (a lone
-    zero-width space, say) gets the zero vector and, in annotations, ``pieceId`` -1 and ``isOOV`` true.
+    ``array<array<float>>``. With ``vectorFormat`` ``binary`` or ``binary16`` either gives ``array<binary>``, see
+    :func:`~sparkalbert.binary_to_array`. With ``outputLevel`` ``sentence`` or ``document``, annotations give a plain
+    column of the means of their tokens' vectors: one vector for each sentence, or one for each row. A null row gives
+    null, an empty row empty. A token without a piece (a lone zero-width space, say) gets the zero vector and, in
+    annotations, ``pieceId`` -1 and ``isOOV`` true.
 
     ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded on its own, tokens without a
     piece or beyond ``maxSentenceLength`` get no annotation, and vectors are those of its batch size 1. At larger batch
@@ -133,6 +148,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         caseSensitive: bool | None = None,
         maxSentenceLength: int | None = None,
         vectorFormat: VectorFormat | None = None,
+        outputLevel: OutputLevel | None = None,
         dimension: int | None = None,
         storageRef: str | None = None,
         batchSize: int | None = None,
@@ -305,7 +321,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         names = self._input_names()
         if len(names) == 1:
             return [self._token_list_column(dataset, names[0])]
-        if self.getVectorFormat() == "binary" and self.getCompatibility() == "spark-nlp":
+        leaves_out = self.getCompatibility() == "spark-nlp"
+        if self._binary_format() is not None and leaves_out and self.getOutputLevel() == "token":
             msg = (
                 f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but there is one binary "
                 "vector for each token. Set vectorFormat to 'float', or compatibility to 'none'."
@@ -316,6 +333,12 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     def _token_list_column(self, dataset: DataFrame, name: str) -> InputColumn:
         column = find_column(dataset, name, self.uid)
+        if self.getOutputLevel() != "token":
+            msg = (
+                f"outputLevel is {self.getOutputLevel()!r}, which {self.uid} computes of annotations only. Pass two "
+                "columns, document and token, or set outputLevel to 'token'."
+            )
+            raise ParamError(msg)
         if not is_token_list(column.type):
             msg = (
                 f"Column {column.name!r} is {column.type.simpleString()}, but {self.uid} with one input column "
@@ -332,15 +355,19 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         return column
 
     def _token_list_vectors(self, column: InputColumn, model: EmbedderSource) -> WorkerColumn:
-        binary = self.getVectorFormat() == "binary"
-        output = BINARY_VECTORS if binary else VECTORS
+        binary = self._binary_format()
+        output = VECTORS if binary is None else BINARY_VECTORS
         return WorkerColumn(TokenListTask(model, binary), [column], TokenListTask.inputs, output, None)
 
     def _annotation_vectors(
         self, columns: Sequence[InputColumn], model: EmbedderSource, dimension: int
     ) -> WorkerColumn:
+        level, binary = self.getOutputLevel(), self._binary_format()
+        if level != "token":
+            means = MeanVectorTask(model, level == "sentence", self.getCompatibility() == "spark-nlp", binary)
+            return WorkerColumn(means, columns, self._inputs, _MEAN_TYPES[level, binary is not None], None)
         task = self._annotation_task(model)
-        if task.binary:
+        if binary is not None:
             return WorkerColumn(task, columns, self._inputs, BINARY_VECTORS, None)
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
@@ -358,14 +385,23 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             model,
             lower_case=not self.getCaseSensitive(),
             as_spark_nlp=self.getCompatibility() == "spark-nlp",
-            binary=self.getVectorFormat() == "binary",
+            binary=self._binary_format(),
         )
+
+    def _binary_format(self) -> BinaryFormat | None:
+        """Return how vectors become bytes, None for numbers."""
+        form = self.getVectorFormat()
+        return None if form == "float" else form
 
     def _local_task(self) -> AnnotationTask:
         """Return the task for a LightPipeline, which keeps the model loaded as long as it exists."""
-        if self.getVectorFormat() == "binary":
-            msg = f"vectorFormat of {self.uid} is 'binary', which is for storage. LightPipeline expects 'float'."
-            raise ParamError(msg)
+        for param, expected in ((self.vectorFormat, "float"), (self.outputLevel, "token")):
+            if self.getOrDefault(param) != expected:
+                msg = (
+                    f"{param.name} of {self.uid} is {self.getOrDefault(param)!r}, which gives no annotations. "
+                    f"LightPipeline expects {expected!r}."
+                )
+                raise ParamError(msg)
         checked = self._checked_model()
         model = self._worker_model(checked, ModelHandle.in_place(checked.bundle), available_cores())
         return self._annotation_task(HeldModel(model.load(), checked.sizes))

@@ -26,14 +26,15 @@ from sparkalbert.text.pieces.encoding import ENCODINGS, Encoding
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AlbertEmbeddingsParams", "Compatibility", "PersistModel", "VectorFormat"]
+__all__ = ["AlbertEmbeddingsParams", "Compatibility", "OutputLevel", "PersistModel", "VectorFormat"]
 
 T = TypeVar("T")
 
 _MAX_LENGTH_LIMIT: Final = 512
 Compatibility = Literal["none", "spark-nlp"]
 PersistModel = Literal["value", "reference"]
-VectorFormat = Literal["float", "binary"]
+VectorFormat = Literal["float", "binary", "binary16"]
+OutputLevel = Literal["token", "sentence", "document"]
 
 
 class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
@@ -183,7 +184,14 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     vectorFormat = declare_param(
         "vectorFormat",
         "'float' gives numbers that Spark can compute with. 'binary' gives a plain column array<binary>, each vector "
-        "as little-endian float32: much faster to store, see binary_to_array.",
+        "as little-endian float32: much faster to store, see binary_to_array. 'binary16' is the same in float16: half "
+        "the size, and numbers rounded to 11 significant bits.",
+        TypeConverters.toString,
+    )
+    outputLevel = declare_param(
+        "outputLevel",
+        "'token' gives a vector for each token. 'sentence' and 'document' give a plain column of the means of their "
+        "tokens' vectors: a list with a vector for each sentence, or one vector; zeros without tokens.",
         TypeConverters.toString,
     )
     memoryBudgetMb = declare_param(
@@ -292,13 +300,22 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return int(self.getOrDefault(self.piecesPerBatch))
 
     def setVectorFormat(self, value: str) -> Self:
-        """Sets the format of vectors: ``float`` or ``binary``."""
+        """Sets the format of vectors: ``float``, ``binary`` or ``binary16``."""
         return self._set(vectorFormat=check_choice("vectorFormat", value, get_args(VectorFormat)))
 
     def getVectorFormat(self) -> VectorFormat:
         """Gets vectorFormat or its default value."""
         value = check_choice("vectorFormat", self.getOrDefault(self.vectorFormat), get_args(VectorFormat))
         return cast(VectorFormat, value)
+
+    def setOutputLevel(self, value: str) -> Self:
+        """Sets what has a vector: each ``token``, ``sentence`` or ``document``."""
+        return self._set(outputLevel=check_choice("outputLevel", value, get_args(OutputLevel)))
+
+    def getOutputLevel(self) -> OutputLevel:
+        """Gets outputLevel or its default value."""
+        value = check_choice("outputLevel", self.getOrDefault(self.outputLevel), get_args(OutputLevel))
+        return cast(OutputLevel, value)
 
     def setMemoryBudgetMb(self, value: int) -> Self:
         """Sets the resident memory that one Python worker may take, in MB."""
@@ -364,6 +381,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             modelDistribution="auto",
             persistModel="value",
             vectorFormat="float",
+            outputLevel="token",
         )
 
     def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from sparkalbert.arrays import BoolArray, Float32Array, Int64Array, Uint8Array
+from sparkalbert.errors import InferenceError
+from sparkalbert.vectors import BinaryFormat, number_type
 
 __all__ = [
     "ARROW_COLUMN_TYPE",
@@ -60,17 +62,29 @@ def vector_array(vectors: Float32Array) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, flat, type=_element(pa.float32(), nullable=False))
 
 
-def binary_vector_array(vectors: Float32Array) -> pa.Array:
-    """Return ``binary`` over the rows of float32 ``[n, dimension]``: little-endian numbers, not copied.
+def binary_vector_array(vectors: Float32Array, vector_format: BinaryFormat = "binary") -> pa.Array:
+    """Return ``binary`` over the rows of float32 ``[n, dimension]``: little-endian numbers, float32 not copied.
+
+    Raises
+    ------
+    InferenceError
+        If a number is too large for float16.
 
     Examples
     --------
     >>> binary_vector_array(np.float32([[1, 2], [3, 4]])).to_pylist()[0].hex()
     '0000803f00000040'
+    >>> binary_vector_array(np.float32([[1, 2], [3, 4]]), "binary16").to_pylist()[0].hex()
+    '003c0040'
     """
     count, dimension = vectors.shape
-    little_endian = np.ascontiguousarray(vectors, dtype="<f4")
-    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(4 * dimension)
+    kind = number_type(vector_format)
+    with np.errstate(over="ignore"):
+        little_endian = np.ascontiguousarray(vectors, dtype=kind)
+    if kind.itemsize < vectors.itemsize and not np.isfinite(little_endian).all() and np.isfinite(vectors).all():
+        msg = f"A vector has the number {np.abs(vectors).max():g}, too large for binary16. Use vectorFormat 'binary'."
+        raise InferenceError(msg)
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(kind.itemsize * dimension)
     return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(little_endian)])
 
 
@@ -91,6 +105,11 @@ def list_array(counts: Int64Array, items: pa.Array, *, valid: BoolArray, nullabl
     mask = {} if valid.all() else {"mask": pa.array(~valid)}
     kind = _element(items.type, nullable=nullable)
     return pa.ListArray.from_arrays(_offsets(counts), items, type=kind, **mask)
+
+
+def rows_or_null(rows: pa.Array, valid: BoolArray) -> pa.Array:
+    """Return an array that is null where not `valid`."""
+    return rows if valid.all() else rows.take(pa.array(np.arange(len(rows)), mask=~valid))
 
 
 def string_array(values: Sequence[str] | Sequence[str | None]) -> pa.Array:

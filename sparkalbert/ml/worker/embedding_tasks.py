@@ -23,6 +23,7 @@ from sparkalbert.ml.worker.arrow import (
     list_array,
     metadata_array,
     number_strings,
+    rows_or_null,
     string_array,
     vector_array,
 )
@@ -32,8 +33,9 @@ from sparkalbert.ml.worker.rows import item_counts, null_together, row_slices
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, GroupPlan, SpanRows, plan_rows
 from sparkalbert.ml.worker.vector_batches import FIRST_WINDOW_TOKENS, held_vectors, vectors_in
 from sparkalbert.timings import TIMINGS
+from sparkalbert.vectors import BinaryFormat, group_means
 
-__all__ = ["AnnotationTask", "TokenListTask"]
+__all__ = ["AnnotationTask", "MeanVectorTask", "TokenListTask"]
 
 Items = Callable[[Float32Array, int, int], pa.Array]
 """Returns output items `start` to `stop` of a group, given the vectors of its sentences."""
@@ -48,19 +50,19 @@ class TokenListTask:
     model
         The model.
     binary
-        If true, vectors leave as ``array<binary>``, see :func:`.arrow.binary_vector_array`.
+        How vectors leave as ``array<binary>``, see :func:`.arrow.binary_vector_array`; None for numbers.
     """
 
     inputs: ClassVar[Sequence[Sequence[Field]]] = ((TOKEN_LIST,),)
     """What is read: the lists."""
 
     model: EmbedderSource
-    binary: bool = False
+    binary: BinaryFormat | None = None
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
         embedder = self.model.load()
-        array = binary_vector_array if self.binary else vector_array
+        array = _vector_array(self.binary)
         for (tokens,) in _groups(batches, embedder.dimension, self.model.sizes):
             with TIMINGS.measure("tokenize"):
                 lists = [[token or "" for token in row or ()] for row in tokens.to_pylist()]
@@ -85,7 +87,7 @@ class AnnotationTask:
         If true, tokens that Spark NLP leaves out are left out, see :func:`.sentence_plan.plan_rows`; otherwise each
         token has its annotation.
     binary
-        If true, only the vectors leave, as ``array<binary>``; everything else is in the token column.
+        How only the vectors leave, as ``array<binary>``; everything else is in the token column. None for annotations.
     """
 
     inputs: ClassVar[Sequence[Sequence[Field]]] = ((BEGIN, END, RESULT, SENTENCE),) * 2
@@ -94,7 +96,7 @@ class AnnotationTask:
     model: EmbedderSource
     lower_case: bool = True
     as_spark_nlp: bool = False
-    binary: bool = False
+    binary: BinaryFormat | None = None
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the annotations of every row, in order."""
@@ -108,8 +110,54 @@ class AnnotationTask:
             valid = np.asarray(columns[-1].is_valid())
             counts = np.bincount(tokens.row[plan.token], minlength=len(valid))
             with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors:
-                items = output.binary_vectors if self.binary else output.annotations
-                yield from _emit(vectors, items, counts, valid, self.model.sizes, nullable=not self.binary)
+                items = output.annotations if self.binary is None else partial(output.binary_vectors, self.binary)
+                yield from _emit(vectors, items, counts, valid, self.model.sizes, nullable=self.binary is None)
+
+
+@dataclass(frozen=True)
+class MeanVectorTask:
+    """Computes the mean of the token vectors of each sentence, or of each row.
+
+    Attributes
+    ----------
+    model
+        The model.
+    of_sentences
+        If true, a row has a list with a vector for each sentence; otherwise one vector.
+    as_spark_nlp
+        If true, tokens that Spark NLP leaves out do not count.
+    binary
+        How vectors leave as bytes; None for numbers.
+    """
+
+    inputs: ClassVar[Sequence[Sequence[Field]]] = AnnotationTask.inputs
+    """What is read of the sentences, then of the tokens."""
+
+    model: EmbedderSource
+    of_sentences: bool
+    as_spark_nlp: bool = False
+    binary: BinaryFormat | None = None
+
+    def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+        """Yield the vectors of every row, in order."""
+        embedder = self.model.load()
+        array = _vector_array(self.binary)
+        complete = (null_together(batch) for batch in batches)
+        for columns in _groups(complete, embedder.dimension, self.model.sizes):
+            with TIMINGS.measure("tokenize"):
+                sentences, tokens = SpanRows.of(*columns[:4]), SpanRows.of(*columns[4:])
+                plan = plan_rows(embedder, sentences, tokens, as_spark_nlp=self.as_spark_nlp)
+            counts, valid = item_counts(columns[0])
+            row = tokens.row[plan.token]
+            group = np.searchsorted(sentences.row, row) + plan.sentence if self.of_sentences else row
+            found = plan.vector != NOWHERE  # a token outside all sentences has no vector
+            with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors, TIMINGS.measure("emit"):
+                count = len(sentences.row) if self.of_sentences else len(valid)
+                means = array(group_means(_rows_or_zeros(vectors, plan.vector[found]), group[found], count))
+                if self.of_sentences:
+                    yield list_array(counts, means, valid=valid, nullable=False)
+                else:
+                    yield rows_or_null(means, valid)
 
 
 def _groups(
@@ -197,9 +245,13 @@ class _AnnotationOutput:
         shown = vector_array(_rows_or_zeros(vectors, self.plan.vector[part]))
         return annotation_array(WORD_EMBEDDINGS, self.begin[part], self.end[part], result, metadata, shown)
 
-    def binary_vectors(self, vectors: Float32Array, start: int, stop: int) -> pa.Array:
+    def binary_vectors(self, form: BinaryFormat, vectors: Float32Array, start: int, stop: int) -> pa.Array:
         """Return the vectors of annotations `start` to `stop`, ``binary``."""
-        return binary_vector_array(_rows_or_zeros(vectors, self.plan.vector[start:stop]))
+        return binary_vector_array(_rows_or_zeros(vectors, self.plan.vector[start:stop]), form)
+
+
+def _vector_array(binary: BinaryFormat | None) -> Callable[[Float32Array], pa.Array]:
+    return vector_array if binary is None else partial(binary_vector_array, vector_format=binary)
 
 
 def _rows_or_zeros(vectors: Float32Array, index: Int64Array) -> Float32Array:

@@ -6,12 +6,13 @@ from pyarrow import parquet
 from pyspark.sql import functions as F
 
 from sparkalbert import binary_to_numpy
-from sparkalbert.errors import ParamError
+from sparkalbert.errors import InferenceError, ParamError
 from sparkalbert.ml import AlbertEmbeddings, LightPipeline, binary_to_array
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.schema import BINARY_VECTORS, VECTORS
+from sparkalbert.ml.worker.arrow import binary_vector_array
 from tests import tiny_bundle
 
 TEXTS = ["The river was high. The bank closed.", "", None, "\u200b", "A smile 🙂 and a café."]
@@ -97,10 +98,41 @@ def test_the_batch_job_writes_them(spark, folder, tmp_path):
         assert list(binary.tokens[text]) == list(numbers.tokens[text])
 
 
+def test_half_precision_halves_the_bytes_and_rounds(any_spark, folder):
+    frame = token_frame(any_spark)
+    numbers, found = by_id(of_tokens(frame, folder, "float")), by_id(of_tokens(frame, folder, "binary16"))
+    decoded = of_tokens(frame, folder, "binary16").select("id", binary_to_array("vectors", "binary16").alias("vectors"))
+    read_back = by_id(decoded)
+    assert decoded.schema["vectors"].dataType == VECTORS
+    for number, vectors in numbers.items():
+        if not vectors:
+            assert found[number] == vectors == read_back[number]
+            continue
+        exact, rounded = np.array(vectors, dtype=np.float32), binary_to_numpy(found[number], "binary16")
+        assert {len(vector) for vector in found[number]} == {2 * exact.shape[1]}
+        assert np.array_equal(rounded, np.array(read_back[number], dtype=np.float32))
+        assert np.array_equal(rounded, exact.astype(np.float16))
+        assert np.abs(rounded - exact).max() <= np.abs(exact).max() / 2048
+
+
+def test_a_number_too_large_for_half_precision_is_refused():
+    vectors = np.array([[1.0, 70_000.0]], dtype=np.float32)
+    with pytest.raises(InferenceError, match="A vector has the number 70000, too large for binary16"):
+        binary_vector_array(vectors, "binary16")
+    assert binary_to_numpy(binary_vector_array(vectors).to_pylist()).tolist() == vectors.tolist()
+
+
+def test_an_unknown_format_is_refused():
+    for decode in (binary_to_numpy, binary_to_array):
+        with pytest.raises(ParamError, match="vector_format is 'float', expected one of binary, binary16"):
+            decode([bytes(4)], "float")
+
+
+@pytest.mark.parametrize("form", ["binary", "binary16"])
 @pytest.mark.parametrize("wrong", [{"annotations": True}, {"format": "json"}], ids=["annotations", "json"])
-def test_bytes_go_into_a_parquet_column_of_their_own(wrong):
+def test_bytes_go_into_a_parquet_column_of_their_own(wrong, form):
     with pytest.raises(ParamError, match="Binary vectors require Parquet"):
-        VectorTarget("out", vectors="binary", **wrong)
+        VectorTarget("out", vectors=form, **wrong)
 
 
 def test_binary_vectors_are_refused_where_tokens_are_left_out_or_numbers_expected(spark, folder):

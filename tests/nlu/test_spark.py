@@ -1,0 +1,180 @@
+"""The one-liner through Spark: the bits and rows of this process, classic and Connect."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+
+import sparkalbert
+from sparkalbert import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
+from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
+from sparkalbert.ml.job.text_pipeline import text_pipeline
+from sparkalbert.nlu import predictor as predictor_module
+from sparkalbert.nlu import progress
+from tests import tiny_bundle
+
+TEXTS = ["The river was high. Nobody could cross it!", "", None, "Café 😀 prices: £5.\u200b Then £9.", "One\ntwo"]
+EVERYTHING = {"positions": True, "metadata": True}
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return sparkalbert.load(tiny_bundle.bundle().path, max_sentence_length=64)
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"number": range(5), "text": TEXTS}, index=list("vwxyz"))
+
+
+def assert_same(found, expected):
+    assert found.columns.tolist() == expected.columns.tolist()
+    assert found.index.tolist() == expected.index.tolist()
+    for name in expected.columns:
+        for one, other in zip(found[name], expected[name], strict=True):
+            if isinstance(other, np.ndarray):
+                assert one.shape == other.shape or other.size == one.size == 0
+                assert one.tobytes() == other.tobytes(), name
+            else:
+                assert one == other or (pd.isna(one) and pd.isna(other)), name
+
+
+@pytest.mark.parametrize("level", ["token", "sentence", "document"])
+def test_a_spark_frame_gives_the_bits_of_this_process(any_spark, predictor, frame, level):
+    data = any_spark.createDataFrame(list(enumerate(TEXTS)), "number long, text string").repartition(3).sort("number")
+    found = predictor.predict(data, level, **EVERYTHING)
+    expected = predictor.predict(frame.reset_index(drop=True), level, **EVERYTHING)
+    assert_same(found, expected)
+    assert found["number"].dtype == np.int64
+
+
+def test_large_local_data_goes_through_a_session(any_spark, predictor, frame, monkeypatch):
+    many = pd.concat([frame] * 40)
+    expected = predictor.predict(many, "sentence", pooling="mean")
+    monkeypatch.setattr(predictor_module, "LOCAL_CHARACTERS", 100)
+    monkeypatch.setattr(sparkalbert.WordEmbedder, "embed", None)
+    assert_same(predictor.predict(many, "sentence", pooling="mean"), expected)
+
+
+def test_small_local_data_takes_no_job(spark, predictor, frame, no_spark_job):
+    with no_spark_job():
+        assert predictor.predict(frame)["number"].unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_no_model_runs_for_tokens_alone(spark, predictor, frame, monkeypatch):
+    data = spark.createDataFrame(list(enumerate(TEXTS)), "number long, text string").coalesce(1)
+    found = predictor.predict(data, get_embeddings=False)
+    assert found.columns.tolist() == ["number", "token"]
+    monkeypatch.setattr(sparkalbert.WordEmbedder, "embed", None)
+    assert_same(found, predictor.predict(frame.reset_index(drop=True), get_embeddings=False))
+
+
+def test_the_raw_frame_has_the_annotations(any_spark, predictor):
+    data = any_spark.createDataFrame([("The river.", 1)], "body string, number long")
+    raw = predictor.predict(data, text_col="body", return_spark_df=True)
+    columns = ["document", "sentence", "token", "word_embedding_from_disk"]
+    assert raw.columns == ["text", "number", *columns]
+    assert raw.schema["word_embedding_from_disk"].metadata["annotatorType"] == "word_embeddings"
+    (row,) = raw.collect()
+    assert [word.result for word in row.word_embedding_from_disk] == ["the", "river", "."]
+
+
+def test_local_data_becomes_a_raw_frame_of_the_session(spark, predictor, frame):
+    raw = predictor.predict(frame, return_spark_df=True)
+    assert raw.sparkSession is spark
+    assert [row.text for row in raw.select("text").sort("number").collect()] == TEXTS
+    assert predictor.predict("The river.", return_spark_df=True).head().text == "The river."
+
+
+@pytest.fixture(scope="module")
+def pipeline(spark):
+    stages = [
+        DocumentAssembler(inputCol="body", outputCol="doc"),
+        SentenceDetector(inputCols=["doc"], outputCol="sent", customBounds=[";"]),
+        Tokenizer(inputCols=["sent"], outputCol="tok"),
+        AlbertEmbeddings(model=str(tiny_bundle.bundle().path), inputCols=["tok", "sent"], outputCol="emb"),
+    ]
+    return Pipeline(stages=stages).fit(spark.createDataFrame([("",)], "body string"))
+
+
+class TestPipelines:
+    """Saved ones and ones in memory, with Params of their own."""
+
+    def test_a_saved_pipeline_predicts_as_the_one_in_memory(self, spark, pipeline, tmp_path, no_spark_job):
+        pipeline.save(str(tmp_path / "saved"))
+        saved = sparkalbert.load(tmp_path / "saved")
+        data = pd.DataFrame({"number": [1, 2], "body": ["High rivers; low bridges", "Snow."]})
+        with no_spark_job():
+            found = saved.predict(data, "sentence", **EVERYTHING)
+        assert found["sentence"].tolist() == ["High rivers", "low bridges", "Snow."]
+        assert_same(found, sparkalbert.load(pipeline).predict(data, "sentence", **EVERYTHING))
+        on_spark = saved.predict(spark.createDataFrame(data).coalesce(1), "sentence", **EVERYTHING)
+        assert_same(on_spark, found)
+        assert saved.predict(data, get_embeddings=False)["token"].tolist() == [
+            "High", "rivers", "low", "bridges", "Snow", ".",
+        ]  # fmt: skip
+
+    @pytest.mark.usefixtures("spark")
+    def test_a_saved_stage_predicts_with_its_params(self, tmp_path):
+        model = str(tiny_bundle.bundle().path)
+        AlbertEmbeddings(model=model, pooling="first_last").save(str(tmp_path / "stage"))
+        found = sparkalbert.load(tmp_path / "stage").predict("The rivers")
+        expected = sparkalbert.load(model, pooling="first_last").predict("The rivers")
+        assert_same(found, expected)
+
+    def test_a_pipeline_without_vectors_is_refused(self, pipeline):
+        with pytest.raises(ParamError, match="0 stages that add a column of type 'word_embeddings'"):
+            sparkalbert.load(PipelineModel(pipeline.stages[:3]))
+
+    @pytest.mark.parametrize("params", [{"outputLevel": "document"}, {"vectorFormat": "binary"}])
+    def test_a_pipeline_without_annotations_of_tokens_is_refused(self, params):
+        stage = AlbertEmbeddings(model=str(tiny_bundle.bundle().path), **params)
+        with pytest.raises(ParamError, match=r"expected 'token' and 'float'; predict\(\) has output_level"):
+            sparkalbert.load(stage)
+
+    def test_options_of_a_pipeline_are_its_own(self, pipeline):
+        with pytest.raises(ParamError, match="A pipeline has its own pooling"):
+            sparkalbert.load(pipeline, pooling="mean")
+
+    @pytest.mark.usefixtures("spark")
+    def test_another_saved_stage_is_refused(self, tmp_path):
+        Tokenizer(inputCols=["sentence"]).save(str(tmp_path / "tokenizer"))
+        with pytest.raises(InputError, match=r"contains a sparkalbert\S+Tokenizer, expected one of AlbertEmbeddings"):
+            sparkalbert.load(tmp_path / "tokenizer")
+
+    def test_something_else_is_refused(self):
+        with pytest.raises(ParamTypeError, match="got int"):
+            sparkalbert.load(3)
+
+
+def test_spark_nlps_rows_leave_a_token_without_a_vector_in_its_place(spark):
+    """NLU moves the vectors that follow beside the wrong tokens."""
+    text = "A \u200b river."
+    predictor = sparkalbert.load(tiny_bundle.bundle().path, compatibility="spark-nlp")
+    found = predictor.predict(text)
+    assert found["token"].tolist() == ["A", "\u200b", "river", "."]
+    assert found["word_embedding_from_disk"].isna().tolist() == [False, True, False, False]
+    stage = AlbertEmbeddings(model=str(tiny_bundle.bundle().path), compatibility="spark-nlp")
+    data = spark.createDataFrame([(text,)], "text string")
+    row = text_pipeline(stage).fit(data).transform(data).head()
+    vectors = np.array([word.embeddings for word in row.embeddings], dtype=np.float32)
+    assert np.array_equal(np.stack(found["word_embedding_from_disk"].dropna()), vectors)
+    assert_same(predictor.predict(data), predictor.predict(pd.DataFrame({"text": [text]})))
+
+
+def test_a_missing_or_wrong_column_is_named(any_spark, predictor):
+    data = any_spark.createDataFrame([(1, "a")], "number long, body string")
+    with pytest.raises(ColumnError, match=r"no column 'bodi'\. Did you mean 'body'\? Its columns: number, body"):
+        predictor.predict(data, text_col="bodi")
+    with pytest.raises(ColumnError, match="column 'text' is bigint, expected string"):
+        predictor.predict(data)
+
+
+def test_progress_is_logged_off_a_terminal(spark, predictor, frame, monkeypatch, caplog):
+    monkeypatch.setattr(predictor_module, "LOCAL_CHARACTERS", 100)
+    monkeypatch.setattr(progress, "_FIRST_S", 0.0)
+    with caplog.at_level(logging.INFO, "sparkalbert"):
+        predictor.predict(pd.concat([frame] * 10))
+    assert any(record.message.startswith("Predicting: ") for record in caplog.records)
