@@ -29,6 +29,8 @@ def test_the_python_examples_run_one_after_the_other(tmp_path):
     assert "love 2 6" in done.stdout, "the table without Spark"
     assert re.search(r"\|\s+love\|\s+2\|\s+5\|", done.stdout), "the table of the pipeline"
     assert "size(vectors)" in done.stdout
+    assert re.search(r"token +word_embedding_albert\n0 +I +\[", done.stdout), "the one-liner"
+    assert re.search(r"\na +I love NLP\. +5 +\[", done.stdout), "a sentence with one vector"
 
 
 def test_every_make_target_it_names_exists():
@@ -39,7 +41,7 @@ def test_every_make_target_it_names_exists():
 
 
 def test_every_link_into_the_checkout_leads_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 

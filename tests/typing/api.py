@@ -19,6 +19,8 @@ from sparkalbert import (
     binary_to_numpy,
     convert_checkpoint,
     find_model,
+    load,
+    version,
 )
 from sparkalbert.annotator import ChunkEmbeddings, NGramGenerator, SentenceEmbeddings
 from sparkalbert.base import Doc2Chunk, Finisher
@@ -44,6 +46,17 @@ def without_spark() -> npt.NDArray[np.float32]:
         other.save("bundle", overwrite=True)
     assert len(frame) == len(cosines)
     return binary_to_numpy([row.tobytes() for row in words.vectors])
+
+
+def in_one_line(frame: DataFrame) -> pd.Series:
+    model = load("en.embed.albert.xlarge_uncased", pooling="mean", gpu=False)
+    words: pd.DataFrame = model.predict("I love NLP.", output_level="token", positions=True)
+    texts: pd.DataFrame = model.predict(["I love NLP."], "document", pooling="mean")
+    raw: DataFrame = model.predict(frame, return_spark_df=True)
+    assert len(words) > len(texts)
+    assert raw.columns
+    assert version()
+    return texts["word_embedding_albert"]
 
 
 def as_in_spark_nlp(spark: SparkSession, frame: DataFrame) -> DataFrame:
