@@ -12,23 +12,24 @@ from sparkalbert.ml.vectors import _DecodeTask
 ROWS = [[[1.0, -2.5], [0.5, 3.0]], None, [], [[7.0], [8.0, 9.0, np.inf]]]
 
 
-def binary(rows):
-    encoded = [row and [np.array(vector, dtype="<f4").tobytes() for vector in row] for row in rows]
+def binary(rows, numbers_are="<f4"):
+    encoded = [row and [np.array(vector, dtype=numbers_are).tobytes() for vector in row] for row in rows]
     return pa.array(encoded, pa.list_(pa.binary()))
 
 
-def decoded(column):
-    (array,) = _DecodeTask()(iter([(column,)]))
+def decoded(column, vector_format="binary"):
+    (array,) = _DecodeTask(vector_format)(iter([(column,)]))
     array.validate(full=True)
     assert array.type == to_arrow_type(VECTORS)
     return array.to_pylist()
 
 
-def test_any_slice_of_a_column_is_decoded():
-    column = binary(ROWS)
+@pytest.mark.parametrize(("vector_format", "numbers_are"), [("binary", "<f4"), ("binary16", "<f2")])
+def test_any_slice_of_a_column_is_decoded(vector_format, numbers_are):
+    column = binary(ROWS, numbers_are)
     for start in range(len(ROWS)):
         for stop in range(start, len(ROWS) + 1):
-            assert decoded(column.slice(start, stop - start)) == ROWS[start:stop]
+            assert decoded(column.slice(start, stop - start), vector_format) == ROWS[start:stop]
 
 
 def test_what_is_not_a_vector_is_refused():
