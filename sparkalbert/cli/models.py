@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from rich.table import Table
@@ -13,13 +13,16 @@ from rich.table import Table
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.cli.files import SAMPLE, read_lines
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, size_in_words
+from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, size_in_words
+from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
+from sparkalbert.models.sizes import megaflop_per_piece, weight_bytes
 from sparkalbert.storage.homes import cache_home
 
 if TYPE_CHECKING:
     from sparkalbert.convert.verify.closeness import Closeness
+    from sparkalbert.models import Inspection
 
 __all__ = ["convert", "inspect", "models", "verify"]
 
@@ -69,15 +72,71 @@ def _export(source: Path, target: Path, precision: Precision, name: str | None, 
 
 
 def inspect(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle folder, or the name of a model.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A folder, the name of a model, or owner/name@revision on the Hub.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Show the files of a bundle and where the model came from."""
-    opened = find_model(bundle, allow_download=False)
+    """Show a model, or what loading it would do: which files are used, with which options, and what is missing.
+
+    No weights are downloaded. The exit code is 1 if the model cannot be loaded.
+    """
+    from sparkalbert.models import inspect_model  # loads NumPy, which other commands do not need
+
+    found = inspect_model(model)
+    if not isinstance(found, Bundle):
+        _show_inspection(found, as_json=as_json)
+    elif as_json:
+        OUTPUT.print_json(json.dumps(_description(found)))
+    else:
+        OUTPUT.print(_summary(found), "", _file_table(found), sep="\n")
+
+
+def _show_inspection(found: Inspection, *, as_json: bool) -> None:
     if as_json:
-        OUTPUT.print_json(json.dumps(_description(opened)))
-        return
-    OUTPUT.print(_summary(opened), "", _file_table(opened), sep="\n")
+        OUTPUT.print_json(json.dumps(asdict(found)))
+    else:
+        OUTPUT.print(_inspection_summary(found), "", _use_table(found), sep="\n")
+    if found.contents.problems:
+        raise typer.Exit(1)
+
+
+def _inspection_summary(found: Inspection) -> Table:
+    contents, config = found.contents, found.contents.config
+    rows = {"source": found.source}
+    if not found.is_local:
+        rows |= {"commit": found.commit or "-", "licence": found.licence or "none stated"}
+        rows["download"] = size_in_words(found.used_bytes)
+    if config is not None:
+        rows |= {
+            "dimension": str(config.hidden_size),
+            "layers": str(config.num_hidden_layers),
+            "longest input": f"{config.max_position_embeddings} pieces",
+            "vocabulary": f"{config.vocab_size:,} pieces",
+            "activation": config.hidden_act,
+            "weights": ", ".join(f"{size} in {precision}" for precision, size in _sizes(config).items()),
+            "work": f"{megaflop_per_piece(config):,.0f} MFLOP per piece",
+        }
+    for name, (value, source) in contents.options.items():
+        rows[name] = f"{str(value).lower()} ({source})"
+    problems = [f"- {problem}" for problem in contents.problems]
+    rows["missing or wrong"] = "\n".join(problems) or "nothing known before the weights are read"
+    if found.mends:
+        rows["instead"] = "\n".join(found.mends)
+    return pair_table(rows)
+
+
+def _use_table(found: Inspection) -> Table:
+    table = Table("file", "size", "used for", box=None, pad_edge=False)
+    for name, use in found.contents.uses.items():
+        table.add_row(name, size_in_words(found.sizes[name]), use)
+    for name, size in found.ignored.items():
+        table.add_row(name, size_in_words(size), "ignored")
+    return table
+
+
+def _sizes(config: AlbertConfig) -> dict[Precision, str]:
+    return {precision: size_in_words(weight_bytes(config, precision)) for precision in get_args(Precision)}
 
 
 def verify(
@@ -127,8 +186,15 @@ def _closeness_rows(found: Closeness) -> dict[str, str]:
     }
 
 
-def models() -> None:
+def models(
+    all_names: Annotated[
+        bool, typer.Option("--all", help="List every known name with its repository, size and work instead.")
+    ] = False,
+) -> None:
     """List the models on this machine and the names of models that can be downloaded."""
+    if all_names:
+        print_wide(_name_table())
+        return
     table = Table(box=None, pad_edge=False)
     for name in ("model", "precision", "dimension", "size", "where"):
         table.add_column(name, no_wrap=True)
@@ -139,9 +205,25 @@ def models() -> None:
             size = size_in_words(manifest.size_bytes)
             table.add_row(manifest.name, manifest.precision, str(manifest.dimension), size, where)
     OUTPUT.print(table)
-    OUTPUT.print(f"\nDownloaded from the Hugging Face Hub on first use: {', '.join(KNOWN_MODELS)}, or any")
-    print_line("owner/name@revision of an ALBERT there.")
+    first = ", ".join(list(KNOWN_MODELS)[:4])
+    OUTPUT.print(f"\nDownloaded from the Hugging Face Hub on first use: {first},")
+    print_line(f"{len(KNOWN_MODELS) - 4} more that --all lists, or any owner/name@revision of an ALBERT there.")
     print_line(f"The cache is {cache_home()}")
+
+
+def _name_table() -> Table:
+    """Return the known names; a dash stands for a shape that is not known before `inspect` asks the Hub."""
+    precisions = get_args(Precision)
+    table = Table(box=None, pad_edge=False)
+    for name in ("name", "lang", "dimension", *precisions, "MFLOP/piece", "licence", "repository"):
+        table.add_column(name, no_wrap=True)
+    for name, known in KNOWN_MODELS.items():
+        shape = ["-"] * (2 + len(precisions))
+        if known.config is not None:
+            sizes = _sizes(known.config).values()
+            shape = [str(known.config.hidden_size), *sizes, f"{megaflop_per_piece(known.config):,.0f}"]
+        table.add_row(name, known.language, *shape, known.licence, known.hub.repository)
+    return table
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:

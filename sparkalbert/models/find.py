@@ -18,7 +18,15 @@ from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, chec
 from sparkalbert.errors import MissingDependencyError, ModelNotFoundError, ParamError
 from sparkalbert.models.cache import cached_bundle, converted_once
 from sparkalbert.models.hub import HubCheckpoint, download_checkpoint
-from sparkalbert.models.names import COMMIT, KNOWN_MODELS, HubModel, close_names, hub_model, slug
+from sparkalbert.models.names import (
+    COMMIT,
+    KNOWN_MODELS,
+    HubModel,
+    check_known_language,
+    close_names,
+    hub_model,
+    slug,
+)
 from sparkalbert.storage.checksums import sha256_of
 from sparkalbert.storage.folders import write_folder
 from sparkalbert.storage.homes import cache_home
@@ -28,7 +36,15 @@ from sparkalbert.storage.paths import local_path
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["FolderKind", "embedded_models", "find_model", "folder_kind"]
+__all__ = [
+    "FolderKind",
+    "cached_from_hub",
+    "check_language",
+    "embedded_models",
+    "find_model",
+    "folder_kind",
+    "what_is_meant",
+]
 
 _EMBEDDED: Final = resources.files("sparkalbert.models")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -36,6 +52,9 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _KEY_DIGITS: Final = 16
 _CHECKPOINT_WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json")
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
+_SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
+_MAX_LISTED: Final = 4
+"""How many known names a message lists: the first are Google's."""
 
 FolderKind = Literal["bundle", "checkpoint", "onnx"]
 """What a model folder holds: our own format, a Hugging Face checkpoint, or an ONNX export."""
@@ -93,19 +112,58 @@ def find_model(
     """
     if precision is not None:
         check_precision(precision)
+    found = what_is_meant(model, revision)
+    if isinstance(found, HubModel):
+        return _from_hub(found, precision or "fp32", allow_download=allow_download)
+    return _from_folder(found, precision)
+
+
+def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) -> Path | HubModel:
+    """Return the folder or repository that :func:`find_model` takes, without converting or downloading it.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such model; the message lists known names.
+    ParamError
+        If `revision` is invalid, or given for a folder.
+    """
     folder = _folder(model)
     if folder is not None:
         if revision is not None:
             msg = f"revision is {revision!r}, but {folder} is a folder, which has no revisions. Leave it out."
             raise ParamError(msg)
-        return _from_folder(folder, precision)
+        return folder
     name = os.fspath(model)
     if name in embedded_models():
-        return _unconverted(_embedded_folder(_EMBEDDED / name), precision)
+        return _embedded_folder(_EMBEDDED / name)
     found = hub_model(name, revision)
     if found is None:
         raise ModelNotFoundError(_unknown(name))
-    return _from_hub(found, precision or "fp32", allow_download=allow_download)
+    return found
+
+
+def check_language(model: str, language: str | None) -> None:
+    """Check the language of a model that is known by name; a folder or repository may be of any.
+
+    Parameters
+    ----------
+    model
+        See :func:`find_model`.
+    language
+        Spark NLP's code of the language that the caller expects; None accepts any.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If the model is one of another language; the message lists the names of the requested one.
+    """
+    if language is None:
+        return
+    if model in embedded_models() and not model.endswith(f"_{language}"):
+        msg = f"There is no model {model!r} for lang {language!r}: its name ends in its language. Leave lang out."
+        raise ModelNotFoundError(msg)
+    check_known_language(model, language)
 
 
 def folder_kind(folder: Path) -> FolderKind | None:
@@ -182,9 +240,10 @@ def _looks_like_path(text: str) -> bool:
 
 def _choices() -> str:
     embedded = ", ".join(embedded_models())
+    listed = list(KNOWN_MODELS)
     return (
-        f"Known names: {', '.join(KNOWN_MODELS)}."
-        f"{f' Part of this package: {embedded}.' if embedded else ''} "
+        f"Known names: {', '.join(listed[:_MAX_LISTED])}, and {len(listed) - _MAX_LISTED} more, see `sparkalbert "
+        f"models --all`.{f' Part of this package: {embedded}.' if embedded else ''} "
         "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
     )
 
@@ -192,7 +251,12 @@ def _choices() -> str:
 def _unknown(name: str) -> str:
     close = close_names(name, [*KNOWN_MODELS, *embedded_models()])
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"There is no model {name!r}.{hint} {_choices()}"
+    origin = (
+        " If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
+        "pass that as owner/name."
+    )
+    is_listed = _SPARK_NLP_NAME.fullmatch(name) is not None
+    return f"There is no model {name!r}.{hint} {_choices()}{origin if is_listed else ''}"
 
 
 def _embedded_folder(folder: Traversable) -> Path:
@@ -282,11 +346,11 @@ def _checksum(path: Path, inode: int, size_bytes: int, changed_ns: int) -> str:
 
 
 def _from_hub(model: HubModel, precision: Precision, *, allow_download: bool) -> Bundle:
-    bundle = _cached_from_hub(model, precision)
+    bundle = cached_from_hub(model, precision)
     if bundle is not None:
         return bundle
     with exclusive(cache_home(), f"{slug(model.repository)}@{quote(model.revision, safe='')}-{precision}"):
-        bundle = _cached_from_hub(model, precision)  # another process may have been faster
+        bundle = cached_from_hub(model, precision)  # another process may have been faster
         if bundle is not None:
             return bundle
         known = _commit_of(model)
@@ -313,7 +377,8 @@ def _hub_key(model: HubModel, precision: Precision, commit: str) -> str:
     return f"{slug(model.name)}-{precision}-{commit}"
 
 
-def _cached_from_hub(model: HubModel, precision: Precision) -> Bundle | None:
+def cached_from_hub(model: HubModel, precision: Precision) -> Bundle | None:
+    """Return the bundle of a repository if the cache has it; a branch or tag means what it meant when first used."""
     commit = _commit_of(model)
     return None if commit is None else cached_bundle(_hub_key(model, precision, commit))
 

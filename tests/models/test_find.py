@@ -273,16 +273,26 @@ class TestNames:
         assert not_found("albert_xlarge_uncase") == (
             "There is no model 'albert_xlarge_uncase'. Did you mean 'albert_xlarge_uncased' or "
             "'albert_xxlarge_uncased' or 'albert_large_uncased'? Known names: "
-            f"{KNOWN}, albert_base_uncased_v1, albert_large_uncased_v1, albert_xlarge_uncased_v1, "
-            "albert_xxlarge_uncased_v1. Part of this package: albert_tiny_en. "
-            "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
+            f"{KNOWN}, and 35 more, see `sparkalbert models --all`. Part of this package: albert_tiny_en. "
+            "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub. "
+            "If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
+            "pass that as owner/name."
         )
         assert "Did you mean 'albert_tiny_en'" in not_found("albert_tiny")
 
-    @pytest.mark.parametrize("name", ["glove_100d", "", " ", "x\0y"])
+    @pytest.mark.parametrize("name", ["glove", "", " ", "x\0y"])
     def test_nothing_like_a_name(self, name):
         message = not_found(name)
         assert message.startswith(f"There is no model {name!r}. Known names: {KNOWN}")
+
+    @pytest.mark.usefixtures("embedded")
+    def test_the_language_of_an_embedded_model(self):
+        find.check_language("albert_tiny_en", "en")
+        find.check_language("albert_tiny_en", None)
+        with pytest.raises(ModelNotFoundError, match="no model 'albert_tiny_en' for lang 'fr'"):
+            find.check_language("albert_tiny_en", "fr")
+        with pytest.raises(ModelNotFoundError, match="for lang 'en': it is listed for 'fr'"):
+            find.check_language("albert_embeddings_fralbert_base", "en")
 
     def test_a_folder_that_happens_to_have_the_name(self, tmp_path, monkeypatch, embedded):
         monkeypatch.chdir(tmp_path)

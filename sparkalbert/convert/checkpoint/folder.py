@@ -23,7 +23,7 @@ from sparkalbert.errors import (
     CheckpointError,
     ConfigError,
     ModelNotFoundError,
-    SparkAlbertError,
+    listed_problems,
     problem_list,
 )
 from sparkalbert.text import PieceTokenizer
@@ -89,7 +89,7 @@ class Checkpoint:
         try:
             config = AlbertConfig.from_file(path / CONFIG_FILE)
         except ConfigError as error:
-            problems += _problems_of(error)
+            problems += listed_problems(error)
         problems += vocabulary_problems(path, config)
         locations: dict[str, _Location] = {}
         for file in weight_files(path, problems):
@@ -141,7 +141,7 @@ def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
     try:
         tokenizer = PieceTokenizer.load(folder)
     except (CheckpointError, ConfigError, ModelNotFoundError) as error:
-        return _problems_of(error)
+        return listed_problems(error)
     if config is not None and tokenizer.vocabulary_size > config.vocab_size:
         problem = (
             f"{VOCABULARY_FILE} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
@@ -170,13 +170,6 @@ def _read(location: _Location) -> Float32Array:
         # bfloat16 is the upper half of a float32.
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return values.astype(np.float32, copy=False).reshape(location.shape)
-
-
-def _problems_of(error: SparkAlbertError) -> list[str]:
-    """Return the lines of an error's list of problems."""
-    first, *problems = str(error).splitlines()
-    subject = first.partition(" has ")[0]
-    return [f"{subject}: {line.removeprefix('  - ')}" for line in problems] or [first]
 
 
 def _read_header(path: Path, locations: dict[str, _Location], problems: list[str]) -> None:

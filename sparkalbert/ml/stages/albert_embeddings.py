@@ -43,7 +43,7 @@ from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.stages.worker_stage import WorkerStage
 from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, TokenListTask
 from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
-from sparkalbert.models import find_model
+from sparkalbert.models import check_language, find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
 from sparkalbert.storage.paths import local_path
@@ -154,7 +154,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     @staticmethod
     def pretrained(
         name: str = "albert_base_uncased",
-        lang: str = "en",
+        lang: str | None = None,
         remote_loc: str | None = None,
         *,
         precision: Precision | None = None,
@@ -168,7 +168,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             A folder, an embedded model (``albert_mini_en``), a known name (``albert_xlarge_uncased``) or
             ``owner/name@revision`` on the Hugging Face Hub, which is downloaded and converted once.
         lang
-            Language; every model known by name is ``en``.
+            Spark NLP's language code. By default it follows from the name; a name that is listed for another
+            language is refused.
         remote_loc
             A folder that contains `name`.
         precision
@@ -183,9 +184,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         DownloadError
             If the model could not be downloaded.
         """
-        if lang not in {"en", "xx"}:
-            msg = f"There is no model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
-            raise ModelNotFoundError(msg)
+        if remote_loc is None:
+            check_language(name, lang)
         model = name if remote_loc is None else str(Path(remote_loc).expanduser().absolute() / name)
         return _with_model(AlbertEmbeddings(model=model, precision=precision, revision=revision))
 

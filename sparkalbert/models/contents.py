@@ -1,0 +1,101 @@
+"""What a checkpoint folder contains and how a conversion would use it. No weights are read.
+
+The rules themselves, which file is taken and what an option is, are those of the conversion: this module asks them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint.files import checkpoint_files, weight_files
+from sparkalbert.convert.checkpoint.folder import vocabulary_problems
+from sparkalbert.errors import ConfigError, SparkAlbertError, listed_problems
+from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
+
+__all__ = ["Contents", "checkpoint_contents"]
+
+_DEFAULT: Final = "default of AlbertTokenizer"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The contents of a checkpoint folder.
+
+    Attributes
+    ----------
+    config
+        Its ``config.json``; None if that is missing or wrong.
+    uses
+        Each file that a conversion reads, by its path in the folder, and what it is used for: ``configuration``,
+        ``weights``, ``vocabulary`` or ``tokenizer``.
+    options
+        Each option of the tokenizer, its value and where that comes from; empty if there is no tokenizer.
+    problems
+        Why the folder cannot be converted; empty if nothing is known to be wrong before the weights are read.
+    """
+
+    config: AlbertConfig | None
+    uses: Mapping[str, str]
+    options: Mapping[str, tuple[bool, str]]
+    problems: tuple[str, ...]
+
+    def at(self, source: str, outline: Path) -> Contents:
+        """Return these contents with the problems in terms of the repository that an outline stands for."""
+        return replace(self, problems=tuple(problem.replace(str(outline), source) for problem in self.problems))
+
+
+def checkpoint_contents(folder: Path) -> Contents:
+    """Return what a checkpoint folder contains; every problem is listed, none is raised.
+
+    Parameters
+    ----------
+    folder
+        A folder whose configuration and tokenizer files are complete. The files of its weights may be empty.
+    """
+    problems: list[str] = []
+    config = None
+    try:
+        config = AlbertConfig.from_file(folder / CONFIG_FILE)
+    except ConfigError as error:
+        problems += listed_problems(error)
+    problems += vocabulary_problems(folder, config)
+    weight_files(folder, problems)
+    try:
+        options = _options(folder)
+    except SparkAlbertError:
+        options = {}  # among the problems already
+    return Contents(config, _uses(folder), options, tuple(problems))
+
+
+def _uses(folder: Path) -> dict[str, str]:
+    tokenizer = set(tokenizer_files(folder))
+    try:
+        vocabulary = vocabulary_path(folder)
+    except SparkAlbertError:
+        vocabulary = None
+    uses = {}
+    for path in checkpoint_files(folder):
+        if path == vocabulary:
+            use = "vocabulary"
+        elif path in tokenizer:
+            use = "tokenizer"
+        else:
+            use = "configuration" if path.name.endswith("config.json") else "weights"
+        uses[path.relative_to(folder).as_posix()] = use
+    return uses
+
+
+def _options(folder: Path) -> dict[str, tuple[bool, str]]:
+    options = asdict(PieceTokenizer.load(folder).options)
+    stated: Mapping[str, object] = {}
+    for path in tokenizer_files(folder):
+        if path.name == TOKENIZER_CONFIG_FILE:
+            stated = json.loads(path.read_text(encoding="utf-8"))
+    return {name: (value, TOKENIZER_CONFIG_FILE if name in stated else _DEFAULT) for name, value in options.items()}
