@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderKind", "embedded_models", "find_model", "folder_kind"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _EMBEDDED: Final = resources.files("sparkalbert.models")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
@@ -219,6 +221,8 @@ def _unconverted(folder: Path, precision: Precision | None) -> Bundle:
             "precision out, or convert the checkpoint again."
         )
         raise ParamError(msg)
+    if not bundle.manifest.batch_invariant:
+        _LOGGER.warning("%s: %s", folder, bundle.manifest.note)
     return bundle
 
 
