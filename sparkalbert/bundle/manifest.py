@@ -33,7 +33,7 @@ PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
-_TEXTS: Final = ("name", "source", "note")
+_TEXTS: Final = ("name", "source", "weights", "note")
 _COUNTS: Final = {"dimension": 1, "max_pieces": 3, "num_layers": 0}
 """Integer fields and their minima; the shortest input is [CLS], a piece and [SEP]."""
 
@@ -71,6 +71,11 @@ class Manifest:
         Record of every file except the manifest itself, by name.
     versions
         Versions of the libraries that wrote the bundle.
+    weights
+        The file of the source that the weights were read from; empty if it was not recorded.
+    batch_invariant
+        Whether a vector depends on its own sequence only. If false, each sequence runs alone: the graph of a
+        foreign export scales its numbers by all sequences of a batch (dynamic quantization).
     note
         A warning to users, for instance what the model must not be used for; empty by default.
     format_version
@@ -86,6 +91,8 @@ class Manifest:
     files: Mapping[str, FileRecord]
     revision: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
+    batch_invariant: bool = True
     note: str = ""
     format_version: int = FORMAT_VERSION
 
@@ -174,6 +181,8 @@ def _field_problems(manifest: Manifest) -> list[str]:
         value = values[name]
         if not isinstance(value, str):
             problems.append(f"{name} is {value!r}, expected a string")
+    if not isinstance(values["batch_invariant"], bool):
+        problems.append(f"batch_invariant is {values['batch_invariant']!r}, expected true or false")
     for name, minimum in _COUNTS.items():
         value = values[name]
         if not _is_count(value, minimum):

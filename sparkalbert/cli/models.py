@@ -243,6 +243,7 @@ def _summary(bundle: Bundle) -> Table:
         "path": str(bundle.path.resolve()),
         "source": manifest.source,
         "revision": manifest.revision or "-",
+        "weights": manifest.weights or "-",
         "precision": manifest.precision,
         "dimension": str(manifest.dimension),
         "layers": str(manifest.num_layers or "last only"),

@@ -45,7 +45,8 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     Parameters
     ----------
     source
-        Folder with ``config.json``, ``model.safetensors``, ``spiece.model`` and, optionally,
+        Folder with ``config.json``, weights (``model.safetensors``, ``pytorch_model.bin``, ``tf_model.h5``, one file
+        or shards, or a TensorFlow checkpoint; of several the first is read), ``spiece.model`` and, optionally,
         ``tokenizer_config.json``. A pooler and heads are ignored.
     target
         The bundle folder to write. It appears complete or not at all.
@@ -67,6 +68,8 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     ------
     CheckpointError
         If the checkpoint cannot be converted; the message lists every problem.
+    MissingDependencyError
+        If the weights are in ``tf_model.h5`` and h5py is not installed.
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     ParamError
@@ -85,6 +88,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         num_layers=checkpoint.config.num_hidden_layers,
         files={},
         versions=library_versions(),
+        weights=checkpoint.weights,
         note=note,
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE
+from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.checkpoint.files import checkpoint_files, weight_files
-from sparkalbert.convert.checkpoint.folder import vocabulary_problems
+from sparkalbert.convert.checkpoint.files import checkpoint_files, config_path, weight_files
+from sparkalbert.convert.checkpoint.folder import read_config, vocabulary_problems
 from sparkalbert.errors import ConfigError, SparkAlbertError, listed_problems
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
@@ -31,7 +31,7 @@ class Contents:
     Attributes
     ----------
     config
-        Its ``config.json``; None if that is missing or wrong.
+        Its configuration; None if that is missing or wrong.
     uses
         Each file that a conversion reads, by its path in the folder, and what it is used for: ``configuration``,
         ``weights``, ``vocabulary`` or ``tokenizer``.
@@ -62,7 +62,7 @@ def checkpoint_contents(folder: Path) -> Contents:
     problems: list[str] = []
     config = None
     try:
-        config = AlbertConfig.from_file(folder / CONFIG_FILE)
+        config = read_config(folder)
     except ConfigError as error:
         problems += listed_problems(error)
     problems += vocabulary_problems(folder, config)
@@ -87,7 +87,7 @@ def _uses(folder: Path) -> dict[str, str]:
         elif path in tokenizer:
             use = "tokenizer"
         else:
-            use = "configuration" if path.name.endswith("config.json") else "weights"
+            use = "configuration" if path == config_path(folder) else "weights"
         uses[path.relative_to(folder).as_posix()] = use
     return uses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, unquote
 
-from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, Bundle
+from sparkalbert.bundle.folder import BUNDLE_KIND, Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, check_precision
 from sparkalbert.errors import MissingDependencyError, ModelNotFoundError, ParamError
 from sparkalbert.models.cache import cached_bundle, converted_once
@@ -46,11 +47,11 @@ __all__ = [
     "what_is_meant",
 ]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _EMBEDDED: Final = resources.files("sparkalbert.models")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _KEY_DIGITS: Final = 16
-_CHECKPOINT_WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json")
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
 _SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
 _MAX_LISTED: Final = 4
@@ -170,13 +171,15 @@ def folder_kind(folder: Path) -> FolderKind | None:
     """Return what a model folder holds, None if it does not look like one."""
     if Bundle.is_bundle(folder):
         return "bundle"
-    if any((folder / name).is_file() for name in _CHECKPOINT_WEIGHTS):
+    from sparkalbert.convert.checkpoint.files import choose_weights, config_path  # loads NumPy, which names do not need
+
+    if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
         return "checkpoint"
     if (folder / _SPARK_NLP_VOCABULARY).exists():
         return "onnx"
     if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
         return "onnx"
-    return "checkpoint" if (folder / CONFIG_FILE).is_file() else None
+    return "checkpoint" if config_path(folder).is_file() else None
 
 
 def _folder(model: str | os.PathLike[str]) -> Path | None:
@@ -282,6 +285,8 @@ def _unconverted(folder: Path, precision: Precision | None) -> Bundle:
             "precision out, or convert the checkpoint again."
         )
         raise ParamError(msg)
+    if not bundle.manifest.batch_invariant:
+        _LOGGER.warning("%s: %s", folder, bundle.manifest.note)
     return bundle
 
 
