@@ -24,19 +24,18 @@ from sparkalbert.errors import (
 )
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
+from sparkalbert.text.pieces.files import TOKENIZER_FILES, TOKENIZER_SETTINGS, VOCABULARIES
 
 __all__ = ["CHECKPOINT_FILES", "HubCheckpoint", "download_checkpoint"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_REQUIRED: Final = ("config.json", "model.safetensors", "spiece.model")
-_OPTIONAL: Final = ("tokenizer_config.json",)
-CHECKPOINT_FILES: Final = (*_REQUIRED, *_OPTIONAL)
-"""The files that a conversion reads; no others are downloaded."""
+_REQUIRED: Final = ("config.json", "model.safetensors")
+CHECKPOINT_FILES: Final = (*_REQUIRED, *TOKENIZER_FILES)
+"""The files that a conversion reads; no others are downloaded. At least one vocabulary is required."""
 
 _PICKLED_WEIGHTS: Final = "pytorch_model.bin"
 _WEIGHTS_INDEX: Final = "model.safetensors.index.json"
-_WORD_PIECE_VOCABULARY: Final = "vocab.txt"
 
 _WITHOUT_NETWORK: Final = (
     "Without a network: on a machine that has one, run `sparkalbert convert CHECKPOINT BUNDLE` (or load the "
@@ -94,6 +93,7 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
         _LOGGER.info("Downloading %s (commit %s)", model, info.sha)
         expected = {name: _listed_checksum(listed[name]) for name in CHECKPOINT_FILES if name in listed}
         paths = [_downloaded(library, model, name, info.sha, checksum) for name, checksum in expected.items()]
+        _mark_missing(paths[0].parent, [name for name in CHECKPOINT_FILES if name not in listed])
     return HubCheckpoint(paths[0].parent, str(info.sha))
 
 
@@ -107,7 +107,10 @@ def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> 
         for name in CHECKPOINT_FILES
     }
     held = {name: Path(file) for name, file in found.items() if isinstance(file, str)}
-    missing = [name for name in CHECKPOINT_FILES if name not in held and (name in _REQUIRED or found[name] is None)]
+    missing = [name for name in _REQUIRED if name not in held]
+    missing += [name for name in TOKENIZER_SETTINGS if found[name] is None]
+    if not missing and VOCABULARIES.isdisjoint(held):
+        missing = ["a vocabulary"]
     if missing:
         msg = (
             f"{model} is neither in sparkalbert's cache nor complete in huggingface_hub's ({', '.join(missing)}), and "
@@ -118,6 +121,14 @@ def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> 
         _check_file(model, name, path, path.resolve().name)
     folder = held[_REQUIRED[0]].parent
     return HubCheckpoint(folder, folder.name)
+
+
+def _mark_missing(snapshot: Path, names: list[str]) -> None:
+    """Record in huggingface_hub's cache, as it does itself, that a commit does not have these files."""
+    folder = snapshot.parent.parent / ".no_exist" / snapshot.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
 
 
 def _downloaded(library: ModuleType, model: HubModel, name: str, commit: str, checksum: str) -> Path:
@@ -147,9 +158,11 @@ def _library() -> ModuleType:
 
 def _check_listing(model: HubModel, listed: Mapping[str, Any]) -> None:
     missing = [name for name in _REQUIRED if name not in listed]
-    if not missing:
-        return
     problems = [f"{name} is missing" for name in missing]
+    if VOCABULARIES.isdisjoint(listed):
+        problems.append(f"it has no vocabulary ({', '.join(sorted(VOCABULARIES))})")
+    if not problems:
+        return
     if "model.safetensors" in missing and _PICKLED_WEIGHTS in listed:
         problems.append(
             f"its weights are only in {_PICKLED_WEIGHTS}, a pickle: reading it runs the code in it. Ask the owner for "
@@ -161,8 +174,6 @@ def _check_listing(model: HubModel, listed: Mapping[str, Any]) -> None:
             f"its weights are in several files ({_WEIGHTS_INDEX}): download the repository and pass the folder, which "
             "can be converted"
         )
-    if "spiece.model" in missing and _WORD_PIECE_VOCABULARY in listed:
-        problems.append(f"its vocabulary is {_WORD_PIECE_VOCABULARY} (BERT's WordPiece), not ALBERT's spiece.model")
     raise CheckpointError(problem_list(f"The repository {model}", problems))
 
 
