@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
+from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.cli.files import SAMPLE, read_lines
 from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, size_in_words
 from sparkalbert.config import AlbertConfig
@@ -19,6 +20,7 @@ from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
 from sparkalbert.models.sizes import megaflop_per_piece, weight_bytes
 from sparkalbert.storage.homes import cache_home
+from sparkalbert.text.pieces.options import PieceOptions
 
 if TYPE_CHECKING:
     from sparkalbert.convert.verify.closeness import Closeness
@@ -30,7 +32,7 @@ __all__ = ["convert", "inspect", "models", "verify"]
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SRC", help="Hugging Face ALBERT folder: config.json, model.safetensors, spiece.model."),
+        typer.Argument(metavar="SRC", help="Hugging Face ALBERT folder: config.json, weights, vocabulary."),
     ],
     target: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to write.")],
     layout: Annotated[
@@ -48,24 +50,47 @@ def convert(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the result of an earlier conversion at DEST.")
     ] = False,
+    do_lower_case: Annotated[
+        bool | None,
+        typer.Option(help="Whether the model was trained on lower-cased text. By default its files decide."),
+    ] = None,
+    keep_accents: Annotated[
+        bool | None,
+        typer.Option(help="Whether the model was trained on text with its accents. By default its files decide."),
+    ] = None,
+    remove_space: Annotated[
+        bool | None, typer.Option(help="Whether the tokenizer collapses white space. By default its files decide.")
+    ] = None,
 ) -> None:
     """Convert a checkpoint into a bundle, or into a folder that Spark NLP imports. Does not require torch."""
+    options = PieceOptions(do_lower_case, keep_accents, remove_space)
     if layout == "spark-nlp":
-        _export(source, target, precision, name, overwrite=overwrite)
+        _export(source, target, precision, name, options, overwrite=overwrite)
         return
     from sparkalbert.convert import convert_checkpoint
 
-    bundle = convert_checkpoint(source, target, precision=precision, name=name, overwrite=overwrite)
+    bundle = convert_checkpoint(
+        source,
+        target,
+        precision=precision,
+        name=name,
+        overwrite=overwrite,
+        do_lower_case=do_lower_case,
+        keep_accents=keep_accents,
+        remove_space=remove_space,
+    )
     OUTPUT.print(_summary(bundle))
 
 
-def _export(source: Path, target: Path, precision: Precision, name: str | None, *, overwrite: bool) -> None:
+def _export(
+    source: Path, target: Path, precision: Precision, name: str | None, options: PieceOptions, *, overwrite: bool
+) -> None:
     from sparkalbert.convert import export_spark_nlp
 
     if name is not None:
         msg = f"--name is {name!r}, but Spark NLP's layout does not store a name. Leave --name out."
         raise ParamError(msg)
-    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite).resolve()
+    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite, **options.stated).resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
     OUTPUT.print(pair_table({"path": str(folder), "precision": precision, **sizes}))
@@ -248,6 +273,7 @@ def _summary(bundle: Bundle) -> Table:
         "dimension": str(manifest.dimension),
         "layers": str(manifest.num_layers or "last only"),
         "longest input": f"{manifest.max_pieces} pieces",
+        "tokenizer": _tokenizer(manifest.tokenizer),
         "size": size_in_words(manifest.size_bytes),
         "digest": bundle.digest,
         "written by": ", ".join(f"{library} {version}" for library, version in manifest.versions.items()),
@@ -257,6 +283,15 @@ def _summary(bundle: Bundle) -> Table:
     if manifest.note:
         rows["note"] = manifest.note
     return pair_table(rows)
+
+
+def _tokenizer(record: TokenizerRecord | None) -> str:
+    if record is None:
+        return "sentencepiece"
+    options = [
+        f"{name} {str(value).lower()} ({record.origins.get(name, 'bundle')})" for name, value in record.options.items()
+    ]
+    return f"{record.kind}, from {record.source}; {', '.join(options)}"
 
 
 def _file_table(bundle: Bundle) -> Table:

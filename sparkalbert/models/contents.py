@@ -5,23 +5,19 @@ The rules themselves, which file is taken and what an option is, are those of th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.files import checkpoint_files, config_path, weight_files
 from sparkalbert.convert.checkpoint.folder import read_config, vocabulary_problems
-from sparkalbert.errors import ConfigError, SparkAlbertError, listed_problems
+from sparkalbert.errors import ConfigError, MissingDependencyError, SparkAlbertError, listed_problems
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["Contents", "checkpoint_contents"]
-
-_DEFAULT: Final = "default of AlbertTokenizer"
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,8 @@ class Contents:
         Each file that a conversion reads, by its path in the folder, and what it is used for: ``configuration``,
         ``weights``, ``vocabulary`` or ``tokenizer``.
     options
-        Each option of the tokenizer, its value and where that comes from; empty if there is no tokenizer.
+        Each option of the tokenizer, its value and where that comes from: the caller (``given``), a file, or Hugging
+        Face's ``default``. Empty if something is wrong with the tokenizer or the configuration.
     problems
         Why the folder cannot be converted; empty if nothing is known to be wrong before the weights are read.
     """
@@ -51,13 +48,15 @@ class Contents:
         return replace(self, problems=tuple(problem.replace(str(outline), source) for problem in self.problems))
 
 
-def checkpoint_contents(folder: Path) -> Contents:
+def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
     """Return what a checkpoint folder contains; every problem is listed, none is raised.
 
     Parameters
     ----------
     folder
         A folder whose configuration and tokenizer files are complete. The files of its weights may be empty.
+    given
+        Options of the tokenizer that the caller states.
     """
     problems: list[str] = []
     config = None
@@ -65,13 +64,23 @@ def checkpoint_contents(folder: Path) -> Contents:
         config = read_config(folder)
     except ConfigError as error:
         problems += listed_problems(error)
-    problems += vocabulary_problems(folder, config)
-    weight_files(folder, problems)
     try:
-        options = _options(folder)
-    except SparkAlbertError:
-        options = {}  # among the problems already
+        problems += vocabulary_problems(folder, config)
+    except MissingDependencyError as error:
+        problems.append(str(error))
+    options = {} if problems else _options(folder, given, problems)
+    weight_files(folder, problems)
     return Contents(config, _uses(folder), options, tuple(problems))
+
+
+def _options(folder: Path, given: PieceOptions, problems: list[str]) -> dict[str, tuple[bool, str]]:
+    """Return the options of a tokenizer that loads; the problem is appended if they contradict its vocabulary."""
+    try:
+        record = PieceTokenizer.load(folder, **given.stated, ask_vocabulary=True).record
+    except ConfigError as error:
+        problems += listed_problems(error)
+        record = PieceTokenizer.load(folder, **given.stated).record
+    return {name: (record.options[name], origin) for name, origin in record.origins.items()}
 
 
 def _uses(folder: Path) -> dict[str, str]:
@@ -90,12 +99,3 @@ def _uses(folder: Path) -> dict[str, str]:
             use = "configuration" if path == config_path(folder) else "weights"
         uses[path.relative_to(folder).as_posix()] = use
     return uses
-
-
-def _options(folder: Path) -> dict[str, tuple[bool, str]]:
-    options = asdict(PieceTokenizer.load(folder).options)
-    stated: Mapping[str, object] = {}
-    for path in tokenizer_files(folder):
-        if path.name == TOKENIZER_CONFIG_FILE:
-            stated = json.loads(path.read_text(encoding="utf-8"))
-    return {name: (value, TOKENIZER_CONFIG_FILE if name in stated else _DEFAULT) for name, value in options.items()}

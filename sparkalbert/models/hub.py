@@ -29,15 +29,14 @@ from sparkalbert.errors import (
 )
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
+from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["HubCheckpoint", "Repository", "download_checkpoint", "open_repository"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _CONFIGS: Final = ("config.json", "albert_config.json")
-_STATEMENTS: Final = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-"""Files without which a tokenizer loads as well, but perhaps another one: that there is none must be known."""
-
 _SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 _LICENCE_TAG: Final = "license:"
 _MAX_REQUESTS: Final = 20
@@ -164,7 +163,7 @@ def open_repository(model: HubModel) -> Iterator[Repository]:
         yield repository
 
 
-def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubCheckpoint:
+def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download: bool = True) -> HubCheckpoint:
     """Download what a conversion reads, check every file and return the folder in huggingface_hub's cache.
 
     A damaged file is downloaded once more.
@@ -173,6 +172,8 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
     ----------
     model
         The repository and its revision.
+    given
+        Options of the tokenizer that the caller states; they may mend what would be refused.
     allow_download
         If false, only huggingface_hub's cache is used, never the network.
 
@@ -190,11 +191,11 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
 
     library = _library()
     if library.constants.HF_HUB_OFFLINE:
-        return _cached_checkpoint(library, model, reason="HF_HUB_OFFLINE is set")
+        return _cached_checkpoint(library, model, given, reason="HF_HUB_OFFLINE is set")
     if not allow_download:
-        return _cached_checkpoint(library, model, reason="downloads are switched off (allow_download=False)")
+        return _cached_checkpoint(library, model, given, reason="downloads are switched off (allow_download=False)")
     with open_repository(model) as repository:
-        contents = checkpoint_contents(repository.outline).at(model.repository, repository.outline)
+        contents = checkpoint_contents(repository.outline, given).at(model.repository, repository.outline)
         if contents.problems:
             raise CheckpointError(problem_list(f"The repository {model}", [*contents.problems, *repository.mends()]))
         _LOGGER.info("Downloading %s (commit %s)", model, repository.commit)
@@ -204,7 +205,7 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
     return HubCheckpoint(folder, repository.commit)
 
 
-def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> HubCheckpoint:
+def _cached_checkpoint(library: ModuleType, model: HubModel, given: PieceOptions, *, reason: str) -> HubCheckpoint:
     """Return a checkpoint that huggingface_hub's cache holds in full.
 
     A file that may be missing counts as held if the cache knows that the repository does not have it.
@@ -220,8 +221,8 @@ def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> 
     if folder is not None:
         for path in checkpoint_files(folder):
             _check_file(model, path.relative_to(folder).as_posix(), path, path.resolve().name)
-        contents = checkpoint_contents(folder).at(model.repository, folder)
-        problems = [*contents.problems, *(f"{name} is missing" for name in _STATEMENTS if cached(name) is None)]
+        contents = checkpoint_contents(folder, given).at(model.repository, folder)
+        problems = [*contents.problems, *(f"{name} is missing" for name in TOKENIZER_SETTINGS if cached(name) is None)]
     if folder is None or problems:
         msg = (
             f"{model} is neither in sparkalbert's cache nor complete in huggingface_hub's ({'; '.join(problems)}), and "
@@ -250,7 +251,7 @@ def _lay_out(repository: Repository) -> None:
 def _note_absent(repository: Repository, folder: Path) -> None:
     """Note in huggingface_hub's cache, in its own way, which small files the repository does not have."""
     notes = folder.parent.parent / ".no_exist" / repository.commit
-    for name in _STATEMENTS:
+    for name in TOKENIZER_SETTINGS:
         if name not in repository.sizes:
             notes.mkdir(parents=True, exist_ok=True)
             (notes / name).touch()

@@ -13,9 +13,11 @@ from sparkalbert.models.contents import Contents, checkpoint_contents
 from sparkalbert.models.find import cached_from_hub, find_model, folder_kind, what_is_meant
 from sparkalbert.models.hub import open_repository
 from sparkalbert.models.names import HubModel
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["Inspection", "inspect_model"]
 
+_NOTHING_GIVEN: Final = PieceOptions()
 _PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8", "fp16")
 
 
@@ -82,17 +84,17 @@ def inspect_model(model: str | os.PathLike[str], *, revision: str | None = None)
     sizes = {
         path.relative_to(found).as_posix(): path.stat().st_size for path in sorted(found.rglob("*")) if path.is_file()
     }
-    return Inspection(str(found), True, None, None, sizes, checkpoint_contents(found), ())  # noqa: FBT003
+    return Inspection(str(found), True, None, None, sizes, checkpoint_contents(found, _NOTHING_GIVEN), ())  # noqa: FBT003
 
 
 def _cached(model: HubModel) -> Bundle | None:
-    bundles = (cached_from_hub(model, precision) for precision in _PRECISIONS)
+    bundles = (cached_from_hub(model, precision, _NOTHING_GIVEN) for precision in _PRECISIONS)
     return next((bundle for bundle in bundles if bundle is not None), None)
 
 
 def _of_repository(model: HubModel) -> Inspection:
     with open_repository(model) as repository:
-        contents = checkpoint_contents(repository.outline)
+        contents = checkpoint_contents(repository.outline, _NOTHING_GIVEN)
         return Inspection(
             str(model),
             is_local=False,

@@ -29,7 +29,13 @@ def test_the_manifest_records_the_source(tmp_path):
     assert (manifest.dimension, manifest.max_pieces, manifest.num_layers) == (32, 512, 3)
     assert (manifest.precision, manifest.note) == ("fp32", "a test")
     assert set(manifest.versions) == {"sparkalbert", "onnx", "numpy", "safetensors"}
-    assert set(manifest.files) == {"config.json", "model.onnx", "model.onnx.data", "spiece.model"}
+    assert set(manifest.files) == {
+        "config.json",
+        "model.onnx",
+        "model.onnx.data",
+        "spiece.model",
+        "tokenizer_config.json",
+    }
     assert bundle.verify().config == tiny_checkpoint.tiny_config()
     assert convert_checkpoint(source, tmp_path / "named", name="mine").manifest.name == "mine"
 

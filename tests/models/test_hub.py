@@ -11,6 +11,7 @@ import safetensors.numpy
 from sparkalbert.bundle import Bundle
 from tests import child_processes, tiny_bundle
 from tests.models.hub_server import COMMIT, REQUEST_COMMIT, TOKEN, files_of, running_hub
+from tests.recorded import record_weights
 
 PLAIN = (
     "acme/first",
@@ -21,6 +22,7 @@ PLAIN = (
     "acme/needs-token",
     "acme/again",
 )
+CKPT = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
 WITHOUT_NETWORK = "Without a network: on a machine that has one, run `sparkalbert convert CHECKPOINT BUNDLE`"
 CONFIG, WEIGHTS, PIECES, OPTIONS = ("config.json", "model.safetensors", "spiece.model", "tokenizer_config.json")
 
@@ -48,6 +50,10 @@ def hub():
     repositories["acme/flax"] = {**without_weights, "flax_model.msgpack": b"\x80"}
     repositories["acme/flax@refs/pr/1"] = files
     repositories["acme/sharded"] = sharded(without_weights, files[WEIGHTS])
+    recorded = {path.name: path.read_bytes() for path in record_weights.FOLDER.iterdir()}
+    small = {PIECES: files[PIECES], CONFIG: json.dumps(record_weights.CONFIG.to_dict()).encode(), "README.md": b""}
+    repositories["acme/pickled"] = {**small, "pytorch_model.bin": recorded["zip.bin"]}
+    repositories["acme/google"] = {**small, **{name: recorded[name] for name in CKPT}, "model.ckpt.meta": b""}
     repositories["acme/empty"] = {}
     repositories["acme/bert"] = {**files, CONFIG: b'{"model_type": "bert"}'}
     repositories["acme/configured"] = {**files, OPTIONS: b'{"do_lower_case": true}'}
@@ -108,7 +114,7 @@ def failure(found, expected_kind):
 
 def test_a_repository_is_converted_and_then_needs_no_network(hub, online, offline, home):
     first = bundle_of(online("acme/first", str(home)))
-    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}"
+    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}-2"
     assert first.manifest.name == first.manifest.source == "acme/first"
     assert first.manifest.revision == COMMIT
     assert first.digest == tiny_bundle.bundle().digest
@@ -128,8 +134,8 @@ def test_known_names_and_their_options(hub, online, home):
     found = bundle_of(online("en.embed.albert.xlarge_uncased", str(home)))
     assert found.manifest.name == "albert_xlarge_uncased"
     assert found.manifest.source == "albert/albert-xlarge-v2"
-    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}"
-    assert (found.path / "tokenizer_config.json").read_bytes() == b'{"model_max_length": 512}'
+    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}-2"
+    assert set(found.manifest.tokenizer.origins.values()) == {"default"}
     hub.requests.clear()
     assert online("albert_xlarge_uncased", str(home)) == ("", str(found.path))
     assert hub.requests == []
@@ -255,6 +261,15 @@ def test_a_token_opens_a_private_repository(hub, home, tmp_path):
     assert bundle_of(found).manifest.source == "acme/needs-token"
 
 
+@pytest.mark.parametrize(
+    ("repository", "weights"), [("acme/pickled", {"pytorch_model.bin"}), ("acme/google", set(CKPT))]
+)
+def test_weights_of_other_formats_are_downloaded_alone(hub, online, home, repository, weights):
+    assert bundle_of(online(repository, str(home))).manifest.weights in weights
+    requested = {request.rpartition("/")[2] for request in hub.requests if "/resolve/" in request}
+    assert requested == {CONFIG, PIECES, *weights}
+
+
 def test_shards_are_found_by_their_index(hub, online, home):
     assert bundle_of(online("acme/sharded", str(home))).digest == tiny_bundle.bundle().digest
     requested = {request.rpartition("/")[2] for request in hub.requests if "/resolve/" in request}
@@ -264,8 +279,7 @@ def test_shards_are_found_by_their_index(hub, online, home):
 @pytest.mark.parametrize(
     ("repository", "problems"),
     [
-        ("acme/wordpiece", ["is a WordPiece vocabulary"]),
-        ("acme/empty", ["config.json cannot be read", f"Expected {PIECES}", f"{WEIGHTS} is missing"]),
+        ("acme/empty", ["config.json cannot be read", "Expected a vocabulary", f"{WEIGHTS} is missing"]),
         ("acme/bert", ["model_type is 'bert', expected 'albert'"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests import child_processes, tiny_bundle
 from tests.models.hub_server import COMMIT, files_of, running_hub
 
 USES = {"config.json": "configuration", "model.safetensors": "weights", "spiece.model": "vocabulary"}
-DEFAULT = "default of AlbertTokenizer"
+DEFAULT = "default"
 
 
 @pytest.fixture
@@ -50,6 +51,21 @@ class TestFolder:
         assert [problem for problem in found.problems if "model_type is 'bert'" in problem]
         assert [problem for problem in found.problems if "spiece.model" in problem]
         assert [problem for problem in found.problems if "model.safetensors is missing" in problem]
+
+    def test_options_that_the_vocabulary_contradicts(self, checkpoint, monkeypatch):
+        (checkpoint / "spiece.model").unlink()
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Paris", "Berlin", "river"]
+        (checkpoint / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "tokenizers", None)  # as on a machine where it is not installed
+            (problem,) = inspect_model(checkpoint).contents.problems
+            assert "pip install 'sparkalbert[tokenizers]'" in problem
+        pytest.importorskip("tokenizers")
+        found = inspect_model(checkpoint).contents
+        assert found.uses["vocab.txt"] == "vocabulary"
+        assert found.options["do_lower_case"] == (True, DEFAULT)
+        (problem,) = found.problems
+        assert "Pass do_lower_case=False" in problem
 
     def test_weights_are_not_read(self, checkpoint):
         (checkpoint / "model.safetensors").write_bytes(b"")

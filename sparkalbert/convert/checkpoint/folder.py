@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.bundle.folder import CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.files import (
     GOOGLE_CONFIG_FILE,
@@ -153,14 +153,17 @@ class Checkpoint:
 
 
 def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
-    """Return why the tokenizer of a folder does not fit its model, one line per problem."""
+    """Return why the tokenizer of a folder does not fit its model, one line per problem.
+
+    A table of embeddings may have rows for which no file has a piece, but not the other way round.
+    """
     try:
         tokenizer = PieceTokenizer.load(folder)
     except (CheckpointError, ConfigError, ModelNotFoundError) as error:
         return listed_problems(error)
     if config is not None and tokenizer.vocabulary_size > config.vocab_size:
         problem = (
-            f"{VOCABULARY_FILE} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
+            f"{tokenizer.record.source} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
             f"{config.vocab_size}; they belong to different models"
         )
         return [problem]

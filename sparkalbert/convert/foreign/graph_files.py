@@ -25,6 +25,7 @@ _RESERVED: Final = frozenset(
         bundle_folder.GRAPH_FILE,
         bundle_folder.MANIFEST_FILE,
         bundle_folder.TOKENIZER_CONFIG_FILE,
+        bundle_folder.TOKENIZER_FILE,
         bundle_folder.VOCABULARY_FILE,
     }
 )

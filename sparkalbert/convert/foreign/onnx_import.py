@@ -21,7 +21,7 @@ from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import vocabulary_problems
-from sparkalbert.convert.conversion import copy_tokenizer, library_versions
+from sparkalbert.convert.conversion import library_versions, load_tokenizer
 from sparkalbert.convert.foreign.graph_files import data_files, is_dynamically_quantized, read_graph
 from sparkalbert.convert.foreign.interface import (
     GraphInputs,
@@ -34,6 +34,7 @@ from sparkalbert.convert.foreign.saved_model import unpacked_model
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
 from sparkalbert.inference.session import EncoderSession
 from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["import_onnx"]
 
@@ -73,26 +74,40 @@ class _Export:
         return self.config.max_position_embeddings if self.config else _DEFAULT_MAX_PIECES
 
 
-def import_onnx(source: str | Path, target: str | Path, *, name: str | None = None, overwrite: bool = False) -> Bundle:
+def import_onnx(  # noqa: PLR0913 - all but two are keywords
+    source: str | Path,
+    target: str | Path,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    do_lower_case: bool | None = None,
+    keep_accents: bool | None = None,
+    remove_space: bool | None = None,
+) -> Bundle:
     """Make a bundle from a foreign ONNX export of an ALBERT and open it.
 
     Parameters
     ----------
     source
         Folder with ``model.onnx`` or ``onnx/model.onnx`` (or one ``.onnx`` file of another name), and
-        ``spiece.model``, beside it or in ``assets/``; ``config.json`` and ``tokenizer_config.json`` are
-        optional. The graph takes ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, under
-        these names or others, integers ``[batch, pieces]``, and returns ``last_hidden_state``, or one float
-        output of rank 3. Or a model folder that Spark NLP saved (``albert_onnx``, ``albert_spp``).
+        ``spiece.model``, beside it or in ``assets/``, or another vocabulary; ``config.json`` and
+        ``tokenizer_config.json`` are optional. The graph takes ``input_ids``, ``attention_mask`` and perhaps
+        ``token_type_ids``, under these names or others, integers ``[batch, pieces]``, and returns
+        ``last_hidden_state``, or one float output of rank 3. Or a model folder that Spark NLP saved (``albert_onnx``,
+        ``albert_spp``).
     target
         The bundle folder to write. It appears complete or not at all.
     name
         Name of the model; by default the name of the source folder.
     overwrite
         If true, an existing bundle at `target` is replaced.
+    do_lower_case, keep_accents, remove_space
+        Options of the tokenizer, for models whose files do not state them; None leaves them to the files.
 
     Raises
     ------
+    ConfigError
+        If no file states an option of the tokenizer, and the vocabulary contradicts the default.
     CheckpointError
         If the folder holds no such graph, or ONNX Runtime cannot run it; the message lists every problem.
     OutputError
@@ -110,6 +125,7 @@ def import_onnx(source: str | Path, target: str | Path, *, name: str | None = No
         weights = data_files(model, export.graph_path.parent, problems)
         if problems or output is None:
             raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
+        tokenizer = load_tokenizer(folder, PieceOptions(do_lower_case, keep_accents, remove_space))
         rename_inputs(model, inputs)
         del model.graph.output[:]
         model.graph.output.append(output)
@@ -126,8 +142,10 @@ def import_onnx(source: str | Path, target: str | Path, *, name: str | None = No
             weights=export.graph_path.relative_to(folder).as_posix(),
             batch_invariant=not is_dynamic,
             note=_ALONE if is_dynamic else "",
+            tokenizer=tokenizer.record,
         )
         with write_bundle(target, manifest, overwrite=overwrite) as work:
+            tokenizer.save(work)
             _write_files(export, weights, work)
             _check_runs(Bundle(work, manifest), inputs)
     return Bundle.open(target)
@@ -179,7 +197,6 @@ def _precision(model: ModelProto) -> Precision:
 def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
     for file in weights:
         shutil.copyfile(file, folder / file.name)
-    copy_tokenizer(export.folder, folder)
     if export.config_path:
         shutil.copyfile(export.config_path, folder / CONFIG_FILE)
     try:
