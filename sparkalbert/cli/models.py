@@ -193,7 +193,7 @@ def verify(
     rows = {
         "bundle": f"{opened.manifest.name}, {found.precision}; all files are complete",
         "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces per layer",
-        "largest error": f"{found.max_abs_error:.1e}",
+        "largest error": f"{found.max_abs_error:.1e}, relative to its vector {max(found.relative_errors):.1e}",
         "by layer": ", ".join(f"{error:.1e}" for error in found.layer_errors),
         "cosine": f"{found.mean_cosine:.6f} on average, {found.worst_cosine:.6f} at worst",
     }

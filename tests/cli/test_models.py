@@ -121,7 +121,7 @@ def test_verify_finds_the_weights_of_another_model(tmp_path, capsys):
 
     other = tiny_checkpoint.write(tmp_path / "other", seed=1)
     assert run(["verify", str(tiny_bundle.bundle().path), "--against", str(other)]) == 1
-    assert "has an error of" in capsys.readouterr().err
+    assert "has a relative error of" in capsys.readouterr().err
 
 
 def test_inspect_tells_what_a_checkpoint_needs(capsys):

@@ -11,6 +11,7 @@ from sparkalbert.convert import convert_checkpoint, verify_bundle
 from sparkalbert.errors import CheckpointError, OutputError, ParamError
 from sparkalbert.text import PieceTokenizer
 from tests import tiny_checkpoint
+from tests.convert.checkpoint.weight_writers import write_hdf5, write_legacy_torch, write_tensorflow, write_torch
 from tests.full_shapes import XLARGE
 
 MIB = 1 << 20
@@ -164,6 +165,22 @@ def test_memory_is_bounded_by_a_few_tensors(tmp_path, precision):
     assert file_bytes > 24 * MIB
     added_bytes, _, _ = measure(source, tmp_path / "out", precision)
     assert added_bytes < file_bytes / 2
+
+
+@pytest.mark.parametrize("write", [write_torch, write_legacy_torch, write_hdf5, write_tensorflow])
+def test_memory_is_bounded_in_every_format(tmp_path, write):
+    shape = {"hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 4}
+    source = tiny_checkpoint.write(tmp_path / "tiny", num_hidden_layers=8, num_hidden_groups=8, **shape)
+    expected = convert_checkpoint(source, tmp_path / "expected")
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    names = {write_torch: "pytorch_model.bin", write_legacy_torch: "pytorch_model.bin", write_hdf5: "tf_model.h5"}
+    path = write(source / names[write] if write in names else source, tensors)
+    added_bytes, _, _ = measure(source, tmp_path / "out", "fp32")
+    assert added_bytes < 12 * MIB
+    bundle = Bundle.open(tmp_path / "out")
+    assert bundle.manifest.weights == path.name
+    assert bundle.digest == expected.digest
 
 
 @pytest.mark.slow

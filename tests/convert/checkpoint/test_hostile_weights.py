@@ -21,13 +21,9 @@ from sparkalbert.convert.checkpoint.tensorflow_checkpoint import tensorflow_tens
 from sparkalbert.convert.checkpoint.torch_file import torch_tensors
 from sparkalbert.errors import CheckpointError
 from tests import tiny_checkpoint
+from tests.convert.checkpoint.weight_writers import DATA, LEGACY_HEAD, pickled_tensor, varint, write_table
 from tests.recorded.record_weights import FOLDER
 
-LEGACY_HEAD = b"".join(
-    pickle.dumps(part, protocol=2)
-    for part in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})
-)
-DATA = "model.ckpt.data-00000-of-00001"
 FLOATS_16 = np.arange(16, dtype="<f4").tobytes()
 
 
@@ -56,26 +52,10 @@ def refusal(path, read=torch_tensors) -> str:
     return str(caught.value)
 
 
-def described(*, offset=0, shape=(4, 4), strides=(4, 1), count=16, kind="FloatStorage", key="0"):
-    """Return the pickle of a dictionary with one tensor, as torch writes it, put together by hand."""
-
-    def text(value):
-        return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-    def number(value):
-        return b"\x8a\x08" + struct.pack("<q", value)
-
-    def numbers(values):
-        return b"(" + b"".join(map(number, values)) + b"t"
-
-    storage = b"(" + text("storage") + f"ctorch\n{kind}\n".encode() + text(key) + text("cpu") + number(count) + b"tQ"
-    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + numbers(shape) + numbers(strides)
-    return b"\x80\x02}" + text("w") + tensor + b"\x89}tRs."
-
-
-def test_the_pickle_put_together_here_is_read(tmp_path):
-    path = write_zip(tmp_path / "w.bin", described(), storages={"0": FLOATS_16})
-    np.testing.assert_array_equal(torch_tensors(path)["w"].read(), np.arange(16).reshape(4, 4))
+def described(**tensor):
+    """Return the pickle of a dictionary with one tensor."""
+    known = {"key": "0", "shape": (4, 4), "strides": (4, 1), "count": 16}
+    return b"\x80\x02}" + pickled_tensor("w", **{**known, **tensor}) + b"."
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
@@ -209,36 +189,13 @@ def test_damaged_files_are_refused_or_read(tmp_path, name, read, times):
     assert num_refused > times / 3
 
 
-def varint(value: int) -> bytes:
-    encoded = b""
-    while value > 0x7F:
-        encoded, value = encoded + bytes([value & 0x7F | 0x80]), value >> 7
-    return encoded + bytes([value])
-
-
 def write_index(folder, *, entry=b"", num_shards=1, endianness=0, kind=b"\0"):
     """Write the index of a checkpoint with one tensor; `entry` replaces fields of its description."""
-
-    def record(key, value):
-        return b"\0" + varint(len(key)) + varint(len(value)) + key + value
-
-    def block(content):
-        return content + struct.pack("<II", 0, 1) + kind + b"crc."
-
     shape = b"\x12\x02\x08\x04"  # one dimension of size 4
     described = b"\x08\x01\x12" + varint(len(shape)) + shape + b"\x28\x10" + entry  # float32, 16 bytes
     header = b"\x08" + varint(num_shards) + b"\x10" + varint(endianness)
-    data = block(record(b"", header) + record(b"w", described))
-    top = block(record(b"x", varint(0) + varint(len(data) - 5)))
-    handles = varint(0) + varint(0) + varint(len(data)) + varint(len(top) - 5)
-    path = folder / "model.ckpt.index"
-    path.write_bytes(data + top + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"))
     (folder / DATA).write_bytes(FLOATS_16[:16])
-    return path
-
-
-def test_the_index_put_together_here_is_read(tmp_path):
-    np.testing.assert_array_equal(tensorflow_tensors(write_index(tmp_path))["w"].read(), np.arange(4))
+    return write_table(folder / "model.ckpt.index", {b"": header, b"w": described}, kind=kind)
 
 
 @pytest.mark.parametrize(
