@@ -17,7 +17,10 @@ VOCABULARY = Path(__file__).parent / "albert" / "spiece.model"
 SEED = 12
 SPECIAL = ("[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]", "<pad>", "<unk>")
 
-WORDS = ["the", "river", "##s", "##er", "##ing", "hello", "cafe", "caf", "##e", "na", "##ive", "stra", "##ss", "##e", "ω", "##μ", "##ε", "##γ", "##α", "日", "本", "語", "が", "か", "한", "ᄒ", "##ᅡ", "##ᆫ", "स", "##न", "##ा", "ع", "##ر", "##ب", "。", "，", "！", "½", "##2", "frac", "##c", "de", "##cem", "##ber", "19", "##99", "##9"]
+WORDS = (
+    "the river ##s ##er ##ing hello cafe caf ##e na ##ive stra ##ss ##e ω ##μ ##ε ##γ ##α 日 本 語 が か 한 ᄒ ##ᅡ ##ᆫ "
+    "स ##न ##ा ع ##ر ##ب 。 ， ！ ½ ##2 frac ##c de ##cem ##ber 19 ##99 ##9"
+).split()
 CASED = ["The", "River", "Hello", "É", "##é", "café", "İ", "##ẞ", "Σ", "Ω"]
 CHARACTERS = [each for each in string.printable if not each.isspace() and not each.isupper()]
 PIECES = list(
