@@ -39,15 +39,19 @@ class AddedTokens:
     ----------
     tokens
         The tokens, in the order of the files.
+    additional
+        The names among them that keep their case although they are special (``additional_special_tokens``).
     lower_case
-        Whether a token is also found in the lower-cased text, as with ``do_lower_case``.
+        Whether tokens are found in the lower-cased text, as with ``do_lower_case``.
     """
 
-    def __init__(self, tokens: Sequence[AddedToken], *, lower_case: bool) -> None:
+    def __init__(self, tokens: Sequence[AddedToken], additional: Sequence[str], *, lower_case: bool) -> None:
         self._by_content = {token.content: token for token in tokens}
         longest_first = sorted(self._by_content, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        kept = [token.content for token in tokens if token.normalized or token.special]
+        kept = [
+            token.content for token in tokens if (token.normalized and not token.special) or token.content in additional
+        ]
         self._kept_case = re.compile("|".join(map(re.escape, kept)) or _NEVER) if lower_case else None
 
     def lowered(self, text: str) -> tuple[str, Int64Array | None]:
@@ -72,7 +76,7 @@ class AddedTokens:
 
     def split(self, text: str) -> list[Segment]:
         """Split a text that :meth:`lowered` returned (``PreTrainedTokenizer.tokenize`` of transformers 4)."""
-        parts = list(self._parts(text))
+        parts = [part for part in self._parts(text) if part.text]
         for index, part in enumerate(parts):
             token = part.token
             if token is None:
@@ -85,12 +89,16 @@ class AddedTokens:
                 parts[index + 1] = right._replace(text=stripped, start=start)
             if token.lstrip and left:
                 parts[index - 1] = left._replace(text=left.text.rstrip())
-            if token.single_word and left and left.text and not left.text.endswith(" "):
-                parts[index - 1] = parts[index - 1]._replace(text=parts[index - 1].text + part.text)
-                parts[index] = part._replace(text="", token=None)
-            elif token.single_word and right and right.text and not right.text.startswith(" "):
-                parts[index + 1] = parts[index + 1]._replace(text=part.text + right.text, start=part.start)
-                parts[index] = part._replace(text="", token=None)
+            if not token.single_word:
+                continue
+            # Beside a letter it is no word of its own, so it becomes part of the text there.
+            if left and left.text and not left.text.endswith(" "):
+                before = parts[index - 1]
+                parts[index - 1] = Segment(before.text + part.text, before.start, None)
+                parts[index] = Segment("", part.start, None)
+            elif right and right.text and not right.text.startswith(" "):
+                parts[index + 1] = Segment(part.text + right.text, part.start, None)
+                parts[index] = Segment("", part.start, None)
         return [part for part in parts if part.text]
 
     def _parts(self, text: str) -> Iterator[Segment]:

@@ -190,17 +190,23 @@ class _Settings:
         return values
 
     @property
-    def names(self) -> dict[str, str]:
+    def names(self) -> dict[str, Any]:
         """The special tokens that the files name, as transformers 4 reads them."""
         sources = [self.config] if "added_tokens_decoder" in self.config else [self.special, self.config]
-        names = {}
+        names: dict[str, Any] = {}
         for key in (each.name for each in fields(SpecialNames)):
             for values in sources:
                 value = values.get(key)
                 content = value.get("content") if isinstance(value, dict) else value
-                if isinstance(content, str) and content:
+                if _is_name(content):
                     names[key] = content
                     break
+        for values in sources:
+            additional = values.get("additional_special_tokens")
+            if isinstance(additional, list):
+                contents = [entry.get("content") if isinstance(entry, dict) else entry for entry in additional]
+                names["additional_special_tokens"] = tuple(filter(_is_name, contents))
+                break
         return names
 
     @property
@@ -244,6 +250,10 @@ class _Settings:
         for values in entries if isinstance(entries, list) else []:
             if isinstance(values, dict):
                 yield TOKENIZER_FILE, values.get("id"), values
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _vocabulary(path: Path, settings: _Settings) -> tuple[Kind, Path]:

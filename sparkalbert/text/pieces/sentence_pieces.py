@@ -23,6 +23,10 @@ __all__ = ["TOKEN_LOWERED", "TOKEN_UNCHANGED", "SentencePieces", "with_raw_offse
 
 _BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
 _UNKNOWN: Final = "\ue000"  # for private use: no vocabulary has it, and normalization does not change it
+_SIGMAS: Final = str.maketrans("\u03a3\u03f9", "\u03c3\u03f2")
+"""transformers 4 lower-cases each character alone, before anything else. Only these two letters then become others than
+by Google's rule, in which the neighbours of a sigma decide."""
+
 _MAX_CACHED_TOKENS: Final = 32_768
 """A full cache takes about 32 MB."""
 
@@ -81,7 +85,10 @@ class SentencePieces:
         self.vocabulary = vocabulary = Vocabulary(model, source)
         by_content = {token.content: token.id for token in added_tokens}
         special = {name: by_content.get(name, vocabulary.id_of(name)) for name in (names.cls_token, names.sep_token)}
-        missing = [f"the piece {name} is missing" for name, index in special.items() if index is None]
+        additional = {
+            name: vocabulary.id_of(name) for name in names.additional_special_tokens if name not in by_content
+        }
+        missing = [f"the piece {name} is missing" for name, index in (special | additional).items() if index is None]
         if missing:
             raise CheckpointError(problem_list(f"The vocabulary {source}", missing))
         self.unk_id = vocabulary.unk_id
@@ -89,9 +96,12 @@ class SentencePieces:
         pad_id = vocabulary.id_of(names.pad_token)
         self.pad_id = self.unk_id if pad_id is None else pad_id
         found = [token for token in added_tokens if token.content not in names.all()]
-        emitted = [token for token in added_tokens if token.content in special or token in found]
+        found += [AddedToken(name, index or 0, special=True) for name, index in additional.items()]
+        emitted = [*found, *(token for token in added_tokens if token.content in special)]
         self.pieces = _with_added(vocabulary.pieces, emitted)
-        self._added = AddedTokens(found, lower_case=options.do_lower_case) if found else None
+        self._added: AddedTokens | None = None
+        if found:
+            self._added = AddedTokens(found, names.additional_special_tokens, lower_case=options.do_lower_case)
         # The cache must not hold `self`: a cycle would keep the vocabulary in memory until the garbage
         # collector runs.
         self._encode_short_token = lru_cache(_MAX_CACHED_TOKENS)(partial(_encode_token, vocabulary))
@@ -121,6 +131,8 @@ class SentencePieces:
         return _encode_token(self.vocabulary, token, case_sensitive)
 
     def _encode_between(self, text: str) -> Pieces:
+        if self.options.do_lower_case and self.options.replace_quotes and not text.isascii():
+            text = text.translate(_SIGMAS)
         normalized = normalize(text, self.options)
         return with_raw_offsets(self.vocabulary.encode(normalized.text, split_commas=True), normalized, len(text))
 

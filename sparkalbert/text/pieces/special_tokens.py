@@ -24,10 +24,11 @@ class SpecialNames:
     mask_token: str = "[MASK]"  # noqa: S105
     bos_token: str = "[CLS]"  # noqa: S105
     eos_token: str = "[SEP]"  # noqa: S105
+    additional_special_tokens: tuple[str, ...] = ()
 
     def all(self) -> frozenset[str]:
-        """Return every name."""
-        return frozenset(asdict(self).values())
+        """Return every name but the additional ones, which are found in texts."""
+        return frozenset(asdict(self).values()) - {self.additional_special_tokens}
 
 
 @dataclass(frozen=True)

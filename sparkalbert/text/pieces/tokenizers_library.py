@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +58,7 @@ class TokenizerProgram:
     text
         The file.
     names
-        How the vocabulary spells its special tokens; the file's post-processor overrides the first and the last.
+        How the vocabulary spells its special tokens. The file's post-processor decides the first and the last.
     given
         Options that replace those of the file.
     source
@@ -92,16 +91,17 @@ class TokenizerProgram:
         self._source = source
         self.document = document = _with_options(_parsed(text, source), given)
         self._model: dict[str, Any] = document["model"]
-        self.names = names = _arranged(document.get("post_processor"), names, source)
+        self.names = names
         self.added_tokens = tuple(
             AddedToken.from_dict(token, token["id"]) for token in document.get("added_tokens") or []
         )
         ids = _ids(self._model) | {token.content: token.id for token in self.added_tokens}
         missing = [name for name in (names.cls_token, names.sep_token) if name not in ids]
-        if missing:
+        around = _ids_around(document.get("post_processor"), source)
+        if missing and around is None:
             msg = f"{source} has no token {' and no token '.join(missing)}. Copy the model's tokenizer files again."
             raise CheckpointError(msg)
-        self.cls_id, self.sep_id = ids[names.cls_token], ids[names.sep_token]
+        self.cls_id, self.sep_id = around or (ids[names.cls_token], ids[names.sep_token])
         self.pad_id = ids.get(names.pad_token, 0)
         self.pieces = [""] * (max(ids.values()) + 1)
         for content, index in ids.items():
@@ -110,6 +110,7 @@ class TokenizerProgram:
         self.options = _read_options(document)
         self._tokenizer = _built(_without_special_tokens(document, names), source)
         self._check_added_tokens()
+        self._marks_spaces = self._model["type"] != "WordPiece"
         self._space_id = ids.get(_SPACE, -1)
         # The cache must not hold `self`: a cycle would keep the model alive until the garbage collector runs.
         self._shows_nothing = lru_cache(_CACHED_CHARACTERS)(partial(_shows_nothing, self._tokenizer.normalizer))
@@ -125,7 +126,7 @@ class TokenizerProgram:
         For WordPiece, lower-casing also drops accents, as in Spark NLP's ``BertEmbeddings``. For other models it does
         not, as in ``AlbertEmbeddings``, and pieces that are a lone ``▁`` are dropped.
         """
-        if self._model["type"] == "WordPiece":
+        if not self._marks_spaces:
             check_unicode(token)
             return self._encoded(self._cased_words if case_sensitive else self._lowered_words, token)
         normalized = normalize(token, TOKEN_UNCHANGED if case_sensitive else TOKEN_LOWERED)
@@ -190,7 +191,7 @@ class TokenizerProgram:
         next_start = len(text)
         for index in range(len(pieces) - 1, -1, -1):
             start, stop = spans[index]
-            if not pieces[index].strip(_SPACE):
+            if self._marks_spaces and not pieces[index].strip(_SPACE):
                 start = stop = next_start
             else:
                 start, stop = self._shown(text, start, stop)
@@ -295,8 +296,8 @@ def _unk_id(model: Mapping[str, Any], ids: Mapping[str, int]) -> int:
     return ids.get(model.get("unk_token") or "", -1)
 
 
-def _arranged(processor: Mapping[str, Any] | None, names: SpecialNames, source: str) -> SpecialNames:
-    """Return the names with those that the post-processor puts before and after a text.
+def _ids_around(processor: Mapping[str, Any] | None, source: str) -> tuple[int, int] | None:
+    """Return the ids that the post-processor puts before and after a text; None if there is no post-processor.
 
     Raises
     ------
@@ -304,15 +305,18 @@ def _arranged(processor: Mapping[str, Any] | None, names: SpecialNames, source: 
         If it puts anything else there than one token before and one after.
     """
     if processor is None:
-        return names
+        return None
     kind = processor.get("type")
-    if kind in {"BertProcessing", "RobertaProcessing"}:
-        return replace(names, cls_token=processor["cls"][0], sep_token=processor["sep"][0])
-    single = processor.get("single")
-    if kind == "TemplateProcessing" and isinstance(single, list):
-        parts = [part.get("SpecialToken", {}).get("id") for part in single]
-        if len(parts) == len(("first", "text", "last")) and parts[0] and parts[1] is None and parts[2]:
-            return replace(names, cls_token=parts[0], sep_token=parts[2])
+    try:
+        if kind in {"BertProcessing", "RobertaProcessing"}:
+            return int(processor["cls"][1]), int(processor["sep"][1])
+        if kind == "TemplateProcessing":
+            first, text, last = processor["single"]
+            known, _ = processor["special_tokens"], text["Sequence"]
+            (cls_id,), (sep_id,) = (known[part["SpecialToken"]["id"]]["ids"] for part in (first, last))
+            return int(cls_id), int(sep_id)
+    except (KeyError, TypeError, ValueError, IndexError):
+        pass
     msg = (
         f"{source} arranges special tokens in another way than ALBERT (post_processor {kind}); expected one token "
         "before a text and one after it."
