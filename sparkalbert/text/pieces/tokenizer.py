@@ -10,6 +10,7 @@ NLP's annotators instead.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from sparkalbert.text.pieces.vocabulary import Pieces
 
 __all__ = ["PieceTokenizer"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _NOTHING_GIVEN: Final = PieceOptions()
 _CLASSES: Final = {"sentencepiece": "AlbertTokenizer", "tokenizers": "PreTrainedTokenizerFast"}
 _GIVEN: Final = "given"
@@ -291,6 +293,7 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     if found.kind == "tokenizers":
         encoder = TokenizerProgram(text, found.names, given, str(found.path))
         origins = dict.fromkeys(asdict(encoder.options), found.path.name) | dict.fromkeys(given.stated, _GIVEN)
+        _warn_if_overruled(found, asdict(encoder.options))
         return encoder, origins
     stated = dict(found.stated)
     if "strip_accents" in stated:
@@ -311,6 +314,15 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
         chinese=found.stated.get("tokenize_chinese_chars", True),
     )
     return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
+
+
+def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool]) -> None:
+    for name in ("do_lower_case", "keep_accents"):
+        if found.stated.get(name, options[name]) != options[name]:
+            _LOGGER.warning(
+                "%s states %s=%s, but %s beside it normalizes with %s=%s, which is used. Pass %s to decide.",
+                TOKENIZER_CONFIG_FILE, name, found.stated[name], found.path, name, options[name], name,
+            )  # fmt: skip
 
 
 def _resolved(
