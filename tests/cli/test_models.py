@@ -8,6 +8,7 @@ import pytest
 from sparkalbert.bundle import Bundle
 from sparkalbert.cli import run
 from sparkalbert.models import KNOWN_MODELS, find_model
+from sparkalbert.text import PieceTokenizer
 from tests import tiny_bundle
 
 
@@ -28,6 +29,19 @@ def test_convert_makes_a_bundle_that_verifies(tmp_path, capsys, precision):
     assert "its own weights" in capsys.readouterr().out
     assert run(["verify", str(target), "--against", str(source)]) == 0
     assert "largest error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("layout", ["bundle", "spark-nlp"])
+def test_convert_takes_options_of_the_tokenizer(tmp_path, capsys, layout):
+    target = tmp_path / "out"
+    options = ["--no-do-lower-case", "--keep-accents", "--layout", layout]
+    assert run(["convert", str(tiny_bundle.checkpoint()), str(target), *options]) == 0
+    found = PieceTokenizer.load(target).options
+    assert (found.do_lower_case, found.keep_accents, found.remove_space) == (False, True, True)
+    if layout == "bundle":
+        shown = capsys.readouterr().out
+        assert "sentencepiece, from spiece.model; do_lower_case false (given), keep_accents true (given)" in shown
+        assert "remove_space true (default)" in shown
 
 
 def test_convert_replaces_only_with_overwrite(tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
-from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError
+from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError, ParamTypeError
 from sparkalbert.models import embedded_models, find, find_model
 from tests import child_processes, tiny_bundle, tiny_checkpoint, tiny_vocabulary
 
@@ -56,6 +56,15 @@ class TestBundleFolder:
         for spelling in (tiny.path.name, f"./{tiny.path.name}", f"~/{tiny.path.name}"):
             assert find_model(spelling).digest == tiny.digest
 
+    def test_its_options_are_fixed(self, tiny):
+        assert find_model(tiny.path, do_lower_case=True, keep_accents=False).digest == tiny.digest
+        with pytest.raises(
+            ParamError, match=r"do_lower_case is False, but the bundle .* was converted with do_lower_c"
+        ):
+            find_model(tiny.path, do_lower_case=False)
+        with pytest.raises(ParamTypeError, match="keep_accents is 1, expected True, False or None"):
+            find_model(tiny.path, keep_accents=1)
+
     def test_a_damaged_bundle_is_told(self, tiny):
         (tiny.path / "model.onnx").unlink()
         with pytest.raises(BundleError, match=r"model\.onnx is missing"):
@@ -97,6 +106,17 @@ class TestCheckpointFolder:
         (checkpoint / "README.md").write_text("not a part of the model")
         find_model(checkpoint)
         assert len(cached(home)) == 3
+
+    def test_options_that_are_given_are_part_of_the_key(self, checkpoint, home):
+        plain = find_model(checkpoint)
+        cased = find_model(checkpoint, do_lower_case=False, keep_accents=True)
+        assert cased.digest != plain.digest
+        assert cased.path.name == f"{plain.path.name}-do_lower_case=false-keep_accents=true"
+        assert find_model(checkpoint, keep_accents=True, do_lower_case=False).path == cased.path
+        assert find_model(checkpoint).path == plain.path
+        assert cased.manifest.tokenizer.options["do_lower_case"] is False
+        assert cased.manifest.tokenizer.origins["do_lower_case"] == "given"
+        assert len(cached(home)) == 2
 
     def test_a_folder_that_moves_is_not_converted_again(self, checkpoint, home, tmp_path):
         first = find_model(checkpoint)

@@ -78,6 +78,9 @@ class FoundTokenizer:
         How the vocabulary spells its special tokens.
     added_tokens
         Tokens that were added to it; those of a ``tokenizer.json`` that was taken are read with it.
+    has_config
+        Whether there is a ``tokenizer_config.json``. transformers writes every option into it that was ever set, so one
+        that is missing had the default of its class when the model was trained.
     other_pieces
         The pieces of a ``tokenizer.json`` beside a SentencePiece file, None if there is none.
     """
@@ -87,6 +90,7 @@ class FoundTokenizer:
     stated: Mapping[str, bool] = field(default_factory=dict)
     names: SpecialNames = field(default_factory=SpecialNames)
     added_tokens: tuple[AddedToken, ...] = ()
+    has_config: bool = False
     other_pieces: list[Any] | None = None
 
 
@@ -111,7 +115,9 @@ def find_tokenizer(path: Path) -> FoundTokenizer:
     if vocabulary.name == _GOOGLE_FILE:
         stated.setdefault(_OWN_OPTION, False)  # Google's own rule has no quote step
     other = settings.program_pieces if kind == "sentencepiece" else None
-    return FoundTokenizer(kind, vocabulary, stated, replace(defaults, **settings.names), added, other)
+    return FoundTokenizer(
+        kind, vocabulary, stated, replace(defaults, **settings.names), added, bool(settings.config), other
+    )
 
 
 def vocabulary_path(path: Path) -> Path:

@@ -10,6 +10,7 @@ NLP's annotators instead.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from sparkalbert.text.pieces.vocabulary import Pieces
 
 __all__ = ["PieceTokenizer"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _NOTHING_GIVEN: Final = PieceOptions()
 _CLASSES: Final = {"sentencepiece": "AlbertTokenizer", "tokenizers": "PreTrainedTokenizerFast"}
 _GIVEN: Final = "given"
@@ -131,7 +133,8 @@ class PieceTokenizer:
         do_lower_case, keep_accents, remove_space
             Override the options of the files if not None.
         ask_vocabulary
-            If true, options that nothing states must agree with the vocabulary.
+            If true, options that nothing states must agree with the vocabulary; if a ``tokenizer_config.json`` leaves
+            them to the defaults of its class, a contradiction is a warning.
 
         Raises
         ------
@@ -140,8 +143,8 @@ class PieceTokenizer:
         CheckpointError
             If the vocabulary is not one that ALBERT can have, or its tokenizer is not one that sparkalbert has.
         ConfigError
-            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `ask_vocabulary`, if the
-            vocabulary has pieces that options nobody stated could never produce.
+            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `ask_vocabulary` and without
+            such a file, if the vocabulary has pieces that options nobody stated could never produce.
         MissingDependencyError
             If the model requires the tokenizers library, which is not installed.
         """
@@ -150,7 +153,8 @@ class PieceTokenizer:
         make = _sentence_pieces if found.kind == "sentencepiece" else _program
         encoder, origins = make(found, given)
         if ask_vocabulary:
-            check_options(encoder, [name for name in origins if origins[name] == _DEFAULT], str(found.path))
+            unstated = [name for name in origins if origins[name] == _DEFAULT]
+            check_options(encoder, unstated, str(found.path), only_warn=found.has_config)
         return cls._of(encoder, str(found.path), origins)
 
     @classmethod
@@ -289,6 +293,7 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     if found.kind == "tokenizers":
         encoder = TokenizerProgram(text, found.names, given, str(found.path))
         origins = dict.fromkeys(asdict(encoder.options), found.path.name) | dict.fromkeys(given.stated, _GIVEN)
+        _warn_if_overruled(found, asdict(encoder.options))
         return encoder, origins
     stated = dict(found.stated)
     if "strip_accents" in stated:
@@ -296,6 +301,8 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     lower = given.stated.get("do_lower_case", stated.get("do_lower_case", True))
     defaults = {"do_lower_case": True, "keep_accents": not lower}
     options, origins = _resolved(defaults, replace(found, stated=stated), given)
+    if origins["keep_accents"] == _DEFAULT:
+        origins["keep_accents"] = origins["do_lower_case"]  # BERT's rule: lower-casing drops accents
     pieces = [line.rstrip("\n") for line in text.split("\n")]
     while pieces and not pieces[-1]:
         pieces.pop()
@@ -307,6 +314,15 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
         chinese=found.stated.get("tokenize_chinese_chars", True),
     )
     return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
+
+
+def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool]) -> None:
+    for name in ("do_lower_case", "keep_accents"):
+        if found.stated.get(name, options[name]) != options[name]:
+            _LOGGER.warning(
+                "%s states %s=%s, but %s beside it normalizes with %s=%s, which is used. Pass %s to decide.",
+                TOKENIZER_CONFIG_FILE, name, found.stated[name], found.path, name, options[name], name,
+            )  # fmt: skip
 
 
 def _resolved(

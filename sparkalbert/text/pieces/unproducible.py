@@ -7,6 +7,7 @@ cased vocabulary, but all 30,000 of Google's uncased one.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from sparkalbert.text.pieces.normalization import NormalizationOptions
 
 __all__ = ["check_options"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _MAX_SHARE: Final = 0.01
 """Vocabularies hold a few pieces that come from elsewhere, such as symbols that were added by hand."""
 
@@ -37,8 +39,19 @@ class _Asked(Protocol):
         """Return a text without spaces as the model's normalization leaves it, with other options."""
 
 
-def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str) -> None:
+def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str, *, only_warn: bool) -> None:
     """Check options that neither the caller nor a file states.
+
+    Parameters
+    ----------
+    vocabulary
+        The vocabulary with its options.
+    unstated
+        The options to check.
+    source
+        The name of the vocabulary in messages.
+    only_warn
+        If true, a contradiction is logged as a warning.
 
     Raises
     ------
@@ -64,7 +77,9 @@ def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str) -> N
         f"of its {len(texts)} pieces can never be produced ({shown}), so it is probably wrong. Pass {others} if the "
         f"model was trained on such text, or {defaults} to embed as transformers does."
     )
-    raise ConfigError(msg)
+    if not only_warn:
+        raise ConfigError(msg)
+    _LOGGER.warning("%s", msg)
 
 
 def _unproducible(vocabulary: _Asked, texts: dict[str, str], options: NormalizationOptions) -> list[str]:

@@ -41,6 +41,16 @@ def test_a_cased_vocabulary_contradicts_them(tmp_path, cased):
     PieceTokenizer.load(tmp_path)  # who does not convert is not asked
 
 
+def test_a_configuration_that_leaves_them_to_its_class_is_followed_with_a_warning(tmp_path, cased, caplog):
+    """transformers embeds with its defaults then, and so did whoever trained the model with it."""
+    (tmp_path / "spiece.model").write_bytes(cased)
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "AlbertTokenizer"}')
+    options = PieceTokenizer.load(tmp_path, ask_vocabulary=True).options
+    assert (options.do_lower_case, options.keep_accents) == (True, False)
+    assert "No file states do_lower_case and keep_accents" in caplog.text
+    assert "Pass do_lower_case=False, keep_accents=True if" in caplog.text
+
+
 def test_a_stated_option_is_not_questioned(tmp_path, cased):
     (tmp_path / "spiece.model").write_bytes(cased)
     PieceTokenizer.load(tmp_path, ask_vocabulary=True, do_lower_case=False, keep_accents=True)
