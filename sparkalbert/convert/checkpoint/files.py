@@ -52,6 +52,9 @@ _OTHERS: Final = {
 }
 """Weights that are not read, and what to do."""
 
+_TORCH_SUFFIXES: Final = (".bin", ".ckpt", ".pt", ".pth")
+_RENAME: Final = "if it holds the weights as torch.save writes them, rename it to pytorch_model.bin"
+
 
 @dataclass(frozen=True)
 class WeightFiles:
@@ -124,6 +127,7 @@ def weight_files(folder: Path, problems: list[str]) -> WeightFiles | None:
     found = choose_weights(names)
     if not found:
         others = [f"{name} is not read: {mend}" for name, mend in _OTHERS.items() if name in names]
+        others += [f"{name} is not read under this name: {_RENAME}" for name in names if name.endswith(_TORCH_SUFFIXES)]
         problems += others or [f"{WEIGHTS_FILE} is missing, and so is any other file of weights ({_known()})"]
         return None
     chosen = found[0]

@@ -186,7 +186,7 @@ class _Machine:
         if name not in self._calls and name not in self._names:
             msg = (
                 f"its pickle asks for {name[:200]}, which the weights of a model do not need and which may run code "
-                "of its author; nothing of it was run"
+                "of its author; nothing of it was run. If you trust it, save its state_dict() alone, as safetensors"
             )
             raise CheckpointError(msg)
         self.stack.append(Global(name))

@@ -29,10 +29,11 @@ from sparkalbert.vectors import unit_vectors
 __all__ = ["MAX_RELATIVE_ERROR", "MIN_MEAN_COSINE", "Verification", "verify_bundle"]
 
 MAX_RELATIVE_ERROR: Final = 1e-5
-"""Largest error allowed for any number of any layer in fp32, relative to the root mean square of its vector.
+"""Largest relative error allowed for any vector of any layer in fp32: the norm of the error by that of the vector.
 
 float32 has seven digits of each number, so an absolute bound would depend on how large the numbers are: trained
-checkpoints have vectors with single numbers above 100.
+checkpoints have vectors with single numbers above 100. Measured: 1.5e-6 on random weights of the xlarge shape (24
+layers), 0.9e-6 of the base shape, 1.1e-6 on ``albert_mini_en``.
 """
 
 MIN_MEAN_COSINE: Final = {"fp32": 0.999999, "fp16": 0.999, "int8": 0.97}
@@ -62,7 +63,7 @@ class Verification:
         Largest absolute difference of each hidden state, the embeddings first; for an imported graph that of
         the last layer only.
     relative_errors
-        The same, with each difference divided by the root mean square of the reference's vector.
+        Largest relative error of a vector of each hidden state, see :data:`MAX_RELATIVE_ERROR`.
     pieces
         Number of vectors per layer that were compared.
     closeness
@@ -195,10 +196,10 @@ def _position_errors(session: EncoderSession, config: AlbertConfig, tensors: Ten
 
 
 def _errors(found: Float64Array, expected: Float64Array) -> Float64Array:
-    """Return the largest absolute and relative error of vectors; NaN if there is one, as Python's ``max`` may not."""
-    differences = np.abs(found - expected).max(axis=-1)
-    sizes = np.sqrt((expected**2).mean(axis=-1))
-    return np.array([differences.max(), (differences / np.maximum(sizes, np.finfo(np.float32).tiny)).max()])
+    """Return the largest absolute error of a number and the largest relative one of a vector; NaN is not skipped."""
+    differences = found - expected
+    norms = np.maximum(np.linalg.norm(expected, axis=-1), np.finfo(np.float32).tiny)
+    return np.array([np.abs(differences).max(), (np.linalg.norm(differences, axis=-1) / norms).max()])
 
 
 def _check_bounds(result: Verification, bundle: Bundle) -> None:

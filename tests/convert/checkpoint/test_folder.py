@@ -181,6 +181,17 @@ def test_tensors_of_something_else_are_named(folder):
     assert "expected embeddings.word_embeddings.weight and 22 more, with or without a prefix" in message
 
 
+@pytest.mark.parametrize("name", ["model.pt", "last.ckpt", "albert.pth", "weights.bin"])
+def test_weights_under_another_name_are_named(folder, name):
+    (folder / "model.safetensors").rename(folder / name)
+    assert f"{name} is not read under this name: if it holds the weights as torch.save writes" in refusal(folder)
+
+
+def test_a_folder_without_weights_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    assert "model.safetensors is missing, and so is any other file of weights (model.safetensors, py" in refusal(folder)
+
+
 def test_a_pointer_of_git_lfs_is_named(folder):
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     assert "model.safetensors is a pointer of Git LFS" in refusal(folder)
