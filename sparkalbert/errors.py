@@ -117,3 +117,16 @@ def problem_list(subject: str, problems: Sequence[str]) -> str:
     """
     noun = "problem" if len(problems) == 1 else "problems"
     return "\n".join([f"{subject} has {len(problems)} {noun}:", *(f"  - {line}" for line in problems)])
+
+
+def listed_problems(error: SparkAlbertError) -> list[str]:
+    """Return the lines that :func:`problem_list` joined, each with its subject; another message is one problem.
+
+    Examples
+    --------
+    >>> listed_problems(ConfigError(problem_list("config.json", ["hidden_size is 0"])))
+    ['config.json: hidden_size is 0']
+    """
+    first, *lines = str(error).splitlines()
+    subject = first.partition(" has ")[0]
+    return [f"{subject}: {line.removeprefix('  - ')}" for line in lines] or [first]

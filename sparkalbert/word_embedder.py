@@ -82,6 +82,9 @@ class WordEmbedder:
         revision: str | None = None,
         precision: Precision | None = None,
         allow_download: bool = True,
+        do_lower_case: bool | None = None,
+        keep_accents: bool | None = None,
+        remove_space: bool | None = None,
         pooling: Pooling = "first",
         layers: Sequence[int] = (-1,),
         max_sentence_length: int = 128,
@@ -102,6 +105,8 @@ class WordEmbedder:
             ``fp32``, ``fp16`` or ``int8`` for a model that has to be converted; a bundle keeps its own.
         allow_download
             If false, the network is never used.
+        do_lower_case, keep_accents, remove_space
+            Options of the tokenizer of a model that has to be converted; None leaves them to its files.
         pooling
             Which pieces of a word make its vector: ``first``, ``last``, ``mean`` or ``first_last``.
         layers
@@ -133,7 +138,15 @@ class WordEmbedder:
             vectors=VectorOptions(pooling, layers, max_sentence_length),  # type: ignore[arg-type]
             session=SessionOptions(threads=available_cores() if threads is None else threads, device=device),
         )
-        bundle = find_model(model, revision=revision, precision=precision, allow_download=allow_download)
+        bundle = find_model(
+            model,
+            revision=revision,
+            precision=precision,
+            allow_download=allow_download,
+            do_lower_case=do_lower_case,
+            keep_accents=keep_accents,
+            remove_space=remove_space,
+        )
         return cls(bundle, options)
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 
 from sparkalbert.bundle import Bundle, install_pack, pack
 from sparkalbert.errors import SparkAlbertError
-from sparkalbert.models import find_model
+from sparkalbert.models import find_model, inspect_model
 
 _VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_HOME", "SPARKALBERT_HOME", "XDG_CACHE_HOME")
 
@@ -67,6 +67,16 @@ def find(model: str, home: str, **options: Any) -> tuple[str, str]:
         return "", str(find_model(model, **options).verify().path)
     except SparkAlbertError as error:
         return type(error).__name__, str(error)
+
+
+def inspect(model: str, home: str) -> tuple[str, Any]:
+    """Return what would be loaded, an `Inspection`, or the folder of a bundle: ``("", found)`` or ``(type, text)``."""
+    os.environ["SPARKALBERT_HOME"] = home
+    try:
+        found = inspect_model(model)
+    except SparkAlbertError as error:
+        return type(error).__name__, str(error)
+    return "", str(found.path) if isinstance(found, Bundle) else found
 
 
 def error_of(script: str, home: Path) -> str:

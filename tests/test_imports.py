@@ -38,6 +38,7 @@ OPTIONAL = {
     "pyspark",
     "rich",
     "safetensors",
+    "tokenizers",
     "torch",
     "transformers",
     "typer",

@@ -22,6 +22,7 @@ __all__ = [
     "GRAPH_FILE",
     "MANIFEST_FILE",
     "TOKENIZER_CONFIG_FILE",
+    "TOKENIZER_FILE",
     "VOCABULARY_FILE",
     "WEIGHTS_FILE",
     "Bundle",
@@ -31,10 +32,9 @@ __all__ = [
 CONFIG_FILE: Final = "config.json"
 TOKENIZER_CONFIG_FILE: Final = "tokenizer_config.json"
 VOCABULARY_FILE: Final = "spiece.model"
+TOKENIZER_FILE: Final = "tokenizer.json"
 GRAPH_FILE: Final = "model.onnx"
 WEIGHTS_FILE: Final = "model.onnx.data"
-
-_REQUIRED: Final = (VOCABULARY_FILE, GRAPH_FILE)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Bundle:
         folder = Path(path)
         bundle = cls(folder, Manifest.from_file(folder / MANIFEST_FILE))
         problems = [
-            *(f"the manifest does not list {name}" for name in _REQUIRED if name not in bundle.manifest.files),
+            *(f"the manifest does not list {name}" for name in bundle._required() if name not in bundle.manifest.files),
             *bundle._size_problems(),
         ]
         if problems:
@@ -100,6 +100,10 @@ class Bundle:
         if problems:
             raise BundleError(problem_list(f"The bundle {self.path}", problems))
         return self
+
+    def _required(self) -> tuple[str, str]:
+        tokenizer = self.manifest.tokenizer
+        return VOCABULARY_FILE if tokenizer is None else tokenizer.file, GRAPH_FILE
 
     def _size_problems(self) -> list[str]:
         problems = []

@@ -18,13 +18,17 @@ __all__ = [
     "FileRecord",
     "Manifest",
     "Precision",
+    "TokenizerRecord",
     "check_precision",
 ]
 
 MANIFEST_FILE: Final = "manifest.json"
 
-FORMAT_VERSION: Final = 1
-"""Version of the bundle layout, independent of the package's version."""
+FORMAT_VERSION: Final = 2
+"""Version of the bundle layout, independent of the package's version. Version 1 has no `tokenizer`, and always a
+``spiece.model``."""
+
+_READ_VERSIONS: Final = (1, FORMAT_VERSION)
 
 Precision = Literal["fp32", "fp16", "int8"]
 """Number format of the weight matrices."""
@@ -33,7 +37,7 @@ PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
-_TEXTS: Final = ("name", "source", "note")
+_TEXTS: Final = ("name", "source", "weights", "note")
 _COUNTS: Final = {"dimension": 1, "max_pieces": 3, "num_layers": 0}
 """Integer fields and their minima; the shortest input is [CLS], a piece and [SEP]."""
 
@@ -44,6 +48,31 @@ class FileRecord:
 
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class TokenizerRecord:
+    """Which tokenizer a bundle has.
+
+    Attributes
+    ----------
+    kind
+        ``sentencepiece``, or ``tokenizers`` for a file that the tokenizers library reads.
+    file
+        The file of the bundle that holds the vocabulary.
+    source
+        The file of the model that it was made from.
+    options
+        The options by Hugging Face's names.
+    origins
+        Where each option comes from: ``given``, the file that states it, or Hugging Face's ``default``.
+    """
+
+    kind: str
+    file: str
+    source: str
+    options: Mapping[str, bool]
+    origins: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,8 +100,15 @@ class Manifest:
         Record of every file except the manifest itself, by name.
     versions
         Versions of the libraries that wrote the bundle.
+    weights
+        The file of the source that the weights were read from; empty if it was not recorded.
+    batch_invariant
+        Whether a vector depends on its own sequence only. If false, each sequence runs alone: the graph of a
+        foreign export scales its numbers by all sequences of a batch (dynamic quantization).
     note
         A warning to users, for instance what the model must not be used for; empty by default.
+    tokenizer
+        Its tokenizer; None in a bundle of version 1, which has a ``spiece.model``.
     format_version
         Version of the layout.
     """
@@ -86,7 +122,10 @@ class Manifest:
     files: Mapping[str, FileRecord]
     revision: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
+    batch_invariant: bool = True
     note: str = ""
+    tokenizer: TokenizerRecord | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -142,15 +181,17 @@ class Manifest:
     @classmethod
     def _from_values(cls, values: Any, source: str) -> Manifest:
         version = values.get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
+        if version not in _READ_VERSIONS:
             msg = (
-                f"{source} has format_version {version!r}, expected {FORMAT_VERSION}. "
+                f"{source} has format_version {version!r}, expected {' or '.join(map(str, _READ_VERSIONS))}. "
                 "Upgrade sparkalbert, or convert the checkpoint again."
             )
             raise BundleError(msg)
         try:
             records = {name: FileRecord(**record) for name, record in values["files"].items()}
-            manifest = cls(**{**values, "files": records})
+            tokenizer = values.get("tokenizer")
+            tokenizer = None if tokenizer is None else TokenizerRecord(**tokenizer)
+            manifest = cls(**{**values, "files": records, "tokenizer": tokenizer})
         except (KeyError, TypeError, AttributeError) as error:
             msg = f"{source} is malformed ({type(error).__name__}: {error}). Convert the checkpoint again."
             raise BundleError(msg) from error
@@ -174,6 +215,8 @@ def _field_problems(manifest: Manifest) -> list[str]:
         value = values[name]
         if not isinstance(value, str):
             problems.append(f"{name} is {value!r}, expected a string")
+    if not isinstance(values["batch_invariant"], bool):
+        problems.append(f"batch_invariant is {values['batch_invariant']!r}, expected true or false")
     for name, minimum in _COUNTS.items():
         value = values[name]
         if not _is_count(value, minimum):
@@ -183,6 +226,9 @@ def _field_problems(manifest: Manifest) -> list[str]:
     versions = values["versions"]
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         problems.append(f"versions is {versions!r}, expected an object of strings")
+    tokenizer = values["tokenizer"]
+    if tokenizer is not None and not isinstance(tokenizer.file, str):
+        problems.append(f"file of tokenizer is {tokenizer.file!r}, expected a string")
     if values["precision"] not in PRECISIONS:
         problems.append(f"precision is {values['precision']!r}, expected one of {', '.join(PRECISIONS)}")
     return problems

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from rich.table import Table
 
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
+from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.cli.files import SAMPLE, read_lines
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, size_in_words
+from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, size_in_words
+from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
+from sparkalbert.models.sizes import megaflop_per_piece, weight_bytes
 from sparkalbert.storage.homes import cache_home
+from sparkalbert.text.pieces.options import PieceOptions
 
 if TYPE_CHECKING:
     from sparkalbert.convert.verify.closeness import Closeness
+    from sparkalbert.models import Inspection
 
 __all__ = ["convert", "inspect", "models", "verify"]
 
@@ -27,7 +32,7 @@ __all__ = ["convert", "inspect", "models", "verify"]
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SRC", help="Hugging Face ALBERT folder: config.json, model.safetensors, spiece.model."),
+        typer.Argument(metavar="SRC", help="Hugging Face ALBERT folder: config.json, weights, vocabulary."),
     ],
     target: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to write.")],
     layout: Annotated[
@@ -45,39 +50,118 @@ def convert(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the result of an earlier conversion at DEST.")
     ] = False,
+    do_lower_case: Annotated[
+        bool | None,
+        typer.Option(help="Whether the model was trained on lower-cased text. By default its files decide."),
+    ] = None,
+    keep_accents: Annotated[
+        bool | None,
+        typer.Option(help="Whether the model was trained on text with its accents. By default its files decide."),
+    ] = None,
+    remove_space: Annotated[
+        bool | None, typer.Option(help="Whether the tokenizer collapses white space. By default its files decide.")
+    ] = None,
 ) -> None:
     """Convert a checkpoint into a bundle, or into a folder that Spark NLP imports. Does not require torch."""
+    options = PieceOptions(do_lower_case, keep_accents, remove_space)
     if layout == "spark-nlp":
-        _export(source, target, precision, name, overwrite=overwrite)
+        _export(source, target, precision, name, options, overwrite=overwrite)
         return
     from sparkalbert.convert import convert_checkpoint
 
-    bundle = convert_checkpoint(source, target, precision=precision, name=name, overwrite=overwrite)
+    bundle = convert_checkpoint(
+        source,
+        target,
+        precision=precision,
+        name=name,
+        overwrite=overwrite,
+        do_lower_case=do_lower_case,
+        keep_accents=keep_accents,
+        remove_space=remove_space,
+    )
     OUTPUT.print(_summary(bundle))
 
 
-def _export(source: Path, target: Path, precision: Precision, name: str | None, *, overwrite: bool) -> None:
+def _export(
+    source: Path, target: Path, precision: Precision, name: str | None, options: PieceOptions, *, overwrite: bool
+) -> None:
     from sparkalbert.convert import export_spark_nlp
 
     if name is not None:
         msg = f"--name is {name!r}, but Spark NLP's layout does not store a name. Leave --name out."
         raise ParamError(msg)
-    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite).resolve()
+    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite, **options.stated).resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
     OUTPUT.print(pair_table({"path": str(folder), "precision": precision, **sizes}))
 
 
 def inspect(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle folder, or the name of a model.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A folder, the name of a model, or owner/name@revision on the Hub.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Show the files of a bundle and where the model came from."""
-    opened = find_model(bundle, allow_download=False)
+    """Show a model, or what loading it would do: which files are used, with which options, and what is missing.
+
+    No weights are downloaded. The exit code is 1 if the model cannot be loaded.
+    """
+    from sparkalbert.models import inspect_model  # loads NumPy, which other commands do not need
+
+    found = inspect_model(model)
+    if not isinstance(found, Bundle):
+        _show_inspection(found, as_json=as_json)
+    elif as_json:
+        OUTPUT.print_json(json.dumps(_description(found)))
+    else:
+        OUTPUT.print(_summary(found), "", _file_table(found), sep="\n")
+
+
+def _show_inspection(found: Inspection, *, as_json: bool) -> None:
     if as_json:
-        OUTPUT.print_json(json.dumps(_description(opened)))
-        return
-    OUTPUT.print(_summary(opened), "", _file_table(opened), sep="\n")
+        OUTPUT.print_json(json.dumps(asdict(found)))
+    else:
+        OUTPUT.print(_inspection_summary(found), "", _use_table(found), sep="\n")
+    if found.contents.problems:
+        raise typer.Exit(1)
+
+
+def _inspection_summary(found: Inspection) -> Table:
+    contents, config = found.contents, found.contents.config
+    rows = {"source": found.source}
+    if not found.is_local:
+        rows |= {"commit": found.commit or "-", "licence": found.licence or "none stated"}
+        rows["download"] = size_in_words(found.used_bytes)
+    if config is not None:
+        rows |= {
+            "dimension": str(config.hidden_size),
+            "layers": str(config.num_hidden_layers),
+            "longest input": f"{config.max_position_embeddings} pieces",
+            "vocabulary": f"{config.vocab_size:,} pieces",
+            "activation": config.hidden_act,
+            "weights": ", ".join(f"{size} in {precision}" for precision, size in _sizes(config).items()),
+            "work": f"{megaflop_per_piece(config):,.0f} MFLOP per piece",
+        }
+    for name, (value, source) in contents.options.items():
+        rows[name] = f"{str(value).lower()} ({source})"
+    problems = [f"- {problem}" for problem in contents.problems]
+    rows["missing or wrong"] = "\n".join(problems) or "nothing known before the weights are read"
+    if found.mends:
+        rows["instead"] = "\n".join(found.mends)
+    return pair_table(rows)
+
+
+def _use_table(found: Inspection) -> Table:
+    table = Table("file", "size", "used for", box=None, pad_edge=False)
+    for name, use in found.contents.uses.items():
+        table.add_row(name, size_in_words(found.sizes[name]), use)
+    for name, size in found.ignored.items():
+        table.add_row(name, size_in_words(size), "ignored")
+    return table
+
+
+def _sizes(config: AlbertConfig) -> dict[Precision, str]:
+    return {precision: size_in_words(weight_bytes(config, precision)) for precision in get_args(Precision)}
 
 
 def verify(
@@ -109,7 +193,7 @@ def verify(
     rows = {
         "bundle": f"{opened.manifest.name}, {found.precision}; all files are complete",
         "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces per layer",
-        "largest error": f"{found.max_abs_error:.1e}",
+        "largest error": f"{found.max_abs_error:.1e}, relative to its vector {max(found.relative_errors):.1e}",
         "by layer": ", ".join(f"{error:.1e}" for error in found.layer_errors),
         "cosine": f"{found.mean_cosine:.6f} on average, {found.worst_cosine:.6f} at worst",
     }
@@ -127,8 +211,15 @@ def _closeness_rows(found: Closeness) -> dict[str, str]:
     }
 
 
-def models() -> None:
+def models(
+    all_names: Annotated[
+        bool, typer.Option("--all", help="List every known name with its repository, size and work instead.")
+    ] = False,
+) -> None:
     """List the models on this machine and the names of models that can be downloaded."""
+    if all_names:
+        print_wide(_name_table())
+        return
     table = Table(box=None, pad_edge=False)
     for name in ("model", "precision", "dimension", "size", "where"):
         table.add_column(name, no_wrap=True)
@@ -139,9 +230,25 @@ def models() -> None:
             size = size_in_words(manifest.size_bytes)
             table.add_row(manifest.name, manifest.precision, str(manifest.dimension), size, where)
     OUTPUT.print(table)
-    OUTPUT.print(f"\nDownloaded from the Hugging Face Hub on first use: {', '.join(KNOWN_MODELS)}, or any")
-    print_line("owner/name@revision of an ALBERT there.")
+    first = ", ".join(list(KNOWN_MODELS)[:4])
+    OUTPUT.print(f"\nDownloaded from the Hugging Face Hub on first use: {first},")
+    print_line(f"{len(KNOWN_MODELS) - 4} more that --all lists, or any owner/name@revision of an ALBERT there.")
     print_line(f"The cache is {cache_home()}")
+
+
+def _name_table() -> Table:
+    """Return the known names; a dash stands for a shape that is not known before `inspect` asks the Hub."""
+    precisions = get_args(Precision)
+    table = Table(box=None, pad_edge=False)
+    for name in ("name", "lang", "dimension", *precisions, "MFLOP/piece", "licence", "repository"):
+        table.add_column(name, no_wrap=True)
+    for name, known in KNOWN_MODELS.items():
+        shape = ["-"] * (2 + len(precisions))
+        if known.config is not None:
+            sizes = _sizes(known.config).values()
+            shape = [str(known.config.hidden_size), *sizes, f"{megaflop_per_piece(known.config):,.0f}"]
+        table.add_row(name, known.language, *shape, known.licence, known.hub.repository)
+    return table
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:
@@ -161,10 +268,12 @@ def _summary(bundle: Bundle) -> Table:
         "path": str(bundle.path.resolve()),
         "source": manifest.source,
         "revision": manifest.revision or "-",
+        "weights": manifest.weights or "-",
         "precision": manifest.precision,
         "dimension": str(manifest.dimension),
         "layers": str(manifest.num_layers or "last only"),
         "longest input": f"{manifest.max_pieces} pieces",
+        "tokenizer": _tokenizer(manifest.tokenizer),
         "size": size_in_words(manifest.size_bytes),
         "digest": bundle.digest,
         "written by": ", ".join(f"{library} {version}" for library, version in manifest.versions.items()),
@@ -174,6 +283,15 @@ def _summary(bundle: Bundle) -> Table:
     if manifest.note:
         rows["note"] = manifest.note
     return pair_table(rows)
+
+
+def _tokenizer(record: TokenizerRecord | None) -> str:
+    if record is None:
+        return "sentencepiece"
+    options = [
+        f"{name} {str(value).lower()} ({record.origins.get(name, 'bundle')})" for name, value in record.options.items()
+    ]
+    return f"{record.kind}, from {record.source}; {', '.join(options)}"
 
 
 def _file_table(bundle: Bundle) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +11,17 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
 from sparkalbert.convert.weights.quantize import stored_arrays
-from sparkalbert.text.pieces.files import vocabulary_path
+from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "weight_arrays"]
+__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
 
@@ -36,6 +36,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     revision: str | None = None,
     note: str = "",
     overwrite: bool = False,
+    do_lower_case: bool | None = None,
+    keep_accents: bool | None = None,
+    remove_space: bool | None = None,
 ) -> Bundle:
     """Convert a Hugging Face ALBERT folder into a bundle and open it.
 
@@ -45,8 +48,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     Parameters
     ----------
     source
-        Folder with ``config.json``, ``model.safetensors``, ``spiece.model`` and, optionally,
-        ``tokenizer_config.json``. A pooler and heads are ignored.
+        Folder with ``config.json``, weights (``model.safetensors``, ``pytorch_model.bin``, ``tf_model.h5``, one file
+        or shards, or a TensorFlow checkpoint; of several the first is read), a vocabulary (``spiece.model``,
+        ``tokenizer.json``, ``vocab.txt``) and the small files beside it. A pooler and heads are ignored.
     target
         The bundle folder to write. It appears complete or not at all.
     precision
@@ -62,11 +66,17 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         A warning to users of the vectors, for the manifest.
     overwrite
         If true, an existing bundle at `target` is replaced.
+    do_lower_case, keep_accents, remove_space
+        Options of the tokenizer, for models whose files do not state them; None leaves them to the files.
 
     Raises
     ------
     CheckpointError
         If the checkpoint cannot be converted; the message lists every problem.
+    ConfigError
+        If no file states an option of the tokenizer, and the vocabulary contradicts the default.
+    MissingDependencyError
+        If the weights are in ``tf_model.h5`` and h5py is not installed.
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     ParamError
@@ -74,6 +84,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     """
     check_precision(precision)
     checkpoint = Checkpoint.open(source).check_values()
+    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
     folder_name = checkpoint.folder.resolve().name
     manifest = Manifest(
         name=name or folder_name,
@@ -85,9 +96,12 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         num_layers=checkpoint.config.num_hidden_layers,
         files={},
         versions=library_versions(),
+        weights=checkpoint.weights,
         note=note,
+        tokenizer=tokenizer.record,
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
+        tokenizer.save(folder)
         _write_files(checkpoint, precision, folder)
     return Bundle.open(target)
 
@@ -97,14 +111,14 @@ def library_versions() -> dict[str, str]:
     return {library: version(library) for library in _LIBRARIES}
 
 
+def load_tokenizer(source: Path, given: PieceOptions) -> PieceTokenizer:
+    """Load the tokenizer of a folder; options that nobody states must agree with the vocabulary."""
+    return PieceTokenizer.load(source, **given.stated, ask_vocabulary=True)
+
+
 def copy_tokenizer(source: Path, folder: Path) -> None:
-    """Copy the vocabulary and the tokenizer options that ``PieceTokenizer`` finds in `source`."""
-    vocabulary = vocabulary_path(source)
-    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
-    for place in (vocabulary.parent, source):
-        if (place / TOKENIZER_CONFIG_FILE).is_file():
-            shutil.copyfile(place / TOKENIZER_CONFIG_FILE, folder / TOKENIZER_CONFIG_FILE)
-            return
+    """Write the tokenizer that ``PieceTokenizer`` finds in `source` to another folder."""
+    load_tokenizer(source, PieceOptions()).save(folder)
 
 
 def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -115,7 +129,6 @@ def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tupl
 
 
 def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    copy_tokenizer(checkpoint.folder, folder)
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     initializers = write_weights(folder, weight_arrays(checkpoint, precision))

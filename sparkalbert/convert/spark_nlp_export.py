@@ -18,11 +18,12 @@ from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
-from sparkalbert.convert.conversion import copy_tokenizer, weight_arrays
+from sparkalbert.convert.conversion import load_tokenizer, weight_arrays
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
 from sparkalbert.errors import CheckpointError
 from sparkalbert.storage.folders import FolderKind, write_folder
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["export_spark_nlp"]
 
@@ -36,8 +37,15 @@ _BYTES_PER_NUMBER: Final = {"fp32": 4, "fp16": 2, "int8": 1}
 """For the matrices of a layer; in int8 the embedding tables stay float32."""
 
 
-def export_spark_nlp(
-    source: str | Path, target: str | Path, *, precision: Precision = "fp32", overwrite: bool = False
+def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
+    source: str | Path,
+    target: str | Path,
+    *,
+    precision: Precision = "fp32",
+    overwrite: bool = False,
+    do_lower_case: bool | None = None,
+    keep_accents: bool | None = None,
+    remove_space: bool | None = None,
 ) -> Path:
     """Write a Hugging Face ALBERT as Spark NLP's ``AlbertEmbeddings.loadSavedModel`` reads it.
 
@@ -56,6 +64,8 @@ def export_spark_nlp(
         Number format of the weights. The vectors are float32 in any case.
     overwrite
         If true, a folder at `target` that this function wrote is replaced.
+    do_lower_case, keep_accents, remove_space
+        As for :func:`sparkalbert.convert.convert_checkpoint`; only sparkalbert reads them.
 
     Returns
     -------
@@ -74,12 +84,19 @@ def export_spark_nlp(
     """
     check_precision(precision)
     checkpoint = Checkpoint.open(source)
+    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
+    if tokenizer.record.file != VOCABULARY_FILE:
+        msg = (
+            f"Spark NLP's AlbertEmbeddings reads SentencePiece vocabularies only, but that of {source} is "
+            f"{tokenizer.record.source}. Convert it to a bundle."
+        )
+        raise CheckpointError(msg)
     _check_size(checkpoint.config, precision)
     checkpoint.check_values()
     with write_folder(target, _EXPORT, overwrite=overwrite) as folder:
         assets = folder / _ASSETS
         assets.mkdir()
-        copy_tokenizer(checkpoint.folder, assets)
+        tokenizer.save(assets)
         text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
         (assets / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
         (folder / GRAPH_FILE).write_bytes(_graph(checkpoint, precision).SerializeToString(deterministic=True))

@@ -19,12 +19,13 @@ from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
-from sparkalbert.convert.conversion import copy_tokenizer, library_versions, weight_arrays
+from sparkalbert.convert.conversion import library_versions, load_tokenizer, weight_arrays
 from sparkalbert.convert.graph.build import IR_VERSION, OPSET, PRODUCER, embeddings
 from sparkalbert.convert.graph.layer import LayerForm, add_ffn_output, add_norm, add_product, add_qkv
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import layer_prefix
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["convert_unrolled"]
 
@@ -57,6 +58,7 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
     """
     checkpoint = Checkpoint.open(source)
     config = checkpoint.config
+    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions())
     manifest = Manifest(
         name=f"{checkpoint.folder.resolve().name}-unrolled",
         source=checkpoint.folder.resolve().name,
@@ -68,9 +70,10 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
         files={},
         versions=library_versions(),
         note="Unrolled, for comparison only.",
+        tokenizer=tokenizer.record,
     )
     with write_bundle(target, manifest) as folder:
-        copy_tokenizer(checkpoint.folder, folder)
+        tokenizer.save(folder)
         initializers = write_weights(folder, weight_arrays(checkpoint, precision))
         model = _graph(config, precision, initializers)
         (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.files import WEIGHTS_FILE
 from sparkalbert.convert.conversion import copy_tokenizer
@@ -36,7 +36,7 @@ __all__ = ["DistillOptions", "distill", "distill_texts"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _MIN_TEXTS: Final = 100
-_STUDENT_FILES: Final = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_CONFIG_FILE)
+_STUDENT_FILES: Final = (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Groups sequences into batches: equal sequences once, similar lengths together, each batch filled to a budget.
 
-Grouping never changes a vector, because the graph is batch invariant; it only affects speed.
+Grouping never changes a vector, because the graph is batch invariant; it only affects speed. A foreign graph that
+is not runs one sequence at a time (see :attr:`sparkalbert.bundle.Manifest.batch_invariant`).
 """
 
 from __future__ import annotations
@@ -85,9 +86,16 @@ class BatchingOptions:
                 object.__setattr__(self, name, checked_integer(name, value, minimum=1))
 
     def for_model(self, manifest: Manifest) -> BatchingOptions:
-        """Return these options with the best budget for a model unless a budget is set."""
+        """Return these options with the best budget for a model unless a budget is set.
+
+        A model that is not batch invariant gets one sequence per batch, whatever is set.
+        """
         best = best_pieces_per_batch(manifest.precision, manifest.dimension)
-        return replace(self, pieces_per_batch=self.pieces_per_batch or best)
+        return replace(
+            self,
+            pieces_per_batch=self.pieces_per_batch or best,
+            max_sequences=self.max_sequences if manifest.batch_invariant else 1,
+        )
 
 
 def distinct(sequences: Sequence[Int64Array]) -> tuple[list[Int64Array], Int64Array]:

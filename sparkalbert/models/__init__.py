@@ -11,17 +11,29 @@ from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from sparkalbert.models.cache import cached_bundles
-    from sparkalbert.models.find import embedded_models, find_model
+    from sparkalbert.models.find import check_language, embedded_models, find_model
+    from sparkalbert.models.inspection import Inspection, inspect_model
     from sparkalbert.models.names import KNOWN_MODELS
 
-__all__ = ["KNOWN_MODELS", "cached_bundles", "embedded_models", "find_model"]
+__all__ = [
+    "KNOWN_MODELS",
+    "Inspection",
+    "cached_bundles",
+    "check_language",
+    "embedded_models",
+    "find_model",
+    "inspect_model",
+]
 
 __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
         "KNOWN_MODELS": "sparkalbert.models.names",
+        "Inspection": "sparkalbert.models.inspection",
         "cached_bundles": "sparkalbert.models.cache",
+        "check_language": "sparkalbert.models.find",
         "embedded_models": "sparkalbert.models.find",
         "find_model": "sparkalbert.models.find",
+        "inspect_model": "sparkalbert.models.inspection",
     },
 )

@@ -3,39 +3,63 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, unquote
 
-from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, Bundle
+from sparkalbert.bundle.folder import BUNDLE_KIND, Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, check_precision
 from sparkalbert.errors import MissingDependencyError, ModelNotFoundError, ParamError
 from sparkalbert.models.cache import cached_bundle, converted_once
 from sparkalbert.models.hub import HubCheckpoint, download_checkpoint
-from sparkalbert.models.names import COMMIT, KNOWN_MODELS, HubModel, close_names, hub_model, slug
+from sparkalbert.models.names import (
+    COMMIT,
+    KNOWN_MODELS,
+    HubModel,
+    check_known_language,
+    close_names,
+    hub_model,
+    slug,
+)
 from sparkalbert.storage.checksums import sha256_of
 from sparkalbert.storage.folders import write_folder
 from sparkalbert.storage.homes import cache_home
 from sparkalbert.storage.locks import exclusive
 from sparkalbert.storage.paths import local_path
+from sparkalbert.text.pieces.options import PieceOptions
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["FolderKind", "embedded_models", "find_model", "folder_kind"]
+__all__ = [
+    "FolderKind",
+    "cached_from_hub",
+    "check_language",
+    "embedded_models",
+    "find_model",
+    "folder_kind",
+    "what_is_meant",
+]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _EMBEDDED: Final = resources.files("sparkalbert.models")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _KEY_DIGITS: Final = 16
-_CHECKPOINT_WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json")
+_CONVERSION: Final = b"2"
+"""Raised when a conversion reads other files than before, or makes other vectors of them: the cache then misses."""
+
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
+_SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
+_MAX_LISTED: Final = 4
+"""How many known names a message lists: the first are Google's."""
 
 FolderKind = Literal["bundle", "checkpoint", "onnx"]
 """What a model folder holds: our own format, a Hugging Face checkpoint, or an ONNX export."""
@@ -46,12 +70,15 @@ def embedded_models() -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in _EMBEDDED.iterdir() if (entry / MANIFEST_FILE).is_file()))
 
 
-def find_model(
+def find_model(  # noqa: PLR0913 - all but one are keywords
     model: str | os.PathLike[str],
     *,
     revision: str | None = None,
     precision: Precision | None = None,
     allow_download: bool = True,
+    do_lower_case: bool | None = None,
+    keep_accents: bool | None = None,
+    remove_space: bool | None = None,
 ) -> Bundle:
     """Return the bundle of a model, converted or downloaded if necessary.
 
@@ -70,13 +97,16 @@ def find_model(
         Number format. By default a bundle keeps its own, and a checkpoint is converted to ``fp32``.
     allow_download
         If false, the network is never used.
+    do_lower_case, keep_accents, remove_space
+        Options of the tokenizer of a model that has to be converted; None leaves them to its files.
 
     Raises
     ------
     ModelNotFoundError
         If there is no such model; the message lists the known names.
     ParamError
-        If `precision` is unknown or differs from that of an existing bundle, or if `revision` is invalid.
+        If `precision` is unknown, if it or an option of the tokenizer differs from that of an existing bundle, or if
+        `revision` is invalid.
     BundleError, CheckpointError, ConfigError
         If the model is damaged or cannot be converted.
     DownloadError
@@ -93,32 +123,74 @@ def find_model(
     """
     if precision is not None:
         check_precision(precision)
+    given = PieceOptions(do_lower_case, keep_accents, remove_space)
+    found = what_is_meant(model, revision)
+    if isinstance(found, HubModel):
+        return _from_hub(found, precision or "fp32", given, allow_download=allow_download)
+    return _from_folder(found, precision, given)
+
+
+def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) -> Path | HubModel:
+    """Return the folder or repository that :func:`find_model` takes, without converting or downloading it.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such model; the message lists known names.
+    ParamError
+        If `revision` is invalid, or given for a folder.
+    """
     folder = _folder(model)
     if folder is not None:
         if revision is not None:
             msg = f"revision is {revision!r}, but {folder} is a folder, which has no revisions. Leave it out."
             raise ParamError(msg)
-        return _from_folder(folder, precision)
+        return folder
     name = os.fspath(model)
     if name in embedded_models():
-        return _unconverted(_embedded_folder(_EMBEDDED / name), precision)
+        return _embedded_folder(_EMBEDDED / name)
     found = hub_model(name, revision)
     if found is None:
         raise ModelNotFoundError(_unknown(name))
-    return _from_hub(found, precision or "fp32", allow_download=allow_download)
+    return found
+
+
+def check_language(model: str, language: str | None) -> None:
+    """Check the language of a model that is known by name; a folder or repository may be of any.
+
+    Parameters
+    ----------
+    model
+        See :func:`find_model`.
+    language
+        Spark NLP's code of the language that the caller expects; None accepts any.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If the model is one of another language; the message lists the names of the requested one.
+    """
+    if language is None:
+        return
+    if model in embedded_models() and not model.endswith(f"_{language}"):
+        msg = f"There is no model {model!r} for lang {language!r}: its name ends in its language. Leave lang out."
+        raise ModelNotFoundError(msg)
+    check_known_language(model, language)
 
 
 def folder_kind(folder: Path) -> FolderKind | None:
     """Return what a model folder holds, None if it does not look like one."""
     if Bundle.is_bundle(folder):
         return "bundle"
-    if any((folder / name).is_file() for name in _CHECKPOINT_WEIGHTS):
+    from sparkalbert.convert.checkpoint.files import choose_weights, config_path  # loads NumPy, which names do not need
+
+    if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
         return "checkpoint"
     if (folder / _SPARK_NLP_VOCABULARY).exists():
         return "onnx"
     if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
         return "onnx"
-    return "checkpoint" if (folder / CONFIG_FILE).is_file() else None
+    return "checkpoint" if config_path(folder).is_file() else None
 
 
 def _folder(model: str | os.PathLike[str]) -> Path | None:
@@ -182,9 +254,10 @@ def _looks_like_path(text: str) -> bool:
 
 def _choices() -> str:
     embedded = ", ".join(embedded_models())
+    listed = list(KNOWN_MODELS)
     return (
-        f"Known names: {', '.join(KNOWN_MODELS)}."
-        f"{f' Part of this package: {embedded}.' if embedded else ''} "
+        f"Known names: {', '.join(listed[:_MAX_LISTED])}, and {len(listed) - _MAX_LISTED} more, see `sparkalbert "
+        f"models --all`.{f' Part of this package: {embedded}.' if embedded else ''} "
         "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
     )
 
@@ -192,7 +265,12 @@ def _choices() -> str:
 def _unknown(name: str) -> str:
     close = close_names(name, [*KNOWN_MODELS, *embedded_models()])
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"There is no model {name!r}.{hint} {_choices()}"
+    origin = (
+        " If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
+        "pass that as owner/name."
+    )
+    is_listed = _SPARK_NLP_NAME.fullmatch(name) is not None
+    return f"There is no model {name!r}.{hint} {_choices()}{origin if is_listed else ''}"
 
 
 def _embedded_folder(folder: Traversable) -> Path:
@@ -210,7 +288,7 @@ def _embedded_folder(folder: Traversable) -> Path:
     return converted_once(f"{folder.name}-{manifest.digest[:_KEY_DIGITS]}", extract).path
 
 
-def _unconverted(folder: Path, precision: Precision | None) -> Bundle:
+def _unconverted(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
     bundle = Bundle.open(folder)
     if precision is not None and bundle.manifest.precision != precision:
         msg = (
@@ -218,40 +296,57 @@ def _unconverted(folder: Path, precision: Precision | None) -> Bundle:
             "precision out, or convert the checkpoint again."
         )
         raise ParamError(msg)
+    if not bundle.manifest.batch_invariant:
+        _LOGGER.warning("%s: %s", folder, bundle.manifest.note)
+    if given.stated:
+        _check_options(bundle, given)
     return bundle
 
 
-def _from_folder(folder: Path, precision: Precision | None) -> Bundle:
+def _check_options(bundle: Bundle, given: PieceOptions) -> None:
+    from sparkalbert.text import PieceTokenizer  # loads NumPy, which names do not need
+
+    options = asdict(PieceTokenizer.load(bundle.path).options)
+    for name, value in given.stated.items():
+        if options[name] != value:
+            msg = (
+                f"{name} is {value}, but the bundle {bundle.path} was converted with {name}={options[name]}. Leave "
+                f"{name} out, or convert the checkpoint again."
+            )
+            raise ParamError(msg)
+
+
+def _from_folder(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
     kind = folder_kind(folder)
     name = folder.resolve().name
     if kind == "onnx":
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        key = f"{slug(name)}-onnx-{_content_key(folder, files)}"
-        imported = converted_once(key, partial(_import_onnx, folder, name))
-        return _unconverted(imported.path, precision)
+        key = f"{slug(name)}-onnx-{_content_key(folder, files)}{given.key}"
+        imported = converted_once(key, partial(_import_onnx, folder, name, given))
+        return _unconverted(imported.path, precision, given)
     if kind == "checkpoint":
         from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
 
         chosen: Precision = precision or "fp32"
-        key = f"{slug(name)}-{chosen}-{_content_key(folder, checkpoint_files(folder))}"
-        return converted_once(key, partial(_convert, folder, precision=chosen, name=name))
-    return _unconverted(folder, precision)
+        key = f"{slug(name)}-{chosen}-{_content_key(folder, checkpoint_files(folder))}{given.key}"
+        return converted_once(key, partial(_convert, folder, given, precision=chosen, name=name))
+    return _unconverted(folder, precision, given)
 
 
-def _convert(source: Path, target: Path, **options: str) -> Bundle:
+def _convert(source: Path, given: PieceOptions, target: Path, **options: str) -> Bundle:
     try:
         from sparkalbert.convert import convert_checkpoint
     except ImportError as error:
         raise MissingDependencyError(_missing_converter("a checkpoint", error)) from error
-    return convert_checkpoint(source, target, **options)  # type: ignore[arg-type]
+    return convert_checkpoint(source, target, **options, **given.stated)  # type: ignore[arg-type]
 
 
-def _import_onnx(source: Path, name: str, target: Path) -> Bundle:
+def _import_onnx(source: Path, name: str, given: PieceOptions, target: Path) -> Bundle:
     try:
         from sparkalbert.convert import import_onnx
     except ImportError as error:
         raise MissingDependencyError(_missing_converter("an ONNX export", error)) from error
-    return import_onnx(source, target, name=name)
+    return import_onnx(source, target, name=name, **given.stated)
 
 
 def _missing_converter(what: str, error: ImportError) -> str:
@@ -263,7 +358,7 @@ def _missing_converter(what: str, error: ImportError) -> str:
 
 def _content_key(folder: Path, files: Iterable[Path]) -> str:
     """Return a key that depends on the names and bytes of the files that a conversion reads."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_CONVERSION)
     for path in files:
         status = path.stat()
         sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
@@ -281,41 +376,45 @@ def _checksum(path: Path, inode: int, size_bytes: int, changed_ns: int) -> str:
     return sha256_of(path)
 
 
-def _from_hub(model: HubModel, precision: Precision, *, allow_download: bool) -> Bundle:
-    bundle = _cached_from_hub(model, precision)
+def _from_hub(model: HubModel, precision: Precision, given: PieceOptions, *, allow_download: bool) -> Bundle:
+    bundle = cached_from_hub(model, precision, given)
     if bundle is not None:
         return bundle
-    with exclusive(cache_home(), f"{slug(model.repository)}@{quote(model.revision, safe='')}-{precision}"):
-        bundle = _cached_from_hub(model, precision)  # another process may have been faster
+    with exclusive(cache_home(), f"{slug(model.repository)}@{quote(model.revision, safe='')}-{precision}{given.key}"):
+        bundle = cached_from_hub(model, precision, given)  # another process may have been faster
         if bundle is not None:
             return bundle
         known = _commit_of(model)
         wanted = model if known is None else replace(model, revision=known)
-        checkpoint = download_checkpoint(wanted, allow_download=allow_download)
-        bundle = _converted_from_hub(model, precision, checkpoint)
+        checkpoint = download_checkpoint(wanted, given, allow_download=allow_download)
+        bundle = _converted_from_hub(model, precision, given, checkpoint)
         _record_commit(model, checkpoint.commit)
         return bundle
 
 
-def _converted_from_hub(model: HubModel, precision: Precision, checkpoint: HubCheckpoint) -> Bundle:
+def _converted_from_hub(
+    model: HubModel, precision: Precision, given: PieceOptions, checkpoint: HubCheckpoint
+) -> Bundle:
     convert = partial(
         _convert,
         checkpoint.folder,
+        given,
         precision=precision,
         name=model.name,
         origin=model.repository,
         revision=checkpoint.commit,
     )
-    return converted_once(_hub_key(model, precision, checkpoint.commit), convert)
+    return converted_once(_hub_key(model, precision, given, checkpoint.commit), convert)
 
 
-def _hub_key(model: HubModel, precision: Precision, commit: str) -> str:
-    return f"{slug(model.name)}-{precision}-{commit}"
+def _hub_key(model: HubModel, precision: Precision, given: PieceOptions, commit: str) -> str:
+    return f"{slug(model.name)}-{precision}-{commit}-{_CONVERSION.decode()}{given.key}"
 
 
-def _cached_from_hub(model: HubModel, precision: Precision) -> Bundle | None:
+def cached_from_hub(model: HubModel, precision: Precision, given: PieceOptions) -> Bundle | None:
+    """Return the bundle of a repository if the cache has it; a branch or tag means what it meant when first used."""
     commit = _commit_of(model)
-    return None if commit is None else cached_bundle(_hub_key(model, precision, commit))
+    return None if commit is None else cached_bundle(_hub_key(model, precision, given, commit))
 
 
 def _commit_of(model: HubModel) -> str | None:

@@ -1,4 +1,8 @@
-"""Checkpoints from the Hugging Face Hub: listed, downloaded into its cache, every file checked.
+"""Checkpoints from the Hugging Face Hub: listed, judged, downloaded into its cache, every file checked.
+
+A repository is judged by the rules for folders: its list of files is laid out as a folder of empty files, and those
+that decide (configuration, tokenizer, lists of shards) are downloaded. What a conversion would read there is then
+downloaded, and nothing else; if it could not read it, no weights are.
 
 Uses huggingface_hub, so ``HF_HUB_OFFLINE``, ``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HOME`` work as usual, and an
 interrupted download continues where it stopped.
@@ -11,7 +15,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Final
 
@@ -24,19 +29,18 @@ from sparkalbert.errors import (
 )
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
+from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS
+from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["CHECKPOINT_FILES", "HubCheckpoint", "download_checkpoint"]
+__all__ = ["HubCheckpoint", "Repository", "download_checkpoint", "open_repository"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_REQUIRED: Final = ("config.json", "model.safetensors", "spiece.model")
-_OPTIONAL: Final = ("tokenizer_config.json",)
-CHECKPOINT_FILES: Final = (*_REQUIRED, *_OPTIONAL)
-"""The files that a conversion reads; no others are downloaded."""
-
-_PICKLED_WEIGHTS: Final = "pytorch_model.bin"
-_WEIGHTS_INDEX: Final = "model.safetensors.index.json"
-_WORD_PIECE_VOCABULARY: Final = "vocab.txt"
+_CONFIGS: Final = ("config.json", "albert_config.json")
+_SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
+_LICENCE_TAG: Final = "license:"
+_MAX_REQUESTS: Final = 20
+"""How many of the latest pull requests are searched for safetensors."""
 
 _WITHOUT_NETWORK: Final = (
     "Without a network: on a machine that has one, run `sparkalbert convert CHECKPOINT BUNDLE` (or load the "
@@ -60,7 +64,106 @@ class HubCheckpoint:
     commit: str
 
 
-def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubCheckpoint:
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the Hub at one commit; use :func:`open_repository`.
+
+    Attributes
+    ----------
+    model
+        Its name and revision.
+    commit
+        The commit.
+    licence
+        The licence that its page states, None if it states none.
+    sizes
+        Size of each file in bytes, by its path in the repository.
+    outline
+        A folder with these files, of which only those that decide what is read have contents.
+    """
+
+    model: HubModel
+    commit: str
+    licence: str | None
+    sizes: Mapping[str, int]
+    outline: Path
+    _library: ModuleType
+    _checksums: Mapping[str, str]
+
+    def fetch(self, name: str) -> Path:
+        """Return a file in huggingface_hub's cache, downloaded if it is not there or damaged.
+
+        Raises
+        ------
+        DownloadError
+            If it has another checksum than the Hub announced, twice.
+        """
+        try:
+            return self._fetched(name)
+        except DownloadError as error:  # huggingface_hub returns what its cache holds without reading it
+            _LOGGER.warning("%s", error)
+            return self._fetched(name)
+
+    def request_with_safetensors(self) -> str | None:
+        """Return the revision of a pull request that adds ``model.safetensors``; None if it is there or in none."""
+        if any(name in self.sizes for name in _SAFETENSORS):
+            return None
+        api, repository = self._library.HfApi(), self.model.repository
+        requests = api.list_repo_refs(repository, include_pull_requests=True).pull_requests or ()
+        revisions = [request.ref for request in requests]
+        for revision in sorted(revisions, key=lambda ref: int(ref.rpartition("/")[2]), reverse=True)[:_MAX_REQUESTS]:
+            files = api.model_info(repository, revision=revision).siblings or ()
+            if any(file.rfilename in _SAFETENSORS for file in files):
+                return str(revision)
+        return None
+
+    def mends(self) -> tuple[str, ...]:
+        """Return what the caller can pass instead, one sentence each."""
+        revision = self.request_with_safetensors()
+        if revision is None:
+            return ()
+        return (f"A pull request adds {_SAFETENSORS[0]}: pass {self.model.repository}@{revision}",)
+
+    def _fetched(self, name: str) -> Path:
+        path = Path(self._library.hf_hub_download(self.model.repository, name, revision=self.commit))
+        _check_file(self.model, name, path, self._checksums[name])
+        return path
+
+
+@contextmanager
+def open_repository(model: HubModel) -> Iterator[Repository]:
+    """List a repository and lay out its outline, which is there until the block ends.
+
+    Errors of huggingface_hub in the block are raised as DownloadError, too.
+
+    Raises
+    ------
+    DownloadError
+        If the Hub cannot be reached or refuses, or if it is switched off.
+    MissingDependencyError
+        If huggingface_hub is not installed.
+    """
+    library = _library()
+    if library.constants.HF_HUB_OFFLINE:
+        msg = f"{model} cannot be listed: HF_HUB_OFFLINE is set. {_WITHOUT_NETWORK}"
+        raise DownloadError(msg)
+    with _as_download_error(model), TemporaryDirectory(prefix="sparkalbert-") as folder:
+        info = library.HfApi().model_info(model.repository, revision=model.revision, files_metadata=True)
+        listed = {file.rfilename: file for file in info.siblings or () if _is_inside(file.rfilename)}
+        repository = Repository(
+            model,
+            str(info.sha),
+            next((tag.removeprefix(_LICENCE_TAG) for tag in info.tags or () if tag.startswith(_LICENCE_TAG)), None),
+            {name: file.size or 0 for name, file in listed.items()},
+            Path(folder),
+            library,
+            {name: _listed_checksum(file) for name, file in listed.items()},
+        )
+        _lay_out(repository)
+        yield repository
+
+
+def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download: bool = True) -> HubCheckpoint:
     """Download what a conversion reads, check every file and return the folder in huggingface_hub's cache.
 
     A damaged file is downloaded once more.
@@ -69,67 +172,95 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
     ----------
     model
         The repository and its revision.
+    given
+        Options of the tokenizer that the caller states; they may mend what would be refused.
     allow_download
         If false, only huggingface_hub's cache is used, never the network.
 
     Raises
     ------
     CheckpointError
-        If the repository does not hold a checkpoint that can be converted; nothing was downloaded.
+        If the repository does not hold a checkpoint that can be converted; no weights were downloaded.
     DownloadError
         If the checkpoint is not in the cache and cannot be downloaded, or if a file has another checksum than the
         Hub announced.
     MissingDependencyError
         If huggingface_hub is not installed.
     """
+    from sparkalbert.models.contents import checkpoint_contents  # loads NumPy, which names do not need
+
     library = _library()
     if library.constants.HF_HUB_OFFLINE:
-        return _cached_checkpoint(library, model, reason="HF_HUB_OFFLINE is set")
+        return _cached_checkpoint(library, model, given, reason="HF_HUB_OFFLINE is set")
     if not allow_download:
-        return _cached_checkpoint(library, model, reason="downloads are switched off (allow_download=False)")
-    with _as_download_error(model):
-        info = library.HfApi().model_info(model.repository, revision=model.revision, files_metadata=True)
-        listed = {file.rfilename: file for file in info.siblings or ()}
-        _check_listing(model, listed)
-        _LOGGER.info("Downloading %s (commit %s)", model, info.sha)
-        expected = {name: _listed_checksum(listed[name]) for name in CHECKPOINT_FILES if name in listed}
-        paths = [_downloaded(library, model, name, info.sha, checksum) for name, checksum in expected.items()]
-    return HubCheckpoint(paths[0].parent, str(info.sha))
+        return _cached_checkpoint(library, model, given, reason="downloads are switched off (allow_download=False)")
+    with open_repository(model) as repository:
+        contents = checkpoint_contents(repository.outline, given).at(model.repository, repository.outline)
+        if contents.problems:
+            raise CheckpointError(problem_list(f"The repository {model}", [*contents.problems, *repository.mends()]))
+        _LOGGER.info("Downloading %s (commit %s)", model, repository.commit)
+        paths = {name: repository.fetch(name) for name in contents.uses}
+    folder = next(path.parent for name, path in paths.items() if "/" not in name)
+    _note_absent(repository, folder)
+    return HubCheckpoint(folder, repository.commit)
 
 
-def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> HubCheckpoint:
+def _cached_checkpoint(library: ModuleType, model: HubModel, given: PieceOptions, *, reason: str) -> HubCheckpoint:
     """Return a checkpoint that huggingface_hub's cache holds in full.
 
-    An optional file counts as held if the cache knows that the repository does not have it.
+    A file that may be missing counts as held if the cache knows that the repository does not have it.
     """
-    found: dict[str, Any] = {
-        name: library.try_to_load_from_cache(model.repository, name, revision=model.revision)
-        for name in CHECKPOINT_FILES
-    }
-    held = {name: Path(file) for name, file in found.items() if isinstance(file, str)}
-    missing = [name for name in CHECKPOINT_FILES if name not in held and (name in _REQUIRED or found[name] is None)]
-    if missing:
+    from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
+    from sparkalbert.models.contents import checkpoint_contents
+
+    def cached(name: str) -> Any:
+        return library.try_to_load_from_cache(model.repository, name, revision=model.revision)
+
+    folder = next((Path(file).parent for name in _CONFIGS if isinstance(file := cached(name), str)), None)
+    problems = [f"{_CONFIGS[0]} is missing"]
+    if folder is not None:
+        for path in checkpoint_files(folder):
+            _check_file(model, path.relative_to(folder).as_posix(), path, path.resolve().name)
+        contents = checkpoint_contents(folder, given).at(model.repository, folder)
+        problems = [*contents.problems, *(f"{name} is missing" for name in TOKENIZER_SETTINGS if cached(name) is None)]
+    if folder is None or problems:
         msg = (
-            f"{model} is neither in sparkalbert's cache nor complete in huggingface_hub's ({', '.join(missing)}), and "
+            f"{model} is neither in sparkalbert's cache nor complete in huggingface_hub's ({'; '.join(problems)}), and "
             f"{reason}. {_WITHOUT_NETWORK}"
         )
         raise DownloadError(msg)
-    for name, path in held.items():
-        _check_file(model, name, path, path.resolve().name)
-    folder = held[_REQUIRED[0]].parent
     return HubCheckpoint(folder, folder.name)
 
 
-def _downloaded(library: ModuleType, model: HubModel, name: str, commit: str, checksum: str) -> Path:
-    """Return a file of huggingface_hub's cache, downloaded if it is not there or damaged."""
-    path = Path(library.hf_hub_download(model.repository, name, revision=commit))
-    try:
-        _check_file(model, name, path, checksum)
-    except DownloadError as error:  # huggingface_hub returns what its cache holds without reading it
-        _LOGGER.warning("%s", error)
-        path = Path(library.hf_hub_download(model.repository, name, revision=commit))
-        _check_file(model, name, path, checksum)
-    return path
+def _lay_out(repository: Repository) -> None:
+    """Write the outline: an empty file for each name, then the contents of those that decide what is read."""
+    from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
+    from sparkalbert.text.pieces.files import tokenizer_files
+
+    outline = repository.outline
+    for name in repository.sizes:
+        (outline / name).parent.mkdir(parents=True, exist_ok=True)
+        (outline / name).touch()
+    tokenizer = tokenizer_files(outline)
+    for path in checkpoint_files(outline):
+        if path in tokenizer or path.suffix == ".json":
+            path.unlink()
+            path.symlink_to(repository.fetch(path.relative_to(outline).as_posix()).resolve())
+
+
+def _note_absent(repository: Repository, folder: Path) -> None:
+    """Note in huggingface_hub's cache, in its own way, which small files the repository does not have."""
+    notes = folder.parent.parent / ".no_exist" / repository.commit
+    for name in TOKENIZER_SETTINGS:
+        if name not in repository.sizes:
+            notes.mkdir(parents=True, exist_ok=True)
+            (notes / name).touch()
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether the name of a listed file is a path inside the repository."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _library() -> ModuleType:
@@ -143,27 +274,6 @@ def _library() -> ModuleType:
         )
         raise MissingDependencyError(msg) from error
     return huggingface_hub
-
-
-def _check_listing(model: HubModel, listed: Mapping[str, Any]) -> None:
-    missing = [name for name in _REQUIRED if name not in listed]
-    if not missing:
-        return
-    problems = [f"{name} is missing" for name in missing]
-    if "model.safetensors" in missing and _PICKLED_WEIGHTS in listed:
-        problems.append(
-            f"its weights are only in {_PICKLED_WEIGHTS}, a pickle: reading it runs the code in it. Ask the owner for "
-            "model.safetensors, or write it yourself with transformers "
-            "(AlbertModel.from_pretrained(...).save_pretrained(FOLDER)) and pass that folder"
-        )
-    if "model.safetensors" in missing and _WEIGHTS_INDEX in listed:
-        problems.append(
-            f"its weights are in several files ({_WEIGHTS_INDEX}): download the repository and pass the folder, which "
-            "can be converted"
-        )
-    if "spiece.model" in missing and _WORD_PIECE_VOCABULARY in listed:
-        problems.append(f"its vocabulary is {_WORD_PIECE_VOCABULARY} (BERT's WordPiece), not ALBERT's spiece.model")
-    raise CheckpointError(problem_list(f"The repository {model}", problems))
 
 
 def _listed_checksum(listed: Any) -> str:

@@ -87,10 +87,10 @@ def test_a_number_of_very_many_digits(tmp_path):
         Bundle.open(tmp_path)
 
 
-@pytest.mark.parametrize("version", [2, 0, None, "1", [1]])
+@pytest.mark.parametrize("version", [3, 0, None, "1", [1]])
 def test_another_format_is_refused(tmp_path, version):
     assert message(tmp_path, format_version=version) == (
-        f"FOLDER/manifest.json has format_version {version!r}, expected 1. "
+        f"FOLDER/manifest.json has format_version {version!r}, expected 1 or 2. "
         "Upgrade sparkalbert, or convert the checkpoint again."
     )
 

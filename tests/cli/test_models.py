@@ -7,7 +7,8 @@ import pytest
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.cli import run
-from sparkalbert.models import find_model
+from sparkalbert.models import KNOWN_MODELS, find_model
+from sparkalbert.text import PieceTokenizer
 from tests import tiny_bundle
 
 
@@ -28,6 +29,19 @@ def test_convert_makes_a_bundle_that_verifies(tmp_path, capsys, precision):
     assert "its own weights" in capsys.readouterr().out
     assert run(["verify", str(target), "--against", str(source)]) == 0
     assert "largest error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("layout", ["bundle", "spark-nlp"])
+def test_convert_takes_options_of_the_tokenizer(tmp_path, capsys, layout):
+    target = tmp_path / "out"
+    options = ["--no-do-lower-case", "--keep-accents", "--layout", layout]
+    assert run(["convert", str(tiny_bundle.checkpoint()), str(target), *options]) == 0
+    found = PieceTokenizer.load(target).options
+    assert (found.do_lower_case, found.keep_accents, found.remove_space) == (False, True, True)
+    if layout == "bundle":
+        shown = capsys.readouterr().out
+        assert "sentencepiece, from spiece.model; do_lower_case false (given), keep_accents true (given)" in shown
+        assert "remove_space true (default)" in shown
 
 
 def test_convert_replaces_only_with_overwrite(tmp_path, capsys):
@@ -121,7 +135,35 @@ def test_verify_finds_the_weights_of_another_model(tmp_path, capsys):
 
     other = tiny_checkpoint.write(tmp_path / "other", seed=1)
     assert run(["verify", str(tiny_bundle.bundle().path), "--against", str(other)]) == 1
-    assert "has an error of" in capsys.readouterr().err
+    assert "has a relative error of" in capsys.readouterr().err
+
+
+def test_inspect_tells_what_a_checkpoint_needs(capsys):
+    assert run(["inspect", str(tiny_bundle.checkpoint())]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "dimension 32",
+        "do_lower_case true (default)",
+        "nothing known before the weights are read",
+        "spiece.model",
+        "vocabulary",
+        "kB in fp32",
+        "MFLOP per piece",
+    ):
+        assert text in shown
+
+
+def test_inspect_fails_if_something_is_missing(tmp_path, capsys):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_bundle.checkpoint(), folder)
+    (folder / "spiece.model").unlink()
+    assert run(["inspect", str(folder)]) == 1
+    assert "- Expected a vocabulary at" in capsys.readouterr().out
+    assert run(["inspect", str(folder), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["contents"]["config"]["hidden_size"] == 32
+    assert len(found["contents"]["problems"]) == 1
+    assert found["contents"]["uses"]["model.safetensors"] == "weights"
 
 
 def test_models_lists_this_machines_models_and_known_names(capsys):
@@ -130,7 +172,17 @@ def test_models_lists_this_machines_models_and_known_names(capsys):
     assert "albert_mini_en" in before
     assert "albert_xlarge_uncased" in before
     assert "in the cache" not in before
-    assert run(["inspect", str(tiny_bundle.checkpoint())]) == 0
-    capsys.readouterr()
+    find_model(tiny_bundle.checkpoint())
     assert run(["models"]) == 0
     assert "in the cache" in capsys.readouterr().out
+
+
+def test_models_lists_every_known_name(capsys):
+    assert run(["models", "--all"]) == 0
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
+    assert rows["albert_xlarge_uncased"] == (
+        "en 2048 218.1 MB 109.6 MB 67.2 MB 2,416 apache-2.0 albert/albert-xlarge-v2"
+    )
+    assert rows["albert_for_arqmath_3"] == "en - - - - - none stated AnReu/albert-for-arqmath-3"
+    assert rows["albert_indic"].startswith("xx 768 ")
+    assert set(KNOWN_MODELS) <= set(rows)

@@ -1,17 +1,23 @@
+import io
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import sentencepiece
 from safetensors.numpy import load_file, save_file
 
+from sparkalbert import WordEmbedder
 from sparkalbert.bundle import Bundle
-from sparkalbert.convert import convert_checkpoint, verify_bundle
-from sparkalbert.errors import CheckpointError, OutputError, ParamError
+from sparkalbert.convert import convert_checkpoint, export_spark_nlp, verify_bundle
+from sparkalbert.errors import CheckpointError, ConfigError, OutputError, ParamError
 from sparkalbert.text import PieceTokenizer
-from tests import tiny_checkpoint
+from tests import tiny_checkpoint, tiny_vocabulary
+from tests.convert.checkpoint.weight_writers import write_hdf5, write_legacy_torch, write_tensorflow, write_torch
 from tests.full_shapes import XLARGE
+from tests.recorded.tokenizer_folders import FOLDER, WORD_PIECES
 
 MIB = 1 << 20
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -29,9 +35,69 @@ def test_the_manifest_records_the_source(tmp_path):
     assert (manifest.dimension, manifest.max_pieces, manifest.num_layers) == (32, 512, 3)
     assert (manifest.precision, manifest.note) == ("fp32", "a test")
     assert set(manifest.versions) == {"sparkalbert", "onnx", "numpy", "safetensors"}
-    assert set(manifest.files) == {"config.json", "model.onnx", "model.onnx.data", "spiece.model"}
+    assert set(manifest.files) == {
+        "config.json",
+        "model.onnx",
+        "model.onnx.data",
+        "spiece.model",
+        "tokenizer_config.json",
+    }
     assert bundle.verify().config == tiny_checkpoint.tiny_config()
     assert convert_checkpoint(source, tmp_path / "named", name="mine").manifest.name == "mine"
+
+
+@pytest.mark.parametrize("name", ["words with added tokens", "tokenizer.json"])
+def test_a_checkpoint_without_a_sentencepiece_file_is_converted(tmp_path, name):
+    source = tiny_checkpoint.write(tmp_path / "tiny", vocab_size=500)
+    (source / "spiece.model").unlink()
+    if name == "tokenizer.json":
+        shutil.copyfile(FOLDER / "unigram5" / name, source / name)
+    else:
+        WORD_PIECES[name](source)
+    bundle = convert_checkpoint(source, tmp_path / "out").verify()
+    record = bundle.manifest.tokenizer
+    assert (record.kind, record.file) == ("tokenizers", "tokenizer.json")
+    assert record.source == ("tokenizer.json" if name == "tokenizer.json" else "vocab.txt")
+    assert "spiece.model" not in bundle.manifest.files
+    text = "The RIVER \\frac {x} naïve (the)"
+    expected = PieceTokenizer.load(source).encode(text)
+    assert PieceTokenizer.load(bundle.path).encode(text).ids.tolist() == expected.ids.tolist()
+    (embedded,) = WordEmbedder.load(bundle.path).embed(["The river, naïve"])
+    assert embedded.tokens == ["The", "river", ",", "naïve"]
+    assert (np.abs(embedded.vectors).max(axis=1) > 0).all()
+    with pytest.raises(CheckpointError, match=r"reads SentencePiece vocabularies only, but that of .* is"):
+        export_spark_nlp(source, tmp_path / "export")
+
+
+def test_an_added_token_without_a_row_is_refused(tmp_path):
+    """The table of embeddings has 300 rows."""
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    (source / "added_tokens.json").write_text('{"\\\\frac": 300}')
+    with pytest.raises(CheckpointError, match=r"spiece\.model has 301 pieces, but config\.json has vocab_size 300"):
+        convert_checkpoint(source, tmp_path / "out")
+    (source / "added_tokens.json").write_text('{"<pad>": 300, "[MASK]": 301}')  # neither comes out of a text
+    convert_checkpoint(source, tmp_path / "out")
+
+
+def test_rows_that_no_file_names_are_surplus(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny", vocab_size=320)
+    assert PieceTokenizer.load(convert_checkpoint(source, tmp_path / "out").path).vocabulary_size == 300
+
+
+def test_options_that_nobody_states_must_agree_with_the_vocabulary(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(2 * tiny_vocabulary.TEXT.title().splitlines()), model_writer=model, vocab_size=290,
+        hard_vocab_limit=False, pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]"],
+        num_threads=1, minloglevel=3,
+    )  # fmt: skip
+    (source / "spiece.model").write_bytes(model.getvalue())
+    with pytest.raises(ConfigError, match=r"No file states do_lower_case .* Pass do_lower_case=False"):
+        convert_checkpoint(source, tmp_path / "out")
+    bundle = convert_checkpoint(source, tmp_path / "out", do_lower_case=False)
+    assert bundle.manifest.tokenizer.origins["do_lower_case"] == "given"
+    assert not PieceTokenizer.load(bundle.path).options.do_lower_case
 
 
 def test_a_bundle_has_the_checkpoints_tokenizer_options(tmp_path):
@@ -158,6 +224,22 @@ def test_memory_is_bounded_by_a_few_tensors(tmp_path, precision):
     assert file_bytes > 24 * MIB
     added_bytes, _, _ = measure(source, tmp_path / "out", precision)
     assert added_bytes < file_bytes / 2
+
+
+@pytest.mark.parametrize("write", [write_torch, write_legacy_torch, write_hdf5, write_tensorflow])
+def test_memory_is_bounded_in_every_format(tmp_path, write):
+    shape = {"hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 4}
+    source = tiny_checkpoint.write(tmp_path / "tiny", num_hidden_layers=8, num_hidden_groups=8, **shape)
+    expected = convert_checkpoint(source, tmp_path / "expected")
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    names = {write_torch: "pytorch_model.bin", write_legacy_torch: "pytorch_model.bin", write_hdf5: "tf_model.h5"}
+    path = write(source / names[write] if write in names else source, tensors)
+    added_bytes, _, _ = measure(source, tmp_path / "out", "fp32")
+    assert added_bytes < 12 * MIB
+    bundle = Bundle.open(tmp_path / "out")
+    assert bundle.manifest.weights == path.name
+    assert bundle.digest == expected.digest
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from tests import tiny_bundle, tiny_checkpoint
 def test_the_graph_has_spark_nlps_interface_and_our_bits(tmp_path, precision, shape):
     folder = export_spark_nlp(tiny_bundle.checkpoint(**shape), tmp_path / "out", precision=precision)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    assert files == ["assets/config.json", "assets/spiece.model", "model.onnx"]
+    assert files == ["assets/config.json", "assets/spiece.model", "assets/tokenizer_config.json", "model.onnx"]
     model = onnx.load(str(folder / "model.onnx"))
     onnx.checker.check_model(model)
     assert model.ir_version <= 10

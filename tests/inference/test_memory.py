@@ -148,6 +148,7 @@ def test_weights_count_whatever_the_name_of_their_file(file):
 def test_weights_of_an_imported_graph_count(tmp_path):
     """A real import of a graph whose external data has a name of its own."""
     rows = np.zeros((tiny_vocabulary.VOCABULARY_SIZE, 10_000), dtype=np.float32)
+    rows[:, 0] = np.arange(len(rows))  # an import is refused if its vectors do not change with the ids
     names = ("input_ids", "attention_mask")
     ids = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "pieces"]) for name in names]
     vectors = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "pieces", 10_000])

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 TOKEN = "hf_letmein"  # noqa: S105 - only this server accepts it
 COMMIT = "c0ffee" + "0" * 34
+PULL_REQUEST = "refs/pr/"
+REQUEST_COMMIT = "decade" + "0" * 34
 FAILURES = {
     "acme/missing": (404, "RepoNotFound"),
     "acme/private": (401, "RepoNotFound"),
@@ -27,7 +29,7 @@ LARGE = ("model.safetensors", "spiece.model")
 
 @dataclass
 class Hub:
-    """The files of every repository, by name, and the requests that arrived."""
+    """The files of every repository, by name, or by ``name@refs/pr/1``, and the requests that arrived."""
 
     files: Mapping[str, Mapping[str, bytes]]
     endpoint: str = ""
@@ -49,12 +51,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._route(body=True)
 
     def _route(self, *, body):
-        path = unquote(urlsplit(self.path).path).strip("/").split("/")
+        path = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         self.hub.requests.append(f"{self.command} {'/'.join(path)}")
-        if path[:2] == ["api", "models"] and len(path) >= 4:
+        if path[:2] == ["api", "models"] and path[4:] == ["refs"]:
+            self._send(json.dumps(_refs("/".join(path[2:4]), self.hub.files)).encode(), {}, body=body)
+        elif path[:2] == ["api", "models"] and len(path) >= 4:
             self._repository("/".join(path[2:4]), path[5] if len(path) > 5 else "main", None, body=body)
-        elif len(path) == 5 and path[2] == "resolve":
-            self._repository("/".join(path[:2]), path[3], path[4], body=body)
+        elif len(path) >= 5 and path[2] == "resolve":
+            self._repository("/".join(path[:2]), path[3], "/".join(path[4:]), body=body)
         else:
             self._fail(404, "")
 
@@ -65,19 +69,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(401, "RepoNotFound")
         elif name not in self.hub.files:
             self._fail(404, "RepoNotFound")
-        elif revision not in {"main", "v1", COMMIT}:
+        elif (files := self._files(name, revision)) is None:
             self._fail(404, "RevisionNotFound")
         elif file is None:
-            self._send(json.dumps(_listing(name, self.hub.files[name])).encode(), {}, body=body)
-        elif file not in self.hub.files[name]:
+            self._send(json.dumps(_listing(name, files, _commit(revision))).encode(), {}, body=body)
+        elif file not in files:
             self._fail(404, "EntryNotFound")
         else:
-            self._file(name, file, body=body)
+            self._file(name, file, files[file], _commit(revision), body=body)
 
-    def _file(self, name, file, *, body):
-        contents = self.hub.files[name][file]
+    def _files(self, name, revision):
+        if revision in {"main", "v1", COMMIT}:
+            return self.hub.files[name]
+        if revision == REQUEST_COMMIT:
+            revision = f"{PULL_REQUEST}1"
+        return self.hub.files.get(f"{name}@{revision}")
+
+    def _file(self, name, file, contents, commit, *, body):
         etag = _listed(file, contents)["oid"]
-        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if file == "model.safetensors" and name == "acme/altered":
             contents = contents[:-1] + bytes([contents[-1] ^ 1])
         if file == "model.safetensors" and name == "acme/short" and body:
@@ -115,14 +125,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def _listing(name, files):
+def _commit(revision):
+    return REQUEST_COMMIT if revision.startswith(PULL_REQUEST) or revision == REQUEST_COMMIT else COMMIT
+
+
+def _refs(name, repositories):
+    requests = [key.partition("@")[2] for key in repositories if key.startswith(f"{name}@")]
+    entries = [{"name": ref, "ref": ref, "targetCommit": REQUEST_COMMIT} for ref in requests]
+    return {"branches": [], "converts": [], "tags": [], "pullRequests": entries}
+
+
+def _listing(name, files, commit):
     siblings = []
     for file, contents in files.items():
         listed = _listed(file, contents)
         lfs = {"sha256": listed["oid"], "size": len(contents), "pointerSize": 130}
         entry = {"rfilename": file, "size": len(contents), "blobId": listed["blob"]}
         siblings.append({**entry, "lfs": lfs} if file in LARGE else entry)
-    return {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}
+    return {"id": name, "modelId": name, "sha": commit, "siblings": siblings, "tags": ["albert", "license:mit"]}
 
 
 def _listed(file, contents):

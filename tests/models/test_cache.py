@@ -86,7 +86,7 @@ def test_a_bundle_of_a_newer_sparkalbert_is_converted_again(tiny):
     convert, calls = convert_from(tiny)
     first = converted_once("key", convert)
     manifest = first.path / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 2}))
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 3}))
     assert converted_once("key", convert).manifest == first.manifest
     assert len(calls) == 2
 

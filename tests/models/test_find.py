@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
-from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError
+from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError, ParamTypeError
 from sparkalbert.models import embedded_models, find, find_model
 from tests import child_processes, tiny_bundle, tiny_checkpoint, tiny_vocabulary
 
@@ -56,6 +56,15 @@ class TestBundleFolder:
         for spelling in (tiny.path.name, f"./{tiny.path.name}", f"~/{tiny.path.name}"):
             assert find_model(spelling).digest == tiny.digest
 
+    def test_its_options_are_fixed(self, tiny):
+        assert find_model(tiny.path, do_lower_case=True, keep_accents=False).digest == tiny.digest
+        with pytest.raises(
+            ParamError, match=r"do_lower_case is False, but the bundle .* was converted with do_lower_c"
+        ):
+            find_model(tiny.path, do_lower_case=False)
+        with pytest.raises(ParamTypeError, match="keep_accents is 1, expected True, False or None"):
+            find_model(tiny.path, keep_accents=1)
+
     def test_a_damaged_bundle_is_told(self, tiny):
         (tiny.path / "model.onnx").unlink()
         with pytest.raises(BundleError, match=r"model\.onnx is missing"):
@@ -97,6 +106,17 @@ class TestCheckpointFolder:
         (checkpoint / "README.md").write_text("not a part of the model")
         find_model(checkpoint)
         assert len(cached(home)) == 3
+
+    def test_options_that_are_given_are_part_of_the_key(self, checkpoint, home):
+        plain = find_model(checkpoint)
+        cased = find_model(checkpoint, do_lower_case=False, keep_accents=True)
+        assert cased.digest != plain.digest
+        assert cased.path.name == f"{plain.path.name}-do_lower_case=false-keep_accents=true"
+        assert find_model(checkpoint, keep_accents=True, do_lower_case=False).path == cased.path
+        assert find_model(checkpoint).path == plain.path
+        assert cased.manifest.tokenizer.options["do_lower_case"] is False
+        assert cased.manifest.tokenizer.origins["do_lower_case"] == "given"
+        assert len(cached(home)) == 2
 
     def test_a_folder_that_moves_is_not_converted_again(self, checkpoint, home, tmp_path):
         first = find_model(checkpoint)
@@ -273,16 +293,26 @@ class TestNames:
         assert not_found("albert_xlarge_uncase") == (
             "There is no model 'albert_xlarge_uncase'. Did you mean 'albert_xlarge_uncased' or "
             "'albert_xxlarge_uncased' or 'albert_large_uncased'? Known names: "
-            f"{KNOWN}, albert_base_uncased_v1, albert_large_uncased_v1, albert_xlarge_uncased_v1, "
-            "albert_xxlarge_uncased_v1. Part of this package: albert_tiny_en. "
-            "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub."
+            f"{KNOWN}, and 35 more, see `sparkalbert models --all`. Part of this package: albert_tiny_en. "
+            "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub. "
+            "If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
+            "pass that as owner/name."
         )
         assert "Did you mean 'albert_tiny_en'" in not_found("albert_tiny")
 
-    @pytest.mark.parametrize("name", ["glove_100d", "", " ", "x\0y"])
+    @pytest.mark.parametrize("name", ["glove", "", " ", "x\0y"])
     def test_nothing_like_a_name(self, name):
         message = not_found(name)
         assert message.startswith(f"There is no model {name!r}. Known names: {KNOWN}")
+
+    @pytest.mark.usefixtures("embedded")
+    def test_the_language_of_an_embedded_model(self):
+        find.check_language("albert_tiny_en", "en")
+        find.check_language("albert_tiny_en", None)
+        with pytest.raises(ModelNotFoundError, match="no model 'albert_tiny_en' for lang 'fr'"):
+            find.check_language("albert_tiny_en", "fr")
+        with pytest.raises(ModelNotFoundError, match="for lang 'en': it is listed for 'fr'"):
+            find.check_language("albert_embeddings_fralbert_base", "en")
 
     def test_a_folder_that_happens_to_have_the_name(self, tmp_path, monkeypatch, embedded):
         monkeypatch.chdir(tmp_path)

@@ -1,50 +1,63 @@
-"""A Hugging Face ALBERT folder, checked as a whole and read one tensor at a time.
-
-Only safetensors is read: a ``pytorch_model.bin`` is a pickle, which can run any code of its author when it is
-opened.
-"""
+"""A folder with the weights of an ALBERT, checked as a whole and read one tensor at a time."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.bundle.folder import CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.checkpoint.files import weight_files
+from sparkalbert.convert.checkpoint.files import (
+    GOOGLE_CONFIG_FILE,
+    WeightFiles,
+    WeightsFormat,
+    config_path,
+    weight_files,
+)
+from sparkalbert.convert.checkpoint.hdf5_file import hdf5_tensors
+from sparkalbert.convert.checkpoint.naming import (
+    from_google,
+    from_keras,
+    from_pytorch,
+    split_prefix,
+    without_heads,
+)
+from sparkalbert.convert.checkpoint.safetensors_file import safetensors_tensors
+from sparkalbert.convert.checkpoint.stored import FLOATS, StoredTensor
+from sparkalbert.convert.checkpoint.tensorflow_checkpoint import tensorflow_tensors
+from sparkalbert.convert.checkpoint.torch_file import torch_tensors
 from sparkalbert.convert.weights.names import IGNORED_PREFIXES, checkpoint_shapes
 from sparkalbert.errors import (
     CheckpointError,
     ConfigError,
     ModelNotFoundError,
-    SparkAlbertError,
+    listed_problems,
     problem_list,
 )
 from sparkalbert.text import PieceTokenizer
 
-__all__ = ["Checkpoint", "vocabulary_problems"]
+__all__ = ["Checkpoint", "read_config", "vocabulary_problems"]
 
-_PREFIX: Final = "albert."
-_DTYPES: Final[Mapping[str, str]] = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_HEADER_LENGTH_BYTES: Final = 8
-_MAX_LISTED: Final = 50
+_LOGGER: Final = logging.getLogger("sparkalbert")
+_Names = Callable[[Mapping[str, StoredTensor]], dict[str, StoredTensor]]
+_READERS: Final[Mapping[WeightsFormat, tuple[Callable[[Path], dict[str, StoredTensor]], _Names]]] = {
+    "safetensors": (safetensors_tensors, from_pytorch),
+    "torch": (torch_tensors, from_pytorch),
+    "hdf5": (hdf5_tensors, from_keras),
+    "tensorflow": (tensorflow_tensors, from_google),
+}
+_MODEL: Final = ("embeddings.", "encoder.")
+"""What hidden states depend on."""
+
+_LFS_POINTER: Final = b"version https://git-lfs"
+_MAX_LISTED: Final = 3
 _VALUES_PER_BLOCK: Final = 1 << 20
-
-
-@dataclass(frozen=True)
-class _Location:
-    """The position of one tensor in its file, from the file's header."""
-
-    path: Path
-    offset_bytes: int
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,15 @@ class Checkpoint:
     folder
         The folder.
     config
-        Its ``config.json``.
+        Its ``config.json``, or Google's ``albert_config.json``.
+    weights
+        Name of the file that the weights are read from; of shards that of their index.
     """
 
     folder: Path
     config: AlbertConfig
-    _locations: Mapping[str, _Location]
+    weights: str
+    _tensors: Mapping[str, StoredTensor]
 
     @classmethod
     def open(cls, folder: str | Path) -> Checkpoint:
@@ -72,13 +88,15 @@ class Checkpoint:
         Parameters
         ----------
         folder
-            A folder with ``config.json``, ``spiece.model`` and ``model.safetensors`` (or the shards that
-            ``model.safetensors.index.json`` names); ``tokenizer_config.json`` is optional.
+            A folder with ``config.json``, ``spiece.model`` and weights, see
+            :mod:`sparkalbert.convert.checkpoint.files`; ``tokenizer_config.json`` is optional.
 
         Raises
         ------
         CheckpointError
             If the folder cannot be converted; the message lists every problem.
+        MissingDependencyError
+            If the weights are in an HDF5 file and h5py is not installed.
         """
         path = Path(folder)
         if not path.is_dir():
@@ -87,18 +105,16 @@ class Checkpoint:
         problems: list[str] = []
         config: AlbertConfig | None = None
         try:
-            config = AlbertConfig.from_file(path / CONFIG_FILE)
+            config = read_config(path)
         except ConfigError as error:
-            problems += _problems_of(error)
+            problems += listed_problems(error)
         problems += vocabulary_problems(path, config)
-        locations: dict[str, _Location] = {}
-        for file in weight_files(path, problems):
-            _read_header(file, locations, problems)
-        if config is not None and locations:
-            problems += _tensor_problems(config, locations)
-        if problems or config is None:
+        weights = weight_files(path, problems)
+        stored = _stored(weights, problems) if weights else {}
+        tensors = _of_model(config, stored, problems) if config and stored else {}
+        if problems or config is None or weights is None:
             raise CheckpointError(problem_list(f"The checkpoint {path}", problems))
-        return cls(path, config, locations)
+        return cls(path, config, weights.name, tensors)
 
     def tensor(self, name: str) -> Float32Array:
         """Return one tensor as float32. It is read from the file each time.
@@ -106,14 +122,14 @@ class Checkpoint:
         Parameters
         ----------
         name
-            Its name without the ``albert.`` prefix.
+            Its name without a prefix.
 
         Raises
         ------
         CheckpointError
             If the tensor holds infinities or NaN, or the file has changed since it was opened.
         """
-        values = _read(self._locations[name])
+        values = self._tensors[name].read()
         if not _is_finite(values):
             raise CheckpointError(self._not_finite([name]))
         return values
@@ -126,7 +142,7 @@ class Checkpoint:
         CheckpointError
             If tensors hold infinities or NaN; the message names all of them.
         """
-        names = [name for name in checkpoint_shapes(self.config) if not _is_finite(_read(self._locations[name]))]
+        names = [name for name in checkpoint_shapes(self.config) if not _is_finite(self._tensors[name].read())]
         if names:
             raise CheckpointError(self._not_finite(names))
         return self
@@ -137,14 +153,17 @@ class Checkpoint:
 
 
 def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
-    """Return why the tokenizer of a folder does not fit its model, one line per problem."""
+    """Return why the tokenizer of a folder does not fit its model, one line per problem.
+
+    A table of embeddings may have rows for which no file has a piece, but not the other way round.
+    """
     try:
         tokenizer = PieceTokenizer.load(folder)
     except (CheckpointError, ConfigError, ModelNotFoundError) as error:
-        return _problems_of(error)
+        return listed_problems(error)
     if config is not None and tokenizer.vocabulary_size > config.vocab_size:
         problem = (
-            f"{VOCABULARY_FILE} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
+            f"{tokenizer.record.source} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
             f"{config.vocab_size}; they belong to different models"
         )
         return [problem]
@@ -158,80 +177,90 @@ def _is_finite(values: Float32Array) -> bool:
     return all(bool(np.isfinite(flat[start : start + _VALUES_PER_BLOCK]).all()) for start in starts)
 
 
-def _read(location: _Location) -> Float32Array:
-    count = int(np.prod(location.shape, dtype=np.int64))
-    with location.path.open("rb") as file:
-        file.seek(location.offset_bytes)
-        values = np.fromfile(file, dtype=_DTYPES[location.dtype], count=count)
-    if values.size != count:
-        msg = f"{location.path} became shorter while it was read. Copy the checkpoint again."
-        raise CheckpointError(msg)
-    if location.dtype == "BF16":
-        # bfloat16 is the upper half of a float32.
-        values = (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float32, copy=False).reshape(location.shape)
+def read_config(folder: Path) -> AlbertConfig:
+    """Read the configuration of a folder.
+
+    In Google's own code, and so in its ``albert_config.json``, ``gelu`` is the tanh approximation, which Hugging
+    Face calls ``gelu_new``.
+    """
+    path = config_path(folder)
+    config = AlbertConfig.from_file(path)
+    if path.name == GOOGLE_CONFIG_FILE and config.hidden_act == "gelu":
+        _LOGGER.info("%s has hidden_act gelu, in Google's code the tanh approximation: gelu_new is used", path)
+        return replace(config, hidden_act="gelu_new")
+    return config
 
 
-def _problems_of(error: SparkAlbertError) -> list[str]:
-    """Return the lines of an error's list of problems."""
-    first, *problems = str(error).splitlines()
-    subject = first.partition(" has ")[0]
-    return [f"{subject}: {line.removeprefix('  - ')}" for line in problems] or [first]
+def _stored(weights: WeightFiles, problems: list[str]) -> dict[str, StoredTensor]:
+    """Return the tensors of all parts, heads left out, under their names in PyTorch; problems are appended."""
+    read, rename = _READERS[weights.format]
+    tensors: dict[str, StoredTensor] = {}
+    for path in weights.parts:
+        try:
+            with path.open("rb") as file:
+                if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                    problems.append(f"{path.name} is a pointer of Git LFS; download the file itself (git lfs pull)")
+                    continue
+            found = without_heads(rename(read(path)))
+        except CheckpointError as error:
+            problems.append(str(error))
+            continue
+        problems += [f"{path.name}: {name} is in another shard, too" for name in found if name in tensors]
+        tensors |= found
+    return tensors
 
 
-def _read_header(path: Path, locations: dict[str, _Location], problems: list[str]) -> None:
-    """Add the location of each tensor of one file; the safetensors library checks the header."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as checked:
-            checked.keys()
-        with path.open("rb") as file:
-            length_bytes = int.from_bytes(file.read(_HEADER_LENGTH_BYTES), "little")
-            header = json.loads(file.read(length_bytes))
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        problems.append(f"{path.name} is not a complete safetensors file ({error}); download it again")
-        return
-    for stored, name, entry in _entries(header):
-        if name in locations:
-            problems.append(
-                f"{path.name}: {stored} appears twice, with and without the prefix {_PREFIX!r} or in two shards"
-            )
-        locations[name] = _Location(
-            path,
-            _HEADER_LENGTH_BYTES + length_bytes + entry["data_offsets"][0],
-            entry["dtype"],
-            tuple(entry["shape"]),
-        )
-
-
-def _entries(header: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for stored, entry in header.items():
-        if stored != "__metadata__" and not stored.removeprefix(_PREFIX).startswith(IGNORED_PREFIXES):
-            yield stored, stored.removeprefix(_PREFIX), entry
-
-
-def _tensor_problems(config: AlbertConfig, locations: Mapping[str, _Location]) -> list[str]:
+def _of_model(config: AlbertConfig, stored: Mapping[str, StoredTensor], problems: list[str]) -> dict[str, StoredTensor]:
+    """Return the tensors of the model without their prefix; problems are appended."""
     expected = checkpoint_shapes(config)
-    missing = [f"{name} {list(shape)} is missing" for name, shape in expected.items() if name not in locations]
+    prefixes = split_prefix(stored, expected)
+    if len(prefixes) != 1:
+        problems.append(_prefix_problem(prefixes, stored, expected))
+        return {}
+    (prefix,) = prefixes
+    tensors = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in stored.items()
+        if name.startswith(tuple(prefix + part for part in _MODEL))
+        and not name.removeprefix(prefix).startswith(IGNORED_PREFIXES)
+    }
+    missing = [f"{prefix}{name} {list(shape)} is missing" for name, shape in expected.items() if name not in tensors]
     surplus = [
-        f"{name} {list(location.shape)} is not a tensor of the model that config.json describes"
-        for name, location in locations.items()
+        f"{prefix}{name} {list(tensor.checkpoint_shape)} is not a tensor of the model that config.json describes"
+        for name, tensor in tensors.items()
         if name not in expected
     ]
     wrong = []
     for name, shape in expected.items():
-        location = locations.get(name)
-        if location is None:
+        tensor = tensors.get(name)
+        if tensor is None:
             continue
-        if location.shape != shape:
-            wrong.append(f"{name} has shape {list(location.shape)}, config.json requires {list(shape)}")
-        if location.dtype not in _DTYPES:
-            wrong.append(f"{name} has dtype {location.dtype}, expected one of {', '.join(_DTYPES)}")
-    return [*_shortened(missing), *_shortened(surplus), *_shortened(wrong)]
+        if tensor.checkpoint_shape != shape:
+            wrong.append(
+                f"{prefix}{name} has shape {list(tensor.checkpoint_shape)}, config.json requires {list(shape)}"
+            )
+        if tensor.dtype not in FLOATS:
+            wrong.append(f"{prefix}{name} has dtype {tensor.dtype}, expected one of {', '.join(FLOATS)}")
+    found = f"{prefixes[prefix]} of {len(expected)} tensors were found, with the prefix {prefix!r}"
+    problems += [*_shortened(missing, found), *_shortened(surplus), *_shortened(wrong)]
+    return tensors
 
 
-def _shortened(lines: list[str]) -> list[str]:
+def _prefix_problem(
+    prefixes: Mapping[str, int], stored: Mapping[str, StoredTensor], expected: Mapping[str, object]
+) -> str:
+    if prefixes:
+        found = " and ".join(f"{prefix!r} ({count} of {len(expected)})" for prefix, count in prefixes.items())
+        return f"tensors of an ALBERT appear under the prefixes {found}; keep those of one model"
+    names = ", ".join(sorted(stored)[:_MAX_LISTED])
+    return (
+        f"none of its {len(stored)} tensors ({names} ...) has the name of an ALBERT's tensor; expected "
+        f"{next(iter(expected))} and {len(expected) - 1} more, with or without a prefix"
+    )
+
+
+def _shortened(lines: list[str], summary: str = "") -> list[str]:
     if len(lines) <= _MAX_LISTED:
         return lines
-    return [*lines[:_MAX_LISTED], f"... and {len(lines) - _MAX_LISTED} more of this kind"]
+    more = f"... and {len(lines) - _MAX_LISTED} more of this kind"
+    return [*lines[:_MAX_LISTED], f"{more}; {summary}" if summary else more]

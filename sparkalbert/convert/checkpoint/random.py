@@ -6,7 +6,6 @@ Every program under comparison then reads the same numbers from the same files.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,11 +14,11 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.files import WEIGHTS_FILE
 from sparkalbert.convert.weights.names import checkpoint_shapes
-from sparkalbert.text.pieces.files import vocabulary_path
+from sparkalbert.text import PieceTokenizer
 
 __all__ = ["random_tensors", "write_checkpoint", "write_random_checkpoint"]
 
@@ -36,7 +35,7 @@ def write_random_checkpoint(folder: Path, config: AlbertConfig, tokenizer: Path,
     config
         Shape of the model.
     tokenizer
-        A model folder to copy ``spiece.model`` and its options from. The vocabulary must not be larger than
+        A model folder to copy the tokenizer from. The vocabulary must not be larger than
         ``config.vocab_size``.
     seed
         Seed of NumPy's PCG64 generator.
@@ -58,11 +57,7 @@ def write_checkpoint(folder: Path, config: AlbertConfig, tokenizer: Path, tensor
     """
     folder.mkdir(parents=True)
     (folder / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
-    vocabulary = vocabulary_path(tokenizer)
-    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
-    options = vocabulary.parent / TOKENIZER_CONFIG_FILE
-    if options.is_file():
-        shutil.copyfile(options, folder / TOKENIZER_CONFIG_FILE)
+    PieceTokenizer.load(tokenizer).save(folder)
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     save_file(contiguous, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     return folder

@@ -11,12 +11,12 @@ from typing import Final
 
 import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
 from sparkalbert.bundle import folder as bundle_folder
 
-__all__ = ["data_files", "read_graph"]
+__all__ = ["data_files", "is_dynamically_quantized", "read_graph"]
 
 _RESERVED: Final = frozenset(
     {
@@ -25,9 +25,13 @@ _RESERVED: Final = frozenset(
         bundle_folder.GRAPH_FILE,
         bundle_folder.MANIFEST_FILE,
         bundle_folder.TOKENIZER_CONFIG_FILE,
+        bundle_folder.TOKENIZER_FILE,
         bundle_folder.VOCABULARY_FILE,
     }
 )
+
+_DYNAMIC: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
+"""Operators of ONNX and ONNX Runtime that choose one scale for a whole tensor when the graph runs."""
 
 
 def read_graph(path: Path, problems: list[str]) -> ModelProto | None:
@@ -78,6 +82,11 @@ def data_files(model: ModelProto, folder: Path, problems: list[str]) -> list[Pat
         else:
             paths.append(folder / name)
     return paths
+
+
+def is_dynamically_quantized(model: ModelProto) -> bool:
+    """Return whether the graph scales integers by the numbers of a whole batch, padding included."""
+    return any(isinstance(item, NodeProto) and item.op_type in _DYNAMIC for item in _contents(model))
 
 
 def _contents(message: Message) -> Iterator[Message | str | bytes]:

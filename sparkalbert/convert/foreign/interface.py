@@ -37,6 +37,14 @@ _INPUT_RANK: Final = 2
 _OUTPUTS: Final = ("last_hidden_state", "hidden_state")
 _FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _OUTPUT_RANK: Final = 3
+_PREDICTIONS: Final = re.compile(r"logit|score|prob|prediction", re.IGNORECASE)
+"""Names of outputs of a task head."""
+
+
+_NO_EMBEDDINGS: Final = (
+    "holds the predictions of a task head, not embeddings; export the model without its head "
+    "(optimum: --task feature-extraction)"
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,11 @@ def find_output(model: ModelProto, problems: list[str]) -> ValueInfoProto | None
         if name in outputs and _may_be_hidden(outputs[name]):
             return outputs[name]
     candidates = [value for value in outputs.values() if _may_be_hidden(value) and _rank(value)]
+    heads = [value.name for value in candidates if _PREDICTIONS.search(value.name)]
+    if heads and len(heads) == len(candidates):
+        problems.append(f"the output {heads[0]} {_NO_EMBEDDINGS}")
+        return None
+    candidates = [value for value in candidates if value.name not in heads]
     if len(candidates) == 1:
         return candidates[0]
     found = ", ".join(f"{name} {_shape_text(value)}" for name, value in outputs.items()) or "none"
@@ -125,7 +138,9 @@ def find_output(model: ModelProto, problems: list[str]) -> ValueInfoProto | None
     return None
 
 
-def output_dimension(model: ModelProto, output: ValueInfoProto, hidden_size: int, problems: list[str]) -> int:
+def output_dimension(
+    model: ModelProto, output: ValueInfoProto, hidden_size: int, vocabulary_size: int, problems: list[str]
+) -> int:
     """Return the width of the vectors: as declared, else inferred from the graph, else from ``config.json``.
 
     Parameters
@@ -136,11 +151,16 @@ def output_dimension(model: ModelProto, output: ValueInfoProto, hidden_size: int
         The output with the vectors.
     hidden_size
         ``hidden_size`` of ``config.json``, 0 if there is no such file.
+    vocabulary_size
+        The number of pieces.
     problems
-        One line is appended if the width is unknown or the two sources contradict each other.
+        One line is appended if the width is unknown or that of predictions, or the two sources contradict each
+        other.
     """
     declared = _last_dim(output) or _inferred_dim(model, output.name)
-    if declared and hidden_size and declared != hidden_size:
+    if declared == vocabulary_size != hidden_size:
+        problems.append(f"the output {output.name}, as wide as the vocabulary ({declared}), {_NO_EMBEDDINGS}")
+    elif declared and hidden_size and declared != hidden_size:
         problems.append(f"{output.name} is {declared} wide, but {CONFIG_FILE} has hidden_size {hidden_size}")
     if not declared and not hidden_size:
         problems.append(

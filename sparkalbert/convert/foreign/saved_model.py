@@ -7,6 +7,7 @@ or ``albert_openvino`` takes the place of the graph (seen in 5.5.3).
 
 from __future__ import annotations
 
+import json
 import lzma
 import shutil
 import struct
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from sparkalbert.bundle.folder import GRAPH_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, OutputError, SparkAlbertError, problem_list
 
 __all__ = ["unpacked_model"]
@@ -67,7 +68,23 @@ def unpacked_model(folder: Path) -> Iterator[Path]:
         (export / _GRAPH_FOLDER).mkdir()
         _unpack(folder / _GRAPH, export / _GRAPH_FOLDER)
         shutil.copyfile(folder / _VOCABULARY, export / VOCABULARY_FILE)
+        if _is_case_sensitive(folder):
+            options = {"do_lower_case": False, "keep_accents": True}
+            (export / TOKENIZER_CONFIG_FILE).write_text(json.dumps(options), encoding="utf-8")
         yield export
+
+
+def _is_case_sensitive(folder: Path) -> bool:
+    """Return whether the model was saved with ``caseSensitive``: Spark NLP states nothing else about its texts."""
+    part = next(iter(sorted(folder.glob("metadata/part-*"))), None)
+    if part is None:
+        return False
+    try:
+        value = json.loads(part.read_text(encoding="utf-8"))["paramMap"].get("caseSensitive")
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{part} is not the metadata of a saved stage ({type(error).__name__}: {error}). Copy the folder again."
+        raise CheckpointError(msg) from error
+    return value is True
 
 
 def _unpack(path: Path, target: Path) -> None:

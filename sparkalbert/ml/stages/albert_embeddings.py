@@ -47,7 +47,7 @@ from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.stages.worker_stage import WorkerStage
 from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, MeanVectorTask, TokenListTask
 from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
-from sparkalbert.models import find_model
+from sparkalbert.models import check_language, find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
 from sparkalbert.storage.paths import local_path
@@ -140,6 +140,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         model: str | None = None,
         revision: str | None = None,
         precision: Precision | None = None,
+        doLowerCase: bool | None = None,
+        keepAccents: bool | None = None,
+        removeSpace: bool | None = None,
         modelDigest: str | None = None,
         pooling: Pooling | None = None,
         layers: Sequence[int] | None = None,
@@ -169,11 +172,14 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     @staticmethod
     def pretrained(
         name: str = "albert_base_uncased",
-        lang: str = "en",
+        lang: str | None = None,
         remote_loc: str | None = None,
         *,
         precision: Precision | None = None,
         revision: str | None = None,
+        do_lower_case: bool | None = None,
+        keep_accents: bool | None = None,
+        remove_space: bool | None = None,
     ) -> AlbertEmbeddings:
         """Return the stage with a model found by name or path.
 
@@ -183,13 +189,16 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             A folder, an embedded model (``albert_mini_en``), a known name (``albert_xlarge_uncased``) or
             ``owner/name@revision`` on the Hugging Face Hub, which is downloaded and converted once.
         lang
-            Language; every model known by name is ``en``.
+            Spark NLP's language code. By default it follows from the name; a name that is listed for another
+            language is refused.
         remote_loc
             A folder that contains `name`.
         precision
             ``fp32``, ``fp16`` or ``int8``, for a model that has to be converted; ``fp32`` by default.
         revision
             A commit, branch or tag of a Hub repository.
+        do_lower_case, keep_accents, remove_space
+            Options of the tokenizer of a model that has to be converted; None leaves them to its files.
 
         Raises
         ------
@@ -198,14 +207,28 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         DownloadError
             If the model could not be downloaded.
         """
-        if lang not in {"en", "xx"}:
-            msg = f"There is no model {name!r} for lang {lang!r}: known names are 'en'. Pass owner/name instead."
-            raise ModelNotFoundError(msg)
+        if remote_loc is None:
+            check_language(name, lang)
         model = name if remote_loc is None else str(Path(remote_loc).expanduser().absolute() / name)
-        return _with_model(AlbertEmbeddings(model=model, precision=precision, revision=revision))
+        stage = AlbertEmbeddings(
+            model=model,
+            precision=precision,
+            revision=revision,
+            doLowerCase=do_lower_case,
+            keepAccents=keep_accents,
+            removeSpace=remove_space,
+        )
+        return _with_model(stage)
 
     @staticmethod
-    def loadSavedModel(folder: str, spark_session: SparkSession | None = None) -> AlbertEmbeddings:
+    def loadSavedModel(
+        folder: str,
+        spark_session: SparkSession | None = None,
+        *,
+        do_lower_case: bool | None = None,
+        keep_accents: bool | None = None,
+        remove_space: bool | None = None,
+    ) -> AlbertEmbeddings:
         """Return the stage with a model from a folder.
 
         Parameters
@@ -216,6 +239,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             Params are used. Anything but a bundle is converted once into the cache.
         spark_session
             Not needed; accepted because Spark NLP's method takes it.
+        do_lower_case, keep_accents, remove_space
+            As for :meth:`pretrained`. Of a model that Spark NLP saved, ``caseSensitive`` states the first two if true.
 
         Raises
         ------
@@ -223,17 +248,22 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             If there is no such folder.
         CheckpointError
             If the folder cannot be converted.
+        ConfigError
+            If no file states an option of the tokenizer, and the vocabulary contradicts the default.
         """
         del spark_session
         path = local_path(folder)
         if path is None or not path.is_dir():
             msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
             raise ModelNotFoundError(msg)
-        stage = _with_model(AlbertEmbeddings(model=str(path.absolute())))
+        stage = AlbertEmbeddings(
+            model=str(path.absolute()), doLowerCase=do_lower_case, keepAccents=keep_accents, removeSpace=remove_space
+        )
+        _with_model(stage)
         saved = SavedStage.read(path)
         if saved is None:
             return stage
-        stage._resetUid(saved.uid)  # noqa: SLF001
+        stage._resetUid(saved.uid)
         return stage.setParams(**{name: value for name, value in saved.params.items() if stage.hasParam(name)})
 
     def getDimension(self) -> int:
@@ -267,7 +297,14 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             raise ParamError(msg)
         precision = self._value_if_set(self.precision, self.getPrecision)
         revision = self._value_if_set(self.revision, self.getRevision)
-        bundle = find_model(self.getModel(), precision=precision, revision=revision)
+        bundle = find_model(
+            self.getModel(),
+            precision=precision,
+            revision=revision,
+            do_lower_case=self._value_if_set(self.doLowerCase, self.getDoLowerCase),
+            keep_accents=self._value_if_set(self.keepAccents, self.getKeepAccents),
+            remove_space=self._value_if_set(self.removeSpace, self.getRemoveSpace),
+        )
         required = self._value_if_set(self.modelDigest, self.getModelDigest)
         if required is not None and bundle.digest != required:
             msg = (

@@ -147,6 +147,22 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "Number format of a model that has to be converted: fp32, fp16 or int8. A bundle keeps its own.",
         TypeConverters.toString,
     )
+    doLowerCase = declare_param(
+        "doLowerCase",
+        "Whether the model was trained on lower-cased text, for a model that has to be converted and whose files do "
+        "not state it. Left to the files by default.",
+        TypeConverters.toBoolean,
+    )
+    keepAccents = declare_param(
+        "keepAccents",
+        "Whether the model was trained on text with its accents, as doLowerCase.",
+        TypeConverters.toBoolean,
+    )
+    removeSpace = declare_param(
+        "removeSpace",
+        "Whether the tokenizer collapses white space, as doLowerCase.",
+        TypeConverters.toBoolean,
+    )
     modelDigest = declare_param(
         "modelDigest",
         "The digest that the model's bundle must have; any model is accepted by default.",
@@ -237,6 +253,30 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     def getPrecision(self) -> Precision:
         """Gets precision, if set."""
         return cast(Precision, check_choice("precision", self.getOrDefault(self.precision), PRECISIONS))
+
+    def setDoLowerCase(self, value: bool) -> Self:
+        """Sets whether the model was trained on lower-cased text."""
+        return self._set(doLowerCase=value)
+
+    def getDoLowerCase(self) -> bool:
+        """Gets doLowerCase, if set."""
+        return bool(self.getOrDefault(self.doLowerCase))
+
+    def setKeepAccents(self, value: bool) -> Self:
+        """Sets whether the model was trained on text with its accents."""
+        return self._set(keepAccents=value)
+
+    def getKeepAccents(self) -> bool:
+        """Gets keepAccents, if set."""
+        return bool(self.getOrDefault(self.keepAccents))
+
+    def setRemoveSpace(self, value: bool) -> Self:
+        """Sets whether the tokenizer collapses white space."""
+        return self._set(removeSpace=value)
+
+    def getRemoveSpace(self) -> bool:
+        """Gets removeSpace, if set."""
+        return bool(self.getOrDefault(self.removeSpace))
 
     def setModelDigest(self, value: str) -> Self:
         """Sets the digest that the model's bundle must have."""

@@ -1,88 +1,327 @@
-"""Finds the vocabulary and the tokenizer options of a model folder."""
+"""Finds the tokenizer of a model folder: the file with its vocabulary, and what the other files state about it.
+
+If a folder has several vocabularies, the SentencePiece file is taken: it is what a model was pre-trained with, and what
+Spark NLP reads. ``tokenizer.json`` is taken instead if ``tokenizer_config.json`` states that the model was trained on
+with the tokenizers library (``backend``, or a class that only that library has). ``vocab.txt`` comes last, because
+a ``tokenizer.json`` beside it holds the same vocabulary with its options.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
-from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, problem_list
-from sparkalbert.text.pieces.normalization import NormalizationOptions
+from sparkalbert.text.pieces.special_tokens import AddedToken, SpecialNames
 
-__all__ = ["VOCABULARY_FILE", "read_options", "tokenizer_files", "vocabulary_path"]
+__all__ = [
+    "TOKENIZER_FILES",
+    "TOKENIZER_SETTINGS",
+    "VOCABULARIES",
+    "VOCABULARY_FILE",
+    "FoundTokenizer",
+    "Kind",
+    "find_tokenizer",
+    "read_bounded",
+    "tokenizer_files",
+    "vocabulary_path",
+]
+
+Kind = Literal["sentencepiece", "wordpiece", "tokenizers"]
+"""What a vocabulary is: a SentencePiece model, a WordPiece ``vocab.txt``, or a ``tokenizer.json``."""
 
 _WORDPIECE_FILE: Final = "vocab.txt"
+_SENTENCEPIECE_FILES: Final = (VOCABULARY_FILE, "30k-clean.model", "vocabulary.spm", "sentencepiece.bpe.model")
+_GOOGLE_FILE: Final = "30k-clean.model"
+_SPECIAL_TOKENS_FILE: Final = "special_tokens_map.json"
+_ADDED_TOKENS_FILE: Final = "added_tokens.json"
+TOKENIZER_SETTINGS: Final = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, _SPECIAL_TOKENS_FILE, _ADDED_TOKENS_FILE)
+"""Names of the files that may state options or added tokens of any vocabulary."""
+
+TOKENIZER_FILES: Final = (*_SENTENCEPIECE_FILES, _WORDPIECE_FILE, *TOKENIZER_SETTINGS)
+"""Names of the files from which a tokenizer is read; ``config.json`` may state its class too."""
+
+VOCABULARIES: Final = frozenset({*_SENTENCEPIECE_FILES, TOKENIZER_FILE, _WORDPIECE_FILE})
+"""Those that hold a vocabulary."""
+
+_PLACES: Final = (".", "assets", "assets/tokenizer")
+_MAX_VOCABULARY_BYTES: Final = 64 << 20
+"""Several times the largest vocabulary of an ALBERT: a ``tokenizer.json`` of 200,000 pieces has 16 MB."""
+
+_MAX_SETTINGS_BYTES: Final = 16 << 20
+_MAX_TOKENS: Final = 2_000_000
+_OPTIONS: Final = ("do_lower_case", "keep_accents", "remove_space", "strip_accents", "tokenize_chinese_chars")
+_OWN_OPTION: Final = "replace_quotes"
+"""Hugging Face has no key for the quote step; bundles state it."""
+
+_ALBERT_CLASSES: Final = frozenset({"", "AlbertTokenizer", "AlbertTokenizerFast"})
+_BERT_CLASSES: Final = frozenset({"BertTokenizer", "BertTokenizerFast"})
+_LIBRARY_CLASSES: Final = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
+_BERT_NAMES: Final = SpecialNames("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", "[CLS]", "[SEP]")
 
 
-def vocabulary_path(path: Path) -> Path:
-    """Return the SentencePiece file of a model folder, or `path` itself if it is a file.
+@dataclass(frozen=True)
+class FoundTokenizer:
+    """The tokenizer of a model folder as its files describe it.
 
-    In a bundle and a Hugging Face checkpoint it is at the top, in a Spark NLP import folder in ``assets``.
+    Attributes
+    ----------
+    kind, path
+        The vocabulary.
+    stated
+        The options that a file states, by Hugging Face's names.
+    names
+        How the vocabulary spells its special tokens.
+    added_tokens
+        Tokens that were added to it; those of a ``tokenizer.json`` that was taken are read with it.
+    has_config
+        Whether there is a ``tokenizer_config.json``. transformers writes every option into it that was ever set, so one
+        that is missing had the default of its class when the model was trained.
+    other_pieces
+        The pieces of a ``tokenizer.json`` beside a SentencePiece file, None if there is none.
+    """
+
+    kind: Kind
+    path: Path
+    stated: Mapping[str, bool] = field(default_factory=dict)
+    names: SpecialNames = field(default_factory=SpecialNames)
+    added_tokens: tuple[AddedToken, ...] = ()
+    has_config: bool = False
+    other_pieces: list[Any] | None = None
+
+
+def find_tokenizer(path: Path) -> FoundTokenizer:
+    """Return the tokenizer of a model folder, or that of a vocabulary file and the files beside it.
 
     Raises
     ------
     ModelNotFoundError
         If there is no vocabulary.
     CheckpointError
-        If there is a WordPiece vocabulary (``vocab.txt``) instead.
+        If the files name a tokenizer that sparkalbert does not have.
+    ConfigError
+        If a file cannot be read; every problem is listed.
     """
-    if path.is_file() and path.name != _WORDPIECE_FILE:
-        return path
-    for candidate in (path / VOCABULARY_FILE, path / "assets" / VOCABULARY_FILE):
-        if candidate.is_file():
-            return candidate
-    wordpiece = path if path.is_file() else path / _WORDPIECE_FILE
-    if wordpiece.is_file():
+    settings = _Settings.read(path)
+    kind, vocabulary = _vocabulary(path, settings)
+    _check_class(kind, settings.tokenizer_class, vocabulary)
+    defaults = _BERT_NAMES if kind == "wordpiece" else SpecialNames()
+    added = () if kind == "tokenizers" else settings.added_tokens()
+    stated = dict(settings.stated)
+    if vocabulary.name == _GOOGLE_FILE:
+        stated.setdefault(_OWN_OPTION, False)  # Google's own rule has no quote step
+    other = settings.program_pieces if kind == "sentencepiece" else None
+    return FoundTokenizer(
+        kind, vocabulary, stated, replace(defaults, **settings.names), added, bool(settings.config), other
+    )
+
+
+def vocabulary_path(path: Path) -> Path:
+    """Return the file with the vocabulary of a model folder, see :func:`find_tokenizer`."""
+    return find_tokenizer(path).path
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return every existing file of a model folder from which a tokenizer is read."""
+    candidates = [folder / place / name for place in _PLACES for name in TOKENIZER_FILES]
+    return [path for path in candidates if path.is_file()]
+
+
+def read_bounded(path: Path, max_bytes: int = _MAX_VOCABULARY_BYTES) -> bytes:
+    """Return the bytes of a file of plausible size.
+
+    Raises
+    ------
+    CheckpointError
+        If it is larger; nothing is read then.
+    """
+    size_bytes = path.stat().st_size
+    if size_bytes > max_bytes:
         msg = (
-            f"Expected a checkpoint with a SentencePiece vocabulary ({VOCABULARY_FILE}), "
-            f"but {wordpiece} is a WordPiece vocabulary, which sparkalbert does not support."
+            f"{path} has {size_bytes:,} bytes, expected at most {max_bytes:,}. Copy the model's tokenizer files again."
         )
         raise CheckpointError(msg)
-    found = "the folder contains neither" if path.is_dir() else "there is no such file or folder"
+    return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The contents of the small files beside a vocabulary."""
+
+    config: Mapping[str, Any]
+    config_path: Path
+    special: Mapping[str, Any]
+    added: Mapping[str, Any]
+    program: Mapping[str, Any]
+    model_class: str
+
+    @classmethod
+    def read(cls, path: Path) -> _Settings:
+        folders = [path / place for place in _PLACES] if path.is_dir() else [path.parent]
+        model_config = _read_json(folders, CONFIG_FILE, strict=False)[0]
+        config, config_path = _read_json(folders, TOKENIZER_CONFIG_FILE)
+        return cls(
+            config,
+            config_path,
+            _read_json(folders, _SPECIAL_TOKENS_FILE)[0],
+            _read_json(folders, _ADDED_TOKENS_FILE)[0],
+            _read_json(folders, TOKENIZER_FILE, _MAX_VOCABULARY_BYTES)[0],
+            str(model_config.get("tokenizer_class") or ""),
+        )
+
+    @property
+    def tokenizer_class(self) -> str:
+        return str(self.config.get("tokenizer_class") or self.model_class)
+
+    @property
+    def uses_library(self) -> bool:
+        """Whether the model was trained on with the tokenizers library."""
+        name = self.tokenizer_class
+        return self.config.get("backend") == "tokenizers" or name in _LIBRARY_CLASSES or name.endswith("Fast")
+
+    @property
+    def stated(self) -> dict[str, bool]:
+        values = {name: self.config[name] for name in (*_OPTIONS, _OWN_OPTION) if self.config.get(name) is not None}
+        problems = [
+            f"{name} must be true or false, got {value!r}"
+            for name, value in values.items()
+            if not isinstance(value, bool)
+        ]
+        if problems:
+            raise ConfigError(problem_list(str(self.config_path), problems))
+        return values
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The special tokens that the files name, as transformers 4 reads them."""
+        sources = [self.config] if "added_tokens_decoder" in self.config else [self.special, self.config]
+        names: dict[str, Any] = {}
+        for key in (each.name for each in fields(SpecialNames)):
+            for values in sources:
+                value = values.get(key)
+                content = value.get("content") if isinstance(value, dict) else value
+                if _is_name(content):
+                    names[key] = content
+                    break
+        for values in sources:
+            additional = values.get("additional_special_tokens")
+            if isinstance(additional, list):
+                contents = [entry.get("content") if isinstance(entry, dict) else entry for entry in additional]
+                names["additional_special_tokens"] = tuple(filter(_is_name, contents))
+                break
+        return names
+
+    @property
+    def program_pieces(self) -> list[Any] | None:
+        """The pieces of a unigram vocabulary in ``tokenizer.json``."""
+        model = self.program.get("model")
+        vocab = model.get("vocab") if isinstance(model, dict) else None
+        return [entry[0] for entry in vocab if isinstance(entry, list) and entry] if isinstance(vocab, list) else None
+
+    def added_tokens(self) -> tuple[AddedToken, ...]:
+        """Return the added tokens in the order of the files, each id once.
+
+        Raises
+        ------
+        ConfigError
+            If an entry is not a token with an id; every problem is listed.
+        """
+        tokens: dict[int, AddedToken] = {}
+        problems: list[str] = []
+        for name, token_id, values in self._added_entries():
+            number = int(token_id) if isinstance(token_id, str) and token_id.isdecimal() else token_id
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _MAX_TOKENS:
+                problems.append(f"{name} has the id {token_id!r}, expected an integer from 0 to {_MAX_TOKENS:,}")
+            elif not isinstance(values.get("content"), str) or not values["content"]:
+                problems.append(f"{name} has a token {values.get('content')!r} with the id {number}, expected a string")
+            else:
+                tokens.setdefault(number, AddedToken.from_dict(values, number))
+        if problems:
+            raise ConfigError(problem_list(f"The tokenizer of {self.config_path.parent}", problems))
+        return tuple(tokens.values())
+
+    def _added_entries(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+        decoder = self.config.get("added_tokens_decoder")
+        if isinstance(decoder, dict):
+            for token_id, values in decoder.items():
+                yield "added_tokens_decoder", token_id, values if isinstance(values, dict) else {}
+            return
+        for content, token_id in self.added.items():
+            yield _ADDED_TOKENS_FILE, token_id, {"content": content}
+        entries = self.program.get("added_tokens")
+        for values in entries if isinstance(entries, list) else []:
+            if isinstance(values, dict):
+                yield TOKENIZER_FILE, values.get("id"), values
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _vocabulary(path: Path, settings: _Settings) -> tuple[Kind, Path]:
+    if path.is_file():
+        kinds: dict[str, Kind] = {".json": "tokenizers", ".txt": "wordpiece"}
+        return kinds.get(path.suffix, "sentencepiece"), path
+    program, words = _first(path, (TOKENIZER_FILE,)), _first(path, (_WORDPIECE_FILE,))
+    is_bert = words is not None and settings.tokenizer_class in _BERT_CLASSES
+    sentence_pieces = None if is_bert else _first(path, _SENTENCEPIECE_FILES)
+    if sentence_pieces and not (program and settings.uses_library):
+        foreign = settings.tokenizer_class not in _ALBERT_CLASSES
+        return ("tokenizers", program) if program and foreign else ("sentencepiece", sentence_pieces)
+    if program:
+        return "tokenizers", program
+    if words:
+        return "wordpiece", words
+    found = "the folder contains none of them" if path.is_dir() else "there is no such file or folder"
     msg = (
-        f"Expected {VOCABULARY_FILE} or assets/{VOCABULARY_FILE} at {path}, but {found}. "
-        f"Copy the checkpoint's {VOCABULARY_FILE} there (tokenizer.json is not enough)."
+        f"Expected a vocabulary at {path} ({', '.join(_SENTENCEPIECE_FILES)}, {TOKENIZER_FILE} or {_WORDPIECE_FILE}; "
+        f"{VOCABULARY_FILE} may be in assets/), but {found}. Copy the tokenizer files of the checkpoint there."
     )
     raise ModelNotFoundError(msg)
 
 
-def tokenizer_files(folder: Path) -> list[Path]:
-    """Return every existing file of a model folder that :meth:`.PieceTokenizer.load` reads."""
-    names = (VOCABULARY_FILE, TOKENIZER_CONFIG_FILE)
-    candidates = [place / name for place in (folder, folder / "assets") for name in names]
-    return [path for path in candidates if path.is_file()]
+def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
+    candidates = (folder / place / name for place in _PLACES for name in names)
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def read_options(*folders: Path) -> NormalizationOptions:
-    """Return the options in the first folder that has a ``tokenizer_config.json``.
+def _check_class(kind: Kind, name: str, vocabulary: Path) -> None:
+    known = {"sentencepiece": _ALBERT_CLASSES | _LIBRARY_CLASSES, "wordpiece": _ALBERT_CLASSES | _BERT_CLASSES}
+    if kind in known and name not in known[kind]:
+        expected = "AlbertTokenizer" if kind == "sentencepiece" else "BertTokenizer"
+        msg = (
+            f"The files beside {vocabulary} name the tokenizer class {name}, expected {expected}: its pieces or ids "
+            f"are not those of this vocabulary alone. Write a {TOKENIZER_FILE} with transformers "
+            f"({name}.from_pretrained(FOLDER).save_pretrained(FOLDER)), if that class has one, or use another model."
+        )
+        raise CheckpointError(msg)
 
-    Unknown keys are ignored. Missing keys take the defaults of ``transformers.AlbertTokenizer``; without
-    such a file all options do, because the checkpoints on the Hub set none of them.
 
-    Raises
-    ------
-    ConfigError
-        If the file is not a JSON object or an option is not a boolean; every problem is listed.
+def _read_json(
+    folders: list[Path], name: str, max_bytes: int = _MAX_SETTINGS_BYTES, *, strict: bool = True
+) -> tuple[Mapping[str, Any], Path]:
+    """Return the object in the first file of that name, and its path; empty if there is none.
+
+    A broken file is an error, or, if not `strict`, as good as none.
     """
-    config = next((file for folder in folders if (file := folder / TOKENIZER_CONFIG_FILE).is_file()), None)
-    if config is None:
-        return NormalizationOptions()
+    path = next((file for folder in folders if (file := folder / name).is_file()), None)
+    if path is None:
+        return {}, folders[0] / name
+    content = read_bounded(path, max_bytes)
     try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{config} is not valid JSON: {error}"
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        if not strict:
+            return {}, path
+        msg = f"{path} is not valid JSON: {error}"
         raise ConfigError(msg) from error
-    if not isinstance(values, dict):
-        msg = f"{config} must contain a JSON object, got a {type(values).__name__}."
-        raise ConfigError(msg)
-    # Hugging Face has no key for the quote step.
-    names = [field.name for field in fields(NormalizationOptions) if field.name != "replace_quotes"]
-    known = {name: values[name] for name in names if name in values}
-    problems = [
-        f"{name} must be true or false, got {value!r}" for name, value in known.items() if not isinstance(value, bool)
-    ]
-    if problems:
-        raise ConfigError(problem_list(str(config), problems))
-    return NormalizationOptions(**known)
+    if isinstance(values, dict):
+        return values, path
+    if not strict:
+        return {}, path
+    msg = f"{path} must contain a JSON object, got a {type(values).__name__}."
+    raise ConfigError(msg)

@@ -1,40 +1,79 @@
 """ALBERT's tokenizer: the pieces of a text, with offsets into the raw text.
 
-:meth:`PieceTokenizer.encode` follows google-research/albert ``tokenization.py`` and the slow
-``AlbertTokenizer`` of transformers 3 and 4: normalize, encode with sentencepiece, split pieces that end in a
-digit and a comma. (transformers 5 does not split them.) :meth:`PieceTokenizer.encode_token` follows Spark
-NLP's ``AlbertEmbeddings`` instead.
+:meth:`PieceTokenizer.encode` follows the program that the model was trained with: for a SentencePiece vocabulary
+google-research/albert ``tokenization.py`` and the slow ``AlbertTokenizer`` of transformers 3 and 4 (normalize, encode
+with sentencepiece, split pieces that end in a digit and a comma; transformers 5 does not split them), for a
+``tokenizer.json`` or a WordPiece vocabulary the tokenizers library. :meth:`PieceTokenizer.encode_token` follows Spark
+NLP's annotators instead.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from functools import lru_cache, partial
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import numpy as np
-
-from sparkalbert.arrays import Int64Array
-from sparkalbert.errors import ParamError
-from sparkalbert.offsets import is_bmp
-from sparkalbert.text.pieces.files import VOCABULARY_FILE, read_options, vocabulary_path
-from sparkalbert.text.pieces.normalization import NormalizationOptions, NormalizedText, normalize
-from sparkalbert.text.pieces.vocabulary import Pieces, Vocabulary
+from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
+from sparkalbert.bundle.manifest import TokenizerRecord
+from sparkalbert.errors import CheckpointError, ParamError
+from sparkalbert.text.pieces.files import FoundTokenizer, find_tokenizer, read_bounded
+from sparkalbert.text.pieces.normalization import NormalizationOptions
+from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.sentence_pieces import SentencePieces
+from sparkalbert.text.pieces.special_tokens import AddedToken, SpecialNames
+from sparkalbert.text.pieces.unproducible import check_options
+from sparkalbert.text.pieces.vocabulary import Pieces
 
 __all__ = ["PieceTokenizer"]
 
-_BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
-_UNKNOWN: Final = "\ue000"  # for private use: no vocabulary has it, and normalization does not change it
-_MAX_CACHED_TOKENS: Final = 32_768
-"""A full cache takes about 32 MB."""
+_LOGGER: Final = logging.getLogger("sparkalbert")
+_NOTHING_GIVEN: Final = PieceOptions()
+_CLASSES: Final = {"sentencepiece": "AlbertTokenizer", "tokenizers": "PreTrainedTokenizerFast"}
+_GIVEN: Final = "given"
+_DEFAULT: Final = "default"
 
-_MAX_CACHED_LENGTH: Final = 64
+
+class _Encoder(Protocol):
+    """What a tokenizer is, in whatever kind of file its vocabulary is."""
+
+    options: NormalizationOptions
+    names: SpecialNames
+    added_tokens: tuple[AddedToken, ...]
+    pieces: list[str]
+    unk_id: int
+    cls_id: int
+    sep_id: int
+    pad_id: int
+
+    @property
+    def kind(self) -> str:
+        """The kind of vocabulary, for the manifest of a bundle."""
+
+    @property
+    def file(self) -> str:
+        """The name of the vocabulary in a bundle."""
+
+    def encode(self, text: str) -> Pieces:
+        """Encode a text."""
+
+    def encode_token(self, token: str, *, case_sensitive: bool) -> Pieces:
+        """Encode a token on its own."""
+
+    def texts(self) -> dict[str, str]:
+        """Return the text that each ordinary piece spells, by piece."""
+
+    def normalized(self, text: str, options: NormalizationOptions) -> str:
+        """Return a text as the normalization leaves it, with other options."""
+
+    def serialized(self) -> bytes:
+        """Return the bytes of the vocabulary."""
 
 
 class PieceTokenizer:
-    """A SentencePiece vocabulary and the normalization that goes with it.
+    """A vocabulary and the normalization that goes with it.
 
     Instances are immutable, can be shared between threads and can be pickled. Usually made by :meth:`load`.
 
@@ -46,6 +85,10 @@ class PieceTokenizer:
         The normalization of the checkpoint; by default that of ``transformers.AlbertTokenizer``.
     source
         The name of the vocabulary in error messages.
+    names
+        How the vocabulary spells its special tokens.
+    added_tokens
+        Tokens that were added to it.
 
     Raises
     ------
@@ -59,12 +102,14 @@ class PieceTokenizer:
         options: NormalizationOptions | None = None,
         *,
         source: str = VOCABULARY_FILE,
+        names: SpecialNames | None = None,
+        added_tokens: Sequence[AddedToken] = (),
     ) -> None:
-        self._vocabulary = Vocabulary(vocabulary, source)
-        self._options = NormalizationOptions() if options is None else options
-        # The cache must not hold `self`: a cycle would keep the vocabulary in memory until the garbage
-        # collector runs.
-        self._encode_short_token = lru_cache(_MAX_CACHED_TOKENS)(partial(_encode_token, self._vocabulary))
+        options = NormalizationOptions() if options is None else options
+        names = SpecialNames() if names is None else names
+        self._encoder: _Encoder = SentencePieces(vocabulary, options, names, added_tokens, source)
+        self._source = source
+        self._origins: Mapping[str, str] = {}
 
     @classmethod
     def load(
@@ -74,6 +119,7 @@ class PieceTokenizer:
         do_lower_case: bool | None = None,
         keep_accents: bool | None = None,
         remove_space: bool | None = None,
+        ask_vocabulary: bool = False,
     ) -> PieceTokenizer:
         """Load the tokenizer of a model folder or a vocabulary file.
 
@@ -81,64 +127,81 @@ class PieceTokenizer:
         ----------
         path
             A bundle, a Hugging Face checkpoint, a Spark NLP import folder (``assets/spiece.model``),
-            or a SentencePiece file. The options come from ``tokenizer_config.json`` beside the vocabulary or
-            in the folder; unknown keys are ignored, missing ones take Hugging Face's defaults.
+            or a vocabulary file. See :func:`sparkalbert.text.pieces.files.find_tokenizer` for the file that is taken.
+            Options, special tokens and added tokens come from the files beside it; unknown keys are ignored, missing
+            ones take Hugging Face's defaults.
         do_lower_case, keep_accents, remove_space
-            Override the options of the file if not None.
+            Override the options of the files if not None.
+        ask_vocabulary
+            If true, options that nothing states must agree with the vocabulary; if a ``tokenizer_config.json`` leaves
+            them to the defaults of its class, a contradiction is a warning.
 
         Raises
         ------
         ModelNotFoundError
             If `path` or its vocabulary does not exist.
         CheckpointError
-            If the checkpoint has a WordPiece vocabulary, or one that ALBERT cannot have.
+            If the vocabulary is not one that ALBERT can have, or its tokenizer is not one that sparkalbert has.
         ConfigError
-            If ``tokenizer_config.json`` cannot be read; every problem is listed.
+            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `ask_vocabulary` and without
+            such a file, if the vocabulary has pieces that options nobody stated could never produce.
+        MissingDependencyError
+            If the model requires the tokenizers library, which is not installed.
         """
-        vocabulary = vocabulary_path(Path(path))
-        overrides = {
-            "do_lower_case": do_lower_case,
-            "keep_accents": keep_accents,
-            "remove_space": remove_space,
-        }
-        options = replace(
-            read_options(vocabulary.parent, Path(path)),
-            **{name: value for name, value in overrides.items() if value is not None},
-        )
-        return cls(vocabulary.read_bytes(), options, source=str(vocabulary))
+        given = PieceOptions(do_lower_case, keep_accents, remove_space)
+        found = find_tokenizer(Path(path))
+        make = _sentence_pieces if found.kind == "sentencepiece" else _program
+        encoder, origins = make(found, given)
+        if ask_vocabulary:
+            unstated = [name for name in origins if origins[name] == _DEFAULT]
+            check_options(encoder, unstated, str(found.path), only_warn=found.has_config)
+        return cls._of(encoder, str(found.path), origins)
+
+    @classmethod
+    def _of(cls, encoder: _Encoder, source: str, origins: Mapping[str, str]) -> PieceTokenizer:
+        tokenizer = cls.__new__(cls)
+        tokenizer._encoder, tokenizer._source, tokenizer._origins = encoder, source, origins  # noqa: SLF001
+        return tokenizer
 
     @property
     def options(self) -> NormalizationOptions:
         """The normalization that :meth:`encode` applies."""
-        return self._options
+        return self._encoder.options
 
     @property
     def vocabulary_size(self) -> int:
-        """The number of pieces."""
-        return len(self._vocabulary.pieces)
+        """The number of ids: one more than the largest that a text can get."""
+        return len(self._encoder.pieces)
 
     @property
     def pad_id(self) -> int:
-        """Id of ``<pad>``."""
-        return self._vocabulary.special_ids["<pad>"]
+        """An id for padding, which is masked: that of ``<pad>``, if it is in the vocabulary."""
+        return self._encoder.pad_id
 
     @property
     def unk_id(self) -> int:
-        """Id of ``<unk>``."""
-        return self._vocabulary.unk_id
+        """Id of ``<unk>``; -1 if the vocabulary has none."""
+        return self._encoder.unk_id
 
     @property
     def cls_id(self) -> int:
-        """Id of ``[CLS]``."""
-        return self._vocabulary.special_ids["[CLS]"]
+        """Id of the special token before a text, ``[CLS]``."""
+        return self._encoder.cls_id
 
     @property
     def sep_id(self) -> int:
-        """Id of ``[SEP]``."""
-        return self._vocabulary.special_ids["[SEP]"]
+        """Id of the special token after a text, ``[SEP]``."""
+        return self._encoder.sep_id
+
+    @property
+    def record(self) -> TokenizerRecord:
+        """What the manifest of a bundle reports about the tokenizer."""
+        return TokenizerRecord(
+            self._encoder.kind, self._encoder.file, Path(self._source).name, asdict(self.options), dict(self._origins)
+        )
 
     def piece(self, piece_id: int) -> str:
-        """Return the piece with an id.
+        """Return the piece with an id; empty for an id that nothing names.
 
         Raises
         ------
@@ -148,20 +211,20 @@ class PieceTokenizer:
         if not 0 <= piece_id < self.vocabulary_size:
             msg = f"piece_id must be between 0 and {self.vocabulary_size - 1}, got {piece_id}."
             raise ParamError(msg)
-        return self._vocabulary.pieces[piece_id]
+        return self._encoder.pieces[piece_id]
 
     def encode(self, text: str) -> Pieces:
         """Encode a text by the rule of the reference tokenizers.
 
-        Special pieces that are written in the text (``[MASK]``) are treated like any other text.
+        Special tokens that are written in the text (``[MASK]``) are treated like any other text. Tokens that were added
+        to the vocabulary get their ids.
 
         Raises
         ------
         TextError
             If `text` contains a lone surrogate.
         """
-        normalized = normalize(text, self._options)
-        return _with_raw_offsets(self._vocabulary.encode(normalized.text, split_commas=True), normalized, len(text))
+        return self._encoder.encode(text)
 
     def encode_token(self, token: str, case_sensitive: bool = False) -> Pieces:
         """Encode one token by the rule of Spark NLP.
@@ -170,7 +233,8 @@ class PieceTokenizer:
         lone ``▁`` are dropped. Accents and quotes are kept, and no piece is split at a comma (Spark NLP
         ``Albert.scala``, ``SentencepieceEncoder.scala``). A character beyond U+FFFF is unknown, even if the
         vocabulary has it or its normal form (U+1D59B, a v), because Spark NLP hands sentencepiece the JVM's
-        modified UTF-8, in which such a character is invalid (seen in 5.5.3).
+        modified UTF-8, in which such a character is invalid (seen in 5.5.3). A WordPiece vocabulary follows
+        ``BertEmbeddings``, which drops accents when it lower-cases.
 
         Returns
         -------
@@ -182,41 +246,117 @@ class PieceTokenizer:
         TextError
             If `token` contains a lone surrogate.
         """
-        if len(token) <= _MAX_CACHED_LENGTH:
-            return self._encode_short_token(token, case_sensitive)
-        return _encode_token(self._vocabulary, token, case_sensitive)
+        return self._encoder.encode_token(token, case_sensitive=case_sensitive)
+
+    def save(self, folder: Path) -> None:
+        """Write the files of the tokenizer as a bundle has them.
+
+        The vocabulary is ``spiece.model`` or ``tokenizer.json``; ``tokenizer_config.json`` states every option, special
+        token and added token under Hugging Face's names.
+        """
+        encoder = self._encoder
+        (folder / encoder.file).write_bytes(encoder.serialized())
+        config: dict[str, Any] = {**asdict(encoder.options), **asdict(encoder.names)}
+        config["tokenizer_class"] = _CLASSES[encoder.kind]
+        if encoder.added_tokens:
+            config["added_tokens_decoder"] = {str(token.id): token.to_dict() for token in encoder.added_tokens}
+        text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
+        (folder / TOKENIZER_CONFIG_FILE).write_text(f"{text}\n", encoding="utf-8")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._vocabulary.serialized(), self._options)
+        encoder = self._encoder
+        state = (encoder.options, encoder.names, encoder.added_tokens, self._source, self._origins)
+        return _unpickled, (encoder.kind, encoder.serialized(), *state)
 
 
-_TOKEN_UNCHANGED: Final = NormalizationOptions(
-    do_lower_case=False, keep_accents=True, remove_space=False, replace_quotes=False
-)
-_TOKEN_LOWERED: Final = replace(_TOKEN_UNCHANGED, do_lower_case=True)
+def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict[str, str]]:
+    defaults = asdict(NormalizationOptions())
+    options, origins = _resolved(defaults, found, given)
+    vocabulary = read_bounded(found.path)
+    encoder = SentencePieces(
+        vocabulary, NormalizationOptions(**options), found.names, found.added_tokens, str(found.path)
+    )
+    if found.other_pieces is not None and found.other_pieces != encoder.vocabulary.pieces:
+        msg = (
+            f"{found.path.name} ({len(encoder.vocabulary.pieces)} pieces) and {TOKENIZER_FILE} "
+            f"({len(found.other_pieces)}) in {found.path.parent} are different vocabularies. Remove the file that does "
+            "not belong to the model."
+        )
+        raise CheckpointError(msg)
+    return encoder, origins
 
 
-def _encode_token(vocabulary: Vocabulary, token: str, case_sensitive: bool) -> Pieces:
-    normalized = normalize(token, _TOKEN_UNCHANGED if case_sensitive else _TOKEN_LOWERED)
-    text = normalized.text
-    if not is_bmp(text):
-        text = _BEYOND_BMP.sub(_UNKNOWN, text)
-    encoded = _with_raw_offsets(vocabulary.encode(text, split_commas=False), normalized, len(token))
-    kept = encoded.ids != vocabulary.space_id
-    if kept.all():
-        return encoded
-    pieces = [piece for piece, keep in zip(encoded.pieces, kept, strict=True) if keep]
-    return Pieces(encoded.ids[kept], pieces, encoded.offsets[kept])
+def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict[str, str]]:
+    from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram, wordpiece_document
+
+    text = _decoded(found.path)
+    if found.kind == "tokenizers":
+        encoder = TokenizerProgram(text, found.names, given, str(found.path))
+        origins = dict.fromkeys(asdict(encoder.options), found.path.name) | dict.fromkeys(given.stated, _GIVEN)
+        _warn_if_overruled(found, asdict(encoder.options))
+        return encoder, origins
+    stated = dict(found.stated)
+    if "strip_accents" in stated:
+        stated["keep_accents"] = not stated["strip_accents"]
+    lower = given.stated.get("do_lower_case", stated.get("do_lower_case", True))
+    defaults = {"do_lower_case": True, "keep_accents": not lower}
+    options, origins = _resolved(defaults, replace(found, stated=stated), given)
+    if origins["keep_accents"] == _DEFAULT:
+        origins["keep_accents"] = origins["do_lower_case"]  # BERT's rule: lower-casing drops accents
+    pieces = [line.rstrip("\n") for line in text.split("\n")]
+    while pieces and not pieces[-1]:
+        pieces.pop()
+    document = wordpiece_document(
+        pieces,
+        NormalizationOptions(**options),
+        found.added_tokens,
+        unk=found.names.unk_token,
+        chinese=found.stated.get("tokenize_chinese_chars", True),
+    )
+    return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
 
 
-def _with_raw_offsets(pieces: Pieces, normalized: NormalizedText, length: int) -> Pieces:
-    """Map the offsets of pieces from a normalized text to the raw text of `length` characters."""
-    starts, stops = normalized.starts, normalized.stops
-    if starts is None or stops is None:
-        return pieces
-    raw_starts = np.append(starts, length)[pieces.offsets[:, 0]]
-    raw_stops = raw_starts.copy()
-    visible = pieces.offsets[:, 1] > pieces.offsets[:, 0]
-    raw_stops[visible] = stops[pieces.offsets[visible, 1] - 1]
-    offsets: Int64Array = np.stack([raw_starts, raw_stops], axis=1)
-    return Pieces(pieces.ids, pieces.pieces, offsets)
+def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool]) -> None:
+    for name in ("do_lower_case", "keep_accents"):
+        if found.stated.get(name, options[name]) != options[name]:
+            _LOGGER.warning(
+                "%s states %s=%s, but %s beside it normalizes with %s=%s, which is used. Pass %s to decide.",
+                TOKENIZER_CONFIG_FILE, name, found.stated[name], found.path, name, options[name], name,
+            )  # fmt: skip
+
+
+def _resolved(
+    defaults: Mapping[str, bool], found: FoundTokenizer, given: PieceOptions
+) -> tuple[dict[str, bool], dict[str, str]]:
+    """Return the options, and where each comes from: the caller, a file, or Hugging Face's defaults."""
+    stated = {name: value for name, value in found.stated.items() if name in defaults}
+    origins = dict.fromkeys(defaults, _DEFAULT)
+    origins |= dict.fromkeys(stated, TOKENIZER_CONFIG_FILE) | dict.fromkeys(given.stated, _GIVEN)
+    return {**defaults, **stated, **given.stated}, origins
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return read_bounded(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 text ({error}). Copy the model's tokenizer files again."
+        raise CheckpointError(msg) from error
+
+
+def _unpickled(  # noqa: PLR0913, PLR0917 - the parts of a tokenizer
+    kind: str,
+    vocabulary: bytes,
+    options: NormalizationOptions,
+    names: SpecialNames,
+    added_tokens: Sequence[AddedToken],
+    source: str,
+    origins: Mapping[str, str],
+) -> PieceTokenizer:
+    from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
+
+    encoder: _Encoder
+    if kind == SentencePieces.kind:
+        encoder = SentencePieces(vocabulary, options, names, added_tokens, source)
+    else:
+        encoder = TokenizerProgram(vocabulary, names, _NOTHING_GIVEN, source)
+    return PieceTokenizer._of(encoder, source, origins)  # noqa: SLF001

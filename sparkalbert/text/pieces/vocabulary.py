@@ -5,6 +5,8 @@ This is the only module that imports sentencepiece.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final
@@ -19,6 +21,8 @@ __all__ = ["Pieces", "Vocabulary"]
 
 _SPACE: Final = "▁"
 _CACHED_CHARACTERS: Final = 32_768
+_BYTE_PIECE: Final = re.compile("<0x[0-9A-F]{2}>")
+_LAST_ASCII: Final = 0x7F
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +38,9 @@ class Pieces:
     offsets
         int64 ``[pieces, 2]``, half-open code point spans of the raw text. A span covers the characters
         that the piece shows, without the space before or after them. A lone ``▁`` shows none: its span is
-        empty, at the start of the next piece that shows a character. A character that normalizes to several
-        pieces (``½``) is in the span of each. Starts never decrease, and neither do the stops of spans that
-        are not empty.
+        empty, at the start of the next piece that shows a character. A character that becomes several
+        pieces (``½``, or the bytes of an unknown character) is in the span of each. Starts never decrease,
+        and neither do the stops of spans that are not empty.
     """
 
     ids: Int64Array
@@ -52,7 +56,10 @@ class Pieces:
 
 
 class Vocabulary:
-    """The pieces of a ``spiece.model``, and how a text is split into them.
+    """The pieces of a SentencePiece model, and how a text is split into them.
+
+    Vocabularies that fall back to bytes, put the white space after a word or have no space before the first word
+    take the general path, which is slower.
 
     Parameters
     ----------
@@ -67,13 +74,11 @@ class Vocabulary:
         Every piece, by id.
     unk_id, space_id
         Ids of ``<unk>`` and of the lone ``▁``; `space_id` is -1 if the vocabulary has no such piece.
-    special_ids
-        Ids of ``<pad>``, ``[CLS]`` and ``[SEP]``.
 
     Raises
     ------
     CheckpointError
-        If `model` is not a SentencePiece model, or not a vocabulary that ALBERT can have.
+        If `model` is not a SentencePiece model, or has pieces whose parts would have no offsets.
     """
 
     def __init__(self, model: bytes, source: str) -> None:
@@ -81,7 +86,7 @@ class Vocabulary:
         self._processor = processor = _load(model, source)
         self.pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
         self.unk_id: int = processor.unk_id()
-        self.special_ids: dict[str, int] = {name: processor.piece_to_id(name) for name in ("<pad>", "[CLS]", "[SEP]")}
+        self._bytes = _byte_pieces(self.pieces) if any(processor.is_byte(list(range(len(self.pieces))))) else {}
         self._check()
         # A text that spells a control piece such as [CLS] does not get its id.
         self._ids = {piece: index for index, piece in enumerate(self.pieces) if not processor.is_control(index)}
@@ -132,12 +137,26 @@ class Vocabulary:
         model: bytes = self._processor.serialized_model_proto()
         return model
 
+    def id_of(self, piece: str) -> int | None:
+        """Return the id of a piece of any kind, control pieces included; None if there is no such piece."""
+        index: int = self._processor.piece_to_id(piece)
+        return index if self.pieces[index] == piece else None
+
+    def texts(self) -> dict[str, str]:
+        """Return the text that each ordinary piece spells, without ``▁``, by piece."""
+        processor = self._processor
+        return {
+            piece: piece.replace(_SPACE, "")
+            for index, piece in enumerate(self.pieces)
+            if not (processor.is_control(index) or processor.is_unknown(index) or processor.is_byte(index))
+        }
+
+    def normalized(self, text: str) -> str:
+        """Return a text without spaces as the normalization inside sentencepiece leaves it."""
+        return str(self._processor.normalize(text)).replace(_SPACE, "")
+
     def _check(self) -> None:
-        missing = [name for name, index in self.special_ids.items() if index == self.unk_id]
-        problems = [f"the piece {name} is missing" for name in missing]
-        if any(self._processor.is_byte(list(range(len(self.pieces))))):
-            problems.append("it falls back to bytes for unknown characters, which ALBERT does not support")
-        problems += [
+        problems = [
             f"the piece {piece!r} is a user-defined symbol, so its parts have no offsets when it is split at its comma"
             for piece in self.pieces
             if _ends_in_digit_comma(piece) and self._is_symbol(piece)
@@ -167,13 +186,40 @@ class Vocabulary:
         Splitting a piece at a comma may change its ``▁``, but not the characters that it shows, so `pieces`
         show the same characters as the pieces before the split (`whole`), whose origin sentencepiece knows.
         """
-        starts, stops = self._shown_characters(text, whole)
-        num_shown = _lengths([piece.replace(_SPACE, "") for piece in pieces])
+        whole_texts, _ = self._decoded(whole)
+        starts, stops = self._shown_characters(text, whole_texts)
+        texts, continues = self._decoded(pieces)
+        num_shown = _lengths([shown.replace(_SPACE, "") for shown in texts])
         ends = num_shown.cumsum()
-        offsets = np.repeat(starts[ends - num_shown, None], 2, axis=1)
-        visible = num_shown > 0
+        firsts = ends - num_shown - continues
+        offsets = np.repeat(starts[firsts, None], 2, axis=1)
+        visible = ends > firsts
         offsets[visible, 1] = stops[ends[visible] - 1]
         return offsets
+
+    def _decoded(self, pieces: list[str]) -> tuple[list[str], Int64Array]:
+        """Return the text of each piece: for the bytes of an unknown character, that of its first byte.
+
+        Returns
+        -------
+        texts, continues
+            The texts; int64 ``[pieces]``, 1 for each later byte of a character that is shown, whose text is empty.
+        """
+        continues = np.zeros(len(pieces), dtype=np.int64)
+        if self._bytes.keys().isdisjoint(pieces):
+            return pieces, continues
+        texts, index = list(pieces), 0
+        while index < len(pieces):
+            first = self._bytes.get(pieces[index])
+            if first is None:
+                index += 1
+                continue
+            length = _utf8_length(first)
+            encoded = bytes(self._bytes[piece] for piece in pieces[index : index + length])
+            texts[index : index + length] = [encoded.decode("utf-8"), *[""] * (length - 1)]
+            continues[index + 1 : index + length] = texts[index] != _SPACE
+            index += length
+        return texts, continues
 
     def _shown_characters(self, text: str, pieces: list[str]) -> tuple[Int64Array, Int64Array]:
         """Return the span of `text` that each character of the pieces other than ``▁`` comes from.
@@ -207,7 +253,7 @@ class Vocabulary:
             return [piece]
         digits = piece[:-1].replace(_SPACE, "")
         parts: list[str] = self._processor.encode(digits, out_type=str)
-        if "".join(parts).replace(_SPACE, "") != digits:
+        if "".join(self._decoded(parts)[0]).replace(_SPACE, "") != digits:
             msg = (
                 f"The vocabulary {self._source} normalizes its own pieces to other characters, so offsets "
                 "would be wrong. Train it with a normalization rule that leaves normalized text unchanged."
@@ -246,6 +292,16 @@ def _offsets_in_place(pieces: list[str]) -> Int64Array:
     offsets[:, 0] = _lengths(pieces).cumsum() - _lengths([piece.lstrip(_SPACE) for piece in pieces]) - 1
     offsets[:, 1] = offsets[:, 0] + _lengths([piece.strip(_SPACE) for piece in pieces])
     return offsets
+
+
+def _byte_pieces(pieces: Iterable[str]) -> dict[str, int]:
+    """Return the byte that each byte piece (``<0xE2>``) stands for."""
+    return {piece: int(piece[3:5], 16) for piece in pieces if _BYTE_PIECE.fullmatch(piece)}
+
+
+def _utf8_length(first_byte: int) -> int:
+    """Return the number of bytes of a character in UTF-8."""
+    return 1 if first_byte <= _LAST_ASCII else 8 - (first_byte ^ 0xFF).bit_length()
 
 
 def _ends_in_digit_comma(piece: str) -> bool:

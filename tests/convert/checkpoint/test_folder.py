@@ -51,7 +51,10 @@ def write_raw(folder: Path, dtype: str, encode) -> None:
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
-@pytest.mark.parametrize("prefix", ["", "albert."])
+PREFIXES = ["", "albert.", "bert.", "model.", "module.albert.", "0.auto_model.", "state_dict.encoder.encoder."]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_every_tensor_is_read_as_it_was_written(tmp_path, prefix):
     folder = tiny_checkpoint.write(tmp_path / "tiny", seed=4, prefix=prefix)
     checkpoint = Checkpoint.open(folder).check_values()
@@ -119,19 +122,85 @@ def test_all_kinds_of_problems_are_listed_at_once(folder):
     reconfigure(folder, hidden_act="swish", intermediate_size=0)
     (folder / "spiece.model").unlink()
     (folder / "vocab.txt").write_text("[PAD]\n")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "flax_model.msgpack")
     message = refusal(folder)
     assert "has 4 problems:" in message
     assert "hidden_act is 'swish'" in message
     assert "intermediate_size is 0, expected 1 to 262144" in message
-    assert "WordPiece" in message
-    assert "pytorch_model.bin is not read: it is a pickle" in message
-    assert "safe_serialization=True" in message
+    assert "vocab.txt has no token [CLS] and no token [SEP]" in message
+    assert "flax_model.msgpack is not read: save it again with transformers 4" in message
 
 
-def test_a_tensor_with_and_without_prefix_is_ambiguous(folder):
+def test_tensors_under_two_prefixes_are_ambiguous(folder):
     rewrite(folder, lambda tensors: tensors.update({f"albert.{WORDS}": tensors[WORDS].copy()}))
-    assert "appears twice, with and without the prefix 'albert.'" in refusal(folder)
+    message = refusal(folder)
+    assert "tensors of an ALBERT appear under the prefixes 'albert.' (1 of 23) and '' (23 of 23)" in message
+
+
+def test_names_of_2019_are_read(folder):
+    expected = load_file(folder / "model.safetensors")
+
+    def change(tensors):
+        for name in [name for name in tensors if "LayerNorm" in name]:
+            tensors[name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("Norm.bias", "Norm.beta")] = (
+                tensors.pop(name)
+            )
+
+    rewrite(folder, change)
+    checkpoint = Checkpoint.open(folder)
+    for name in ("embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias"):
+        np.testing.assert_array_equal(checkpoint.tensor(name), expected[name])
+
+
+def test_a_head_of_any_name_beside_the_model_is_ignored(tmp_path):
+    folder = tiny_checkpoint.write(tmp_path / "tiny", prefix="albert.")
+    rewrite(folder, lambda tensors: tensors.update({"lstm.0.encoder.weight": np.ones((2, 2), dtype=np.float32)}))
+    assert Checkpoint.open(folder).tensor(WORDS).shape == (300, 16)
+
+
+def test_the_tensors_of_another_architecture_are_named_briefly(folder):
+    def change(tensors):
+        layers = [name for name in tensors if name.startswith("encoder.")]
+        for number, name in enumerate(layers):
+            del tensors[name]
+            tensors[f"bert.encoder.layer.{number}.output.dense.weight"] = np.ones((2, 2), dtype=np.float32)
+        for name in [name for name in tensors if name.startswith("embeddings.")]:
+            tensors[f"bert.{name}"] = tensors.pop(name)
+
+    rewrite(folder, change)
+    message = refusal(folder)
+    assert "bert.encoder.embedding_hidden_mapping_in.weight [32, 16] is missing" in message
+    assert "... and 15 more of this kind; 5 of 23 tensors were found, with the prefix 'bert.'" in message
+    assert len(message.splitlines()) == 9
+
+
+def test_tensors_of_something_else_are_named(folder):
+    save_file({"layer.0": np.ones(2, dtype=np.float32)}, folder / "model.safetensors")
+    message = refusal(folder)
+    assert "none of its 1 tensors (layer.0 ...) has the name of an ALBERT's tensor" in message
+    assert "expected embeddings.word_embeddings.weight and 22 more, with or without a prefix" in message
+
+
+@pytest.mark.parametrize("name", ["model.pt", "last.ckpt", "albert.pth", "weights.bin"])
+def test_weights_under_another_name_are_named(folder, name):
+    (folder / "model.safetensors").rename(folder / name)
+    assert f"{name} is not read under this name: if it holds the weights as torch.save writes" in refusal(folder)
+
+
+def test_a_folder_without_weights_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    assert "model.safetensors is missing, and so is any other file of weights (model.safetensors, py" in refusal(folder)
+
+
+def test_a_pointer_of_git_lfs_is_named(folder):
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert "model.safetensors is a pointer of Git LFS" in refusal(folder)
+
+
+def test_an_adapter_inside_the_model_is_refused(folder):
+    name = QUERY.replace("query.weight", "query.lora_A.weight")
+    rewrite(folder, lambda tensors: tensors.update({name: np.ones((2, 2), dtype=np.float32)}))
+    assert f"{name} [2, 2] is not a tensor of the model that config.json describes" in refusal(folder)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -157,7 +157,7 @@ def test_missing_and_truncated_data_files_are_refused(tmp_path):
 def test_data_files_of_any_name_are_part_of_the_bundle(tmp_path, data_file):
     source = write_export(tmp_path / "export", data_file=data_file)
     bundle = import_onnx(source, tmp_path / "bundle")
-    files = {"manifest.json", "model.onnx", "spiece.model", data_file}
+    files = {"manifest.json", "model.onnx", "spiece.model", "tokenizer_config.json", data_file}
     assert {path.name for path in bundle.path.iterdir()} == files
     assert set(bundle.manifest.files) == files - {"manifest.json"}
     assert bundle.manifest.files[data_file].size_bytes == (source / data_file).stat().st_size
@@ -175,7 +175,7 @@ def test_weights_in_several_files_are_all_copied(tmp_path):
     onnx.save(model, path, save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=1000)
     bundle = import_onnx(source, tmp_path / "bundle").verify()
     assert len(names) > 5
-    assert set(bundle.manifest.files) == {"config.json", "model.onnx", "spiece.model", *names}
+    assert set(bundle.manifest.files) == {"config.json", "model.onnx", "spiece.model", "tokenizer_config.json", *names}
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08" * 100])

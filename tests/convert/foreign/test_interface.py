@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from sparkalbert.convert import export_spark_nlp, import_onnx
 from sparkalbert.inference.session import EncoderSession
-from tests import tiny_bundle
+from tests import tiny_bundle, tiny_vocabulary
 from tests.convert.foreign.exports import HIDDEN, LAST_LAYER, refusal, write_export
 
 ROLES = ("input_ids", "attention_mask", "token_type_ids")
@@ -54,7 +54,42 @@ def test_inputs_with_other_names_are_identified(tmp_path, names, order):
 def test_unknown_names_in_the_wrong_order_are_refused(tmp_path):
     names = dict(zip(ROLES, "abc", strict=True))
     source = write_real_export(tmp_path / "export", names, ("input_ids", "token_type_ids", "attention_mask"))
-    assert "in the order input_ids, attention_mask, token_type_ids padding changes the vectors" in refusal(source)
+    message = refusal(source)
+    assert "export change with masked padding. Its inputs were taken in Hugging Face's order" in message
+    assert "(a as input_ids, c as attention_mask, b as token_type_ids) and may be swapped" in message
+
+
+@pytest.mark.parametrize(
+    ("swapped", "shown"),
+    [
+        (("input_ids", "token_type_ids", "attention_mask"), "change with masked padding"),
+        (("attention_mask", "input_ids", "token_type_ids"), "do not change with the ids"),
+    ],
+)
+def test_names_that_lie_are_refused(tmp_path, swapped, shown):
+    source = write_real_export(tmp_path / "export", dict(zip(ROLES, swapped, strict=True)), ROLES)
+    assert f"export {shown}. Its inputs were taken by their names" in refusal(source)
+
+
+@pytest.mark.parametrize("output", ["logits", "prediction_logits", "start_scores", "probabilities"])
+def test_predictions_are_refused(tmp_path, output):
+    message = refusal(write_export(tmp_path / "export", output=output, output_dims=("batch", "pieces", HIDDEN)))
+    assert f"the output {output} holds the predictions of a task head, not embeddings" in message
+
+
+def test_logits_beside_the_hidden_state_are_ignored(tmp_path):
+    source = write_export(tmp_path / "export", output="anything")
+    model = onnx.load(str(source / "model.onnx"))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["b", "p", 300]))
+    model.graph.node.append(onnx.helper.make_node("Identity", ["rows"], ["logits"]))
+    onnx.save(model, str(source / "model.onnx"))
+    assert import_onnx(source, tmp_path / "out").manifest.dimension == HIDDEN
+
+
+def test_an_output_as_wide_as_the_vocabulary_is_refused(tmp_path):
+    dims = ("batch", "pieces", tiny_vocabulary.VOCABULARY_SIZE)
+    message = refusal(write_export(tmp_path / "export", output="output_0", output_dims=dims))
+    assert "the output output_0, as wide as the vocabulary (300), holds the predictions of a task head" in message
 
 
 def test_unsupported_and_missing_inputs_are_listed_at_once(tmp_path):

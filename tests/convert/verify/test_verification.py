@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from sparkalbert.bundle import Bundle, write_bundle
 from sparkalbert.convert import convert_checkpoint, verify_bundle
@@ -41,10 +42,39 @@ def test_fp32_is_within_rounding_of_its_own_weights_and_of_the_checkpoint():
     for against in (None, tiny_bundle.checkpoint(**GROUPS)):
         result = verify_bundle(bundle, against=against)
         assert result.max_abs_error == max(result.layer_errors) <= 1e-5
-        assert len(result.layer_errors) == 6
+        assert len(result.layer_errors) == len(result.relative_errors) == 6
+        assert max(result.relative_errors) <= 1e-5
         assert result.worst_cosine <= result.mean_cosine <= 1 + 1e-12
         assert result.pieces == 28
     assert result.against == f"the checkpoint {tiny_bundle.checkpoint(**GROUPS).name}"
+
+
+def with_outlier(folder):
+    """Give one dimension of every vector the size that it has in some trained checkpoints."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors["encoder.albert_layer_groups.0.albert_layers.0.full_layer_layer_norm.bias"][7] = 3000
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def test_the_bound_follows_the_size_of_the_vectors(tmp_path):
+    source = with_outlier(tiny_checkpoint.write(tmp_path / "outlier"))
+    result = verify_bundle(convert_checkpoint(source, tmp_path / "out"), against=source)
+    assert result.max_abs_error > 1e-5
+    assert max(result.relative_errors) <= 2e-6
+
+
+def test_errors_are_relative_to_each_vector(tmp_path):
+    """A wrong bias of 1 % of the other numbers must show beside an outlier that is 100 times as large."""
+    source = with_outlier(tiny_checkpoint.write(tmp_path / "outlier"))
+    bundle = convert_checkpoint(source, tmp_path / "out")
+
+    def change(values):
+        values[0] += 0.1
+
+    wrong = altered(bundle, tmp_path / "wrong", "group_0.layer_0.ffn_output.norm.bias", change)
+    with pytest.raises(VerificationError, match="hidden state 1 has a relative error of"):
+        verify_bundle(wrong, against=source)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
@@ -87,7 +117,7 @@ def test_one_changed_weight_shows_against_the_checkpoint(tmp_path, name):
         values[..., ::2] += 0.01  # the layer norm would cancel a shift of all values
 
     wrong = altered(tiny_bundle.bundle(), tmp_path / "wrong", name, change)
-    with pytest.raises(VerificationError, match=r"hidden state \d has an error of .*, expected at most 1e-05"):
+    with pytest.raises(VerificationError, match=r"hidden state \d has a relative error of .*, expected at most 1e-05"):
         verify_bundle(wrong, against=tiny_bundle.checkpoint())
     assert verify_bundle(wrong).max_abs_error <= 1e-5
 
@@ -100,7 +130,7 @@ def test_int8_of_another_checkpoint_falls_below_its_bound(tmp_path):
 
 @pytest.mark.parametrize(
     ("precision", "shown"),
-    [("fp32", "has an error of nan"), ("fp16", "hold NaN or infinity"), ("int8", "hold NaN or infinity")],
+    [("fp32", "has a relative error of nan"), ("fp16", "hold NaN or infinity"), ("int8", "hold NaN or infinity")],
 )
 def test_nan_breaks_the_bound(tmp_path, precision, shown):
     def change(values):

@@ -285,6 +285,11 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
         AlbertEmbeddings.pretrained("albert_tiny_martian")
     with pytest.raises(ModelNotFoundError, match="lang 'fr'"):
         AlbertEmbeddings.pretrained("albert_base_uncased", "fr")
+    with pytest.raises(ModelNotFoundError, match="lang 'en': it is listed for 'fr'"):
+        AlbertEmbeddings.pretrained("albert_embeddings_fralbert_base", "en")
+    with pytest.raises(ModelNotFoundError, match="no model 'albert_mini_en' for lang 'fr'"):
+        AlbertEmbeddings.pretrained("albert_mini_en", "fr")
+    assert AlbertEmbeddings.pretrained("albert_mini_en", "en").getDimension() == 256
     with pytest.raises(ModelNotFoundError, match="not found"):
         AlbertEmbeddings.loadSavedModel(str(tmp_path / "nothing"), None)
 

@@ -93,6 +93,29 @@ def test_it_gives_the_vectors_of_its_checkpoint_and_is_saved_as_ours(spark, tmp_
     np.testing.assert_array_equal(np.array(again.transform(frame).first().v), expected)
 
 
+@pytest.mark.parametrize("case_sensitive", [True, False])
+def test_the_texts_of_a_case_sensitive_model_keep_their_case(spark, tmp_path, case_sensitive):
+    params = {**PARAMS, "caseSensitive": case_sensitive}
+    stage = AlbertEmbeddings.loadSavedModel(save(tmp_path / "saved", params))
+    stage.setInputCols(["tokens"]).setOutputCol("v")
+    frame = spark.createDataFrame([(["The"],), (["the"],), (["café"],), (["cafe"],)], "tokens array<string>")
+    upper, lower, accent, plain = (row.v for row in stage.transform(frame).collect())
+    assert (upper == lower, accent == plain) == (not case_sensitive, not case_sensitive)
+
+
+def test_options_can_be_given_and_are_saved_with_the_stage(spark, tmp_path):
+    folder = save(tmp_path / "saved", {"engine": "onnx"})
+    stage = AlbertEmbeddings.loadSavedModel(folder, do_lower_case=False, keep_accents=True, remove_space=True)
+    assert (stage.getDoLowerCase(), stage.getKeepAccents(), stage.getRemoveSpace()) == (False, True, True)
+    assert stage.getModelDigest() != AlbertEmbeddings.loadSavedModel(folder).getModelDigest()
+    same = AlbertEmbeddings.pretrained(folder, do_lower_case=False, keep_accents=True)
+    assert same.getModelDigest() == stage.getModelDigest()
+    assert not same.isSet("removeSpace")
+    same.setInputCols(["tokens"]).setOutputCol("v").write().save(str(tmp_path / "ours"))
+    again = AlbertEmbeddings.load(str(tmp_path / "ours"))
+    assert (again.getDoLowerCase(), again.getModelDigest()) == (False, same.getModelDigest())
+
+
 def test_a_model_that_is_not_on_this_machine_names_the_way(spark, tmp_path):
     metadata = json.loads((Path(save(tmp_path / "saved")) / "metadata" / "part-00000").read_text())
     with pytest.raises(ModelNotFoundError, match=r"hdfs://.* use AlbertEmbeddings\.loadSavedModel"):

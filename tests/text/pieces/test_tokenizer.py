@@ -203,7 +203,7 @@ def test_arrays_are_read_only():
 def test_the_cache_of_tokens_is_bounded():
     tokenizer = pickle.loads(pickle.dumps(TOKENIZER))  # one that no other test has used
     tokenizer.encode_token("a" * 65)
-    cache_info = tokenizer._encode_short_token.cache_info
+    cache_info = tokenizer._encoder._encode_short_token.cache_info
     assert cache_info().currsize == 0  # a long token is not cached
     for number in range(33_000):
         tokenizer.encode_token(f"t{number}")

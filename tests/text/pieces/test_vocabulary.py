@@ -230,9 +230,40 @@ def test_a_vocabulary_without_alberts_special_pieces_is_refused():
         PieceTokenizer(model, source="tokens.model")
 
 
-def test_a_vocabulary_with_byte_fallback_is_refused():
-    with pytest.raises(CheckpointError, match="falls back to bytes for unknown characters"):
-        PieceTokenizer(train(byte_fallback=True, vocab_size=400))
+@pytest.mark.parametrize("suffix", [False, True])
+def test_each_byte_of_an_unknown_character_is_where_the_character_is(suffix):
+    tokenizer = PieceTokenizer(train(byte_fallback=True, vocab_size=500, treat_whitespace_as_suffix=suffix), UNCHANGED)
+    text = "the 日é 🙂 ½~ in"
+    pieces = tokenizer.encode(text)
+    check_offsets(text, pieces)
+    spelled = {}
+    for piece, (start, stop) in zip(pieces.pieces, pieces.offsets.tolist(), strict=True):
+        if piece.startswith("<0x"):
+            spelled.setdefault((start, stop), bytearray()).append(int(piece[3:5], 16))
+    shown = {(start, stop): bytes(spelled[start, stop]).decode() for start, stop in spelled}
+    assert shown == {(4, 5): "日", (5, 6): "é", (7, 8): "🙂", (9, 10): "⁄", (10, 11): "~"}
+    assert tokenizer.unk_id not in pieces.ids
+
+
+@cache
+def tokenizer_of_bytes(suffix):
+    return PieceTokenizer(train(byte_fallback=True, vocab_size=500, treat_whitespace_as_suffix=suffix), UNCHANGED)
+
+
+@pytest.mark.parametrize("suffix", [False, True])
+@settings(max_examples=150)
+@given(text=st.lists(st.one_of(KEPT, st.sampled_from(["日", "é", "🙂", "~", "𝒜", "½", "①", "\u200b"]))).map("".join))
+def test_the_bytes_of_a_character_share_its_span(suffix, text):
+    tokenizer = tokenizer_of_bytes(suffix)
+    pieces = tokenizer.encode(text)
+    check_offsets(text, pieces)
+    assert tokenizer.unk_id not in pieces.ids
+    length = 0
+    for index, piece in enumerate(pieces.pieces):
+        length += piece.startswith("<0x")
+        if piece.startswith("<0x") and 0x80 <= int(piece[3:5], 16) < 0xC0:  # not the first byte of a character
+            assert pieces.offsets[index].tolist() == pieces.offsets[index - 1].tolist()
+    assert (length > 0) == bool(set(text) & set("日é🙂~𝒜½"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"version https://git-lfs.github.com/spec/v1"])
@@ -247,7 +278,7 @@ def test_a_tokenizer_is_freed_with_its_last_reference():
     tokenizer = PieceTokenizer(tiny_vocabulary.model_bytes())
     tokenizer.encode_token("river")
     tokenizer.encode("the ½\u200b river")  # fills the cache of dropped characters too
-    held = [weakref.ref(tokenizer), weakref.ref(tokenizer._vocabulary)]
+    held = [weakref.ref(tokenizer), weakref.ref(tokenizer._encoder.vocabulary)]
     gc.disable()
     try:
         del tokenizer

@@ -1,0 +1,101 @@
+"""What a checkpoint folder contains and how a conversion would use it. No weights are read.
+
+The rules themselves, which file is taken and what an option is, are those of the conversion: this module asks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.checkpoint.files import checkpoint_files, config_path, weight_files
+from sparkalbert.convert.checkpoint.folder import read_config, vocabulary_problems
+from sparkalbert.errors import ConfigError, MissingDependencyError, SparkAlbertError, listed_problems
+from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
+from sparkalbert.text.pieces.options import PieceOptions
+
+__all__ = ["Contents", "checkpoint_contents"]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The contents of a checkpoint folder.
+
+    Attributes
+    ----------
+    config
+        Its configuration; None if that is missing or wrong.
+    uses
+        Each file that a conversion reads, by its path in the folder, and what it is used for: ``configuration``,
+        ``weights``, ``vocabulary`` or ``tokenizer``.
+    options
+        Each option of the tokenizer, its value and where that comes from: the caller (``given``), a file, or Hugging
+        Face's ``default``. Empty if something is wrong with the tokenizer or the configuration.
+    problems
+        Why the folder cannot be converted; empty if nothing is known to be wrong before the weights are read.
+    """
+
+    config: AlbertConfig | None
+    uses: Mapping[str, str]
+    options: Mapping[str, tuple[bool, str]]
+    problems: tuple[str, ...]
+
+    def at(self, source: str, outline: Path) -> Contents:
+        """Return these contents with the problems in terms of the repository that an outline stands for."""
+        return replace(self, problems=tuple(problem.replace(str(outline), source) for problem in self.problems))
+
+
+def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
+    """Return what a checkpoint folder contains; every problem is listed, none is raised.
+
+    Parameters
+    ----------
+    folder
+        A folder whose configuration and tokenizer files are complete. The files of its weights may be empty.
+    given
+        Options of the tokenizer that the caller states.
+    """
+    problems: list[str] = []
+    config = None
+    try:
+        config = read_config(folder)
+    except ConfigError as error:
+        problems += listed_problems(error)
+    try:
+        problems += vocabulary_problems(folder, config)
+    except MissingDependencyError as error:
+        problems.append(str(error))
+    options = {} if problems else _options(folder, given, problems)
+    weight_files(folder, problems)
+    return Contents(config, _uses(folder), options, tuple(problems))
+
+
+def _options(folder: Path, given: PieceOptions, problems: list[str]) -> dict[str, tuple[bool, str]]:
+    """Return the options of a tokenizer that loads; the problem is appended if they contradict its vocabulary."""
+    try:
+        record = PieceTokenizer.load(folder, **given.stated, ask_vocabulary=True).record
+    except ConfigError as error:
+        problems += listed_problems(error)
+        record = PieceTokenizer.load(folder, **given.stated).record
+    return {name: (record.options[name], origin) for name, origin in record.origins.items()}
+
+
+def _uses(folder: Path) -> dict[str, str]:
+    tokenizer = set(tokenizer_files(folder))
+    try:
+        vocabulary = vocabulary_path(folder)
+    except SparkAlbertError:
+        vocabulary = None
+    uses = {}
+    for path in checkpoint_files(folder):
+        if path == vocabulary:
+            use = "vocabulary"
+        elif path in tokenizer:
+            use = "tokenizer"
+        else:
+            use = "configuration" if path == config_path(folder) else "weights"
+        uses[path.relative_to(folder).as_posix()] = use
+    return uses

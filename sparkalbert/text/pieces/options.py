@@ -1,0 +1,55 @@
+"""Options of a tokenizer that the caller states instead of leaving them to the files of the model. Needs no NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sparkalbert.errors import ParamTypeError
+
+__all__ = ["PieceOptions"]
+
+
+@dataclass(frozen=True)
+class PieceOptions:
+    """What the caller states about the normalization of a model that has to be converted, under Hugging Face's names.
+
+    Parameters
+    ----------
+    do_lower_case
+        Whether the model was trained on lower-cased text.
+    keep_accents
+        Whether it was trained on text with its accents.
+    remove_space
+        Whether white space is collapsed and stripped; SentencePiece vocabularies only.
+
+    Raises
+    ------
+    ParamTypeError
+        If a value is neither a boolean nor None, which leaves the option to the files.
+    """
+
+    do_lower_case: bool | None = None
+    keep_accents: bool | None = None
+    remove_space: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not isinstance(value, bool):
+                msg = f"{name} is {value!r}, expected True, False or None."
+                raise ParamTypeError(msg)
+
+    @property
+    def stated(self) -> dict[str, bool]:
+        """The options that are not None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def key(self) -> str:
+        """The options as part of a file name; empty if none is stated.
+
+        Examples
+        --------
+        >>> PieceOptions(do_lower_case=False, keep_accents=True).key
+        '-do_lower_case=false-keep_accents=true'
+        """
+        return "".join(f"-{name}={str(value).lower()}" for name, value in self.stated.items())
