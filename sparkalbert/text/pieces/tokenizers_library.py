@@ -428,10 +428,11 @@ def _library(source: str) -> ModuleType:
 def _built(text: str, source: str) -> tokenizers.Tokenizer:
     library = _library(source)
     try:
-        return library.Tokenizer.from_str(text)
+        tokenizer: tokenizers.Tokenizer = library.Tokenizer.from_str(text)
     except Exception as error:  # the library raises Exception itself
         msg = f"The tokenizers library ({library.__version__}) does not read {source}: {error}"
         raise CheckpointError(msg) from error
+    return tokenizer
 
 
 def _shows_nothing(normalizer: Any, character: str) -> bool:
