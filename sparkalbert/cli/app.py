@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import sparkalbert
-from sparkalbert.cli import bench, demo, distill, embed, explore, models, plan
+from sparkalbert.cli import bench, demo, distill, doctor, embed, explore, models, plan
 from sparkalbert.cli.failures import TERMINATED, failure_message, unwinding_on_sigterm
 from sparkalbert.cli.screen import ERRORS, print_line
 from sparkalbert.cli.session import DEBUG
@@ -33,6 +33,7 @@ app.command("convert")(models.convert)
 app.command("inspect")(models.inspect)
 app.command("verify")(models.verify)
 app.command("distill")(distill.distill)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 
 

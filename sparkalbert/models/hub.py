@@ -25,7 +25,7 @@ from sparkalbert.errors import (
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
 
-__all__ = ["CHECKPOINT_FILES", "HubCheckpoint", "download_checkpoint"]
+__all__ = ["CHECKPOINT_FILES", "HubCheckpoint", "ask_hub", "download_checkpoint"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -95,6 +95,28 @@ def download_checkpoint(model: HubModel, *, allow_download: bool = True) -> HubC
         expected = {name: _listed_checksum(listed[name]) for name in CHECKPOINT_FILES if name in listed}
         paths = [_downloaded(library, model, name, info.sha, checksum) for name, checksum in expected.items()]
     return HubCheckpoint(paths[0].parent, str(info.sha))
+
+
+def ask_hub(model: HubModel, timeout_s: float) -> str:
+    """Ask the Hub for a repository, without downloading it, and return where the Hub is.
+
+    Raises
+    ------
+    DownloadError
+        If the Hub does not answer in time, or refuses.
+    MissingDependencyError
+        If huggingface_hub is not installed.
+    """
+    library = _library()
+    endpoint = library.constants.ENDPOINT
+    if library.constants.HF_HUB_OFFLINE:
+        return "not asked, because HF_HUB_OFFLINE is set"
+    try:
+        library.HfApi().model_info(model.repository, timeout=timeout_s)
+    except Exception as error:  # as in `_as_download_error`
+        msg = f"{endpoint} cannot be reached: {_reason(model, error)}"
+        raise DownloadError(msg) from error
+    return f"{endpoint} answers"
 
 
 def _cached_checkpoint(library: ModuleType, model: HubModel, *, reason: str) -> HubCheckpoint:
