@@ -18,16 +18,19 @@ from typing import Any, Final
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
+from sparkalbert.ml.session.connect import is_connect_session
+
 __all__ = ["driver_facts", "executor_facts"]
 
 _SCHEMA: Final = "facts string"
+_CONNECT_TASKS: Final = 16
 _TASK_S: Final = 0.05
 """Each task waits a moment, so that the others run elsewhere."""
 
 _LIBRARIES: Final = ("numpy", "onnxruntime", "pandas", "pyarrow", "regex", "sentencepiece")
 
 
-def executor_facts(spark: SparkSession, tasks: int = 16) -> list[dict[str, Any]]:
+def executor_facts(spark: SparkSession, tasks: int | None = None) -> list[dict[str, Any]]:
     """Return facts about each Python that ran one of the tasks, without duplicates.
 
     Parameters
@@ -35,7 +38,8 @@ def executor_facts(spark: SparkSession, tasks: int = 16) -> list[dict[str, Any]]
     spark
         Any session, classic or Connect.
     tasks
-        Number of tasks. With fewer tasks than executors, some executors are not asked.
+        Number of tasks. By default two per core of the cluster, or 16 on Spark Connect, which does not tell. With fewer
+        tasks than executors, some executors are not asked.
 
     Returns
     -------
@@ -50,6 +54,8 @@ def executor_facts(spark: SparkSession, tasks: int = 16) -> list[dict[str, Any]]
             time.sleep(_TASK_S)
             yield pa.RecordBatch.from_pydict({"facts": [json.dumps(driver_facts(), sort_keys=True)]})
 
+    if tasks is None:
+        tasks = _CONNECT_TASKS if is_connect_session(spark) else 2 * spark.sparkContext.defaultParallelism
     pickler: Any = cloudpickle
     module = sys.modules[__name__]
     pickler.register_pickle_by_value(module)
