@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
     if error.name != "matplotlib":
         raise
     msg = "Pictures require matplotlib: pip install 'sparkalbert[plot]'"
-    raise MissingDependencyError(msg) from error
+    raise MissingDependencyError(msg) from None  # the command line would report the cause again
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
