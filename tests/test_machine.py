@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sparkalbert import machine
-from sparkalbert.machine import available_cores, cpu_features, machine_facts, memory_peaks
+from sparkalbert.machine import available_cores, cpu_features, machine_facts, memory_limit, memory_peaks
 
 ALL = 16
 
@@ -103,6 +103,14 @@ def test_the_affinity_of_a_real_process():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "1\n"
+
+
+def test_the_smallest_memory_limit_counts(root):
+    assert memory_limit(root({})) is None
+    assert memory_limit(root({"proc/meminfo": "MemTotal:       2000 kB\nMemFree: 1 kB\n"})) == 2_048_000
+    assert memory_limit(root({**VERSION_2, f"{POD}/main/memory.max": "max\n"})) == 2_048_000
+    assert memory_limit(root({f"{POD}/memory.max": "900000\n"})) == 900_000
+    assert memory_limit(root({**VERSION_1, "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes": "5000"})) == 5000
 
 
 def test_facts_are_those_of_this_machine():

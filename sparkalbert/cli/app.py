@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import sparkalbert
-from sparkalbert.cli import bench, demo, distill, embed, models, plan
+from sparkalbert.cli import bench, demo, distill, doctor, embed, explore, models, plan
 from sparkalbert.cli.failures import TERMINATED, failure_message, unwinding_on_sigterm
 from sparkalbert.cli.screen import ERRORS, print_line
 from sparkalbert.cli.session import DEBUG
@@ -27,11 +27,13 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("embed")(embed.embed)
 app.command("plan")(plan.plan)
+app.command("explore")(explore.explore)
 app.command("models")(models.models)
 app.command("convert")(models.convert)
 app.command("inspect")(models.inspect)
 app.command("verify")(models.verify)
 app.command("distill")(distill.distill)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 
 

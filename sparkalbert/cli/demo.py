@@ -14,11 +14,12 @@ from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target
 from sparkalbert.cli.options import Model
 from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
 from sparkalbert.cli.session import command_session
+from sparkalbert.errors import MissingDependencyError
 from sparkalbert.models import find_model
 
 __all__ = ["demo"]
 
-_SHOWN_TEXTS: Final = (0, 2)
+_SHOWN_TEXT: Final = 0
 _SHOWN_NUMBERS: Final = 4
 
 
@@ -59,10 +60,8 @@ def _draw(model: str, target: Path) -> str:
 
     try:
         draw_picture(model, target)
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        return "Picture: none, because it requires matplotlib: pip install 'sparkalbert[plot]'"
+    except MissingDependencyError as error:
+        return f"Picture: none. {error}"
     return f"Picture: {target} (uses of a word, words and sentences; near each other if their vectors are)"
 
 
@@ -76,14 +75,13 @@ def _read(folder: str) -> list[dict[str, Any]]:
 
 
 def _vector_table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="One vector for each token", title_justify="left", pad_edge=False)
+    table = Table(title="One vector for each token of the first text", title_justify="left", pad_edge=False)
     for name in ("token", "begin", "end"):
         table.add_column(name, justify="left" if name == "token" else "right")
     dimension = len(rows[0]["vectors"][0])
     table.add_column(f"first {_SHOWN_NUMBERS} of {dimension} numbers")
-    for row in (rows[number] for number in _SHOWN_TEXTS):
-        table.add_section()
-        for token, begin, end, vector in zip(row["tokens"], row["begin"], row["end"], row["vectors"], strict=True):
-            numbers = " ".join(f"{number:8.4f}" for number in vector[:_SHOWN_NUMBERS])
-            table.add_row(token, str(begin), str(end), numbers)
+    row = rows[_SHOWN_TEXT]
+    for token, begin, end, vector in zip(row["tokens"], row["begin"], row["end"], row["vectors"], strict=True):
+        numbers = " ".join(f"{number:8.4f}" for number in vector[:_SHOWN_NUMBERS])
+        table.add_row(token, str(begin), str(end), numbers)
     return table

@@ -87,9 +87,13 @@ def show_neighbours(rows: Sequence[dict[str, Any]]) -> None:
 def _senses(words: _Words) -> Iterator[tuple[str, str, str]]:
     for word in _TWO_SENSES:
         positions = words.positions(word)
+        shown: set[frozenset[int]] = set()
         for position in positions:
             other, cosine = words.nearest(position, [one for one in positions if one != position])[0]
-            yield words.context(position), words.context(other), f"{cosine:.2f}"
+            pair = frozenset((position, other))
+            if pair not in shown:  # two uses that are nearest to each other are shown once
+                yield words.context(position), words.context(other), f"{cosine:.2f}"
+            shown.add(pair)
 
 
 def _neighbours(words: _Words, probe: str) -> str:

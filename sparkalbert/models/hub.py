@@ -32,7 +32,7 @@ from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
 from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS
 from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["HubCheckpoint", "Repository", "download_checkpoint", "open_repository"]
+__all__ = ["HubCheckpoint", "Repository", "ask_hub", "download_checkpoint", "open_repository"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -203,6 +203,28 @@ def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download:
     folder = next(path.parent for name, path in paths.items() if "/" not in name)
     _note_absent(repository, folder)
     return HubCheckpoint(folder, repository.commit)
+
+
+def ask_hub(model: HubModel, timeout_s: float) -> str:
+    """Ask the Hub for a repository, without downloading it, and return where the Hub is.
+
+    Raises
+    ------
+    DownloadError
+        If the Hub does not answer in time, or refuses.
+    MissingDependencyError
+        If huggingface_hub is not installed.
+    """
+    library = _library()
+    endpoint = library.constants.ENDPOINT
+    if library.constants.HF_HUB_OFFLINE:
+        return "not asked, because HF_HUB_OFFLINE is set"
+    try:
+        library.HfApi().model_info(model.repository, timeout=timeout_s)
+    except Exception as error:  # as in `_as_download_error`
+        msg = f"{endpoint} cannot be reached: {_reason(model, error)}"
+        raise DownloadError(msg) from error
+    return f"{endpoint} answers"
 
 
 def _cached_checkpoint(library: ModuleType, model: HubModel, given: PieceOptions, *, reason: str) -> HubCheckpoint:

@@ -155,10 +155,11 @@ def test_a_wrong_option_is_reported_before_anything_runs(capsys, monkeypatch, tm
 
 
 def test_a_picture_without_matplotlib_is_refused_before_anything_runs(capsys, monkeypatch, tmp_path):
+    monkeypatch.delitem(sys.modules, "sparkalbert.plots.canvas", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: pytest.fail("it runs"))
     assert run(["bench", "--picture", str(tmp_path / "speed.png")]) == 1
-    assert capsys.readouterr().err == "Error: This command requires matplotlib: pip install 'sparkalbert[plot]'\n"
+    assert capsys.readouterr().err == "Error: Pictures require matplotlib: pip install 'sparkalbert[plot]'\n"
 
 
 def test_an_existing_target_keeps_its_content_if_the_run_fails(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from sparkalbert import __version__
 from sparkalbert.__main__ import main
 from sparkalbert.cli import run
 
-COMMANDS = ["demo", "embed", "plan", "models", "convert", "inspect", "verify", "distill", "bench"]
+COMMANDS = ["demo", "embed", "plan", "explore", "models", "convert", "inspect", "verify", "distill", "doctor", "bench"]
 
 WITHOUT = """
 import sys

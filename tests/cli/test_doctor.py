@@ -1,0 +1,51 @@
+"""The command doctor: one line per check, JSON, and an exit code."""
+
+import json
+
+import pytest
+
+from sparkalbert.cli import run
+
+
+@pytest.fixture(autouse=True)
+def _no_hub(monkeypatch):
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+def test_each_check_is_one_line(capsys):
+    assert run(["doctor", "--no-spark"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[1] for line in lines[:-1]]
+    assert {"python", "onnxruntime", "sentencepiece", "cache", "model", "hub"} <= set(names)
+    assert lines[-1] == f"{len(names)} checks: 0 failed, 0 with a warning"
+
+
+def test_a_failed_check_has_its_mend_and_exit_code_1(capsys):
+    assert run(["doctor", "--no-spark", "--model", "albert_mini_eng"]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed")]
+    assert "There is no model 'albert_mini_eng'. Did you mean 'albert_mini_en'?" in line
+    assert " -> Choose a model" in line
+
+
+def test_json_is_for_programs(capsys):
+    assert run(["doctor", "--no-spark", "--json", "--model", "nowhere"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False
+    (model,) = [check for check in found["checks"] if check["name"] == "model"]
+    assert set(model) == {"name", "status", "found", "mend"}
+    assert model["status"] == "failed"
+
+
+def test_a_server_that_is_not_there_is_a_failed_check(capsys):
+    assert run(["doctor", "--master", "sc://127.0.0.1:1"]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed")]
+    assert "There is no Spark Connect server at sc://127.0.0.1:1" in line
+    assert "Start the server" in line
+
+
+def test_a_real_session_passes(any_spark, capsys):
+    assert run(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "the existing session" in shown
+    assert "bit for bit" in shown

@@ -1,0 +1,76 @@
+"""The command explore: from Parquet files to a page."""
+
+import json
+import re
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from sparkalbert.cli import run
+
+
+def content(page):
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"))
+    return json.loads(found)
+
+
+@pytest.fixture
+def output(tmp_path):
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    for part in range(3):
+        rows = {"tokens": [["a", "bank"], None], "vectors": [[[1.0, part], [part, 2.0]], None]}
+        parquet.write_table(pa.table(rows), folder / f"part-{part}.parquet")
+    (folder / "_SUCCESS").touch()
+    return folder
+
+
+def test_a_folder_becomes_one_page_beside_it(output, capsys):
+    assert run(["explore", str(output)]) == 0
+    page = output.with_name("vectors.html")
+    assert capsys.readouterr().out.startswith(f"Page: {page} (6 of 6 words, ")
+    found = content(page)
+    assert found["title"] == "vectors"
+    assert found["tokens"] == ["a", "bank"] * 3
+    assert [found["sentences"][number] for number in found["sentence"]] == ["a bank"] * 6
+    assert found["start"] == [0, 2] * 3
+    assert min(found["x"]) == min(found["y"]) == 0
+    assert max(found["width"], found["height"]) == 20_000
+
+
+def test_many_words_are_sampled(output, tmp_path):
+    page = tmp_path / "few.html"
+    assert run(["explore", str(output), "--page", str(page), "--max-points", "4"]) == 0
+    found = content(page)
+    assert len(found["tokens"]) == 4
+    assert found["counted"].startswith("4 of 6 words, drawn at random")
+
+
+def test_an_existing_page_is_kept_without_overwrite(output, capsys):
+    page = output.with_name("vectors.html")
+    page.write_text("mine")
+    assert run(["explore", str(output)]) == 1
+    assert "already exists. Pass --overwrite" in capsys.readouterr().err
+    assert page.read_text() == "mine"
+    assert run(["explore", str(output), "--overwrite"]) == 0
+    assert page.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "nowhere cannot be read as Parquet"),
+        (["text.txt"], "text.txt cannot be read as Parquet"),
+        (["vectors", "--vector-col", "vector"], "vector_col is 'vector', expected"),
+        (["vectors", "--page", "no/page.html"], "--page no/page.html cannot be written"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_message(output, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(output.parent)
+    (output.parent / "text.txt").write_text("no Parquet")
+    assert run(["explore", *words]) == 1
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+    assert not list(output.parent.glob("*.html"))

@@ -1,0 +1,53 @@
+"""The histogram counts what the model sees: pieces and windows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparkalbert import WordEmbedder
+from sparkalbert.errors import InputError
+from sparkalbert.inference.sequences import encode_texts
+from sparkalbert.plots import length_histogram
+from tests import tiny_bundle
+
+TEXTS = ["a river.", "the river. a river " + "the " * 200, "a " * 150, ""]
+
+
+@pytest.fixture
+def embedder():
+    with WordEmbedder(tiny_bundle.bundle()) as found:
+        yield found
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def test_sentences_are_counted_by_their_windows(embedder):
+    windows = [len(encode_texts(embedder.bundle, [text]).sequences) for text in TEXTS]
+    assert windows == [1, 4, 2, 0]  # the second text has a sentence of one window and a sentence of three
+    figure = length_histogram(pd.Series(TEXTS), embedder)
+    axes = figure.axes[0]
+    assert legend(figure) == ["1 window: 2", "2 windows: 1", "3 windows: 1", "a window: 128 pieces"]
+    assert axes.get_title(loc="left") == "50.0% of 4 sentences fit into one window"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("pieces of a sentence, [CLS] and [SEP] included", "sentences")
+
+
+def test_embedded_texts_are_counted_by_their_tokens(embedder):
+    assert legend(length_histogram(embedder.embed(TEXTS[:1]), embedder)) == ["1 window: 1", "a window: 128 pieces"]
+
+
+def test_many_texts_are_sampled(embedder):
+    figure = length_histogram(["a river."] * 50, embedder, max_texts=20)
+    title = figure.axes[0].get_title(loc="left")
+    assert title == "100.0% of 20 sentences of 20 of 50 texts, drawn at random fit into one window"
+
+
+def test_no_sentence_is_an_error(embedder):
+    with pytest.raises(InputError, match="no sentence"):
+        length_histogram([""], embedder)
+
+
+def test_a_bin_ends_where_a_window_does(embedder):
+    axes = length_histogram(TEXTS, embedder).axes[0]
+    assert np.isclose([bar.get_x() for bar in axes.patches], 128.5).any()
