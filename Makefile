@@ -21,7 +21,7 @@ SPARK ?= 3.5.6
 SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-reference test-peers test-spark bench notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-gpu test-reference test-peers test-spark bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ fmt: $(DEV) ## Format the code and repair what lint can repair
 
 test-slow: $(DEV) ## Run the tests of base and xlarge shapes (minutes, 4 GB of memory)
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-gpu: $(DEV) ## Compare fp16 on a GPU with the CPU and with torch; needs onnxruntime-gpu in $(VENV)
+	$(BIN)/python -m pytest -m gpu $(ARGS)
 
 test-reference: $(REFERENCE) ## Install torch and transformers and compare with Hugging Face's AlbertModel
 	$(BIN)/python -m pytest -m reference $(ARGS)

@@ -69,6 +69,7 @@ class WordEmbedder:
         self.bundle = bundle
         self.options = options or EmbedderOptions()
         self.options.vectors.check(bundle.manifest)
+        self.options.session.check(bundle.manifest)
         model = MODELS.get(bundle.digest, self.options.session, bundle.verify)
         self._open_embedder: Embedder | None = Embedder(model, self.options)
         self._sentence_splitter = SentenceSplitter()

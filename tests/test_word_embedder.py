@@ -312,6 +312,10 @@ class TestLoad:
         with pytest.raises(error, match=message):
             WordEmbedder.load(tiny_bundle.bundle().path, **options)
 
+    def test_int8_on_a_gpu(self):
+        with pytest.raises(ParamError, match=r"int8.* on the CPU only"):
+            WordEmbedder.load(tiny_bundle.bundle("int8").path, device="cuda")
+
     def test_one_changed_byte_is_found_before_use(self, tiny):
         for name in tiny.manifest.files:
             intact = (tiny.path / name).read_bytes()

@@ -14,6 +14,7 @@ from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
@@ -55,7 +56,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         The bundle folder to write. It appears complete or not at all.
     precision
         ``fp32``; ``int8`` (a quarter of the size, about three times as fast on CPUs with VNNI); or ``fp16``
-        (half the size, for accelerators).
+        (half the size, for GPUs).
     name
         Name of the model; by default the name of the source folder.
     origin
@@ -132,5 +133,8 @@ def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> 
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     initializers = write_weights(folder, weight_arrays(checkpoint, precision))
-    model = build_graph(checkpoint.config, precision, initializers)
+    if precision == "fp16":
+        model = build_accelerator_graph(checkpoint.config, initializers)
+    else:
+        model = build_graph(checkpoint.config, precision, initializers)
     (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))

@@ -19,6 +19,7 @@ from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.conversion import load_tokenizer, weight_arrays
+from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
 from sparkalbert.errors import CheckpointError
@@ -119,7 +120,10 @@ def _check_size(config: AlbertConfig, precision: Precision) -> None:
 
 def _graph(checkpoint: Checkpoint, precision: Precision) -> ModelProto:
     weights = [numpy_helper.from_array(array, name) for name, array in weight_arrays(checkpoint, precision)]
-    model = build_graph(checkpoint.config, precision, weights)
+    if precision == "fp16":
+        model = build_accelerator_graph(checkpoint.config, weights, all_rows=True)
+    else:
+        model = build_graph(checkpoint.config, precision, weights)
     graph = model.graph
     last_layer = np.zeros(checkpoint.config.num_hidden_layers + 1, dtype=np.float32)
     last_layer[-1] = 1

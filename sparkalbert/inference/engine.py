@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,10 @@ from sparkalbert.timings import TIMINGS
 __all__ = ["Engine", "SpecialPieces"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
+
+_GPU_THREADS: Final = 3
+"""Threads that feed a GPU. 60,000 pieces of xlarge with one, two and three: 90,700, 94,100 and 98,800 pieces per second
+(NVIDIA H100; there only the forward pass ran in the threads, not yet the copy of its vectors)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,16 @@ class _Request:
     sequence_of_row: list[Int64Array] = field(default_factory=list)
     rows: list[Int64Array] = field(default_factory=list)
     counts: list[Int64Array] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _ForwardPass:
+    """The input of one forward pass, which of its rows are needed, and where their vectors go."""
+
+    ids: Int64Array
+    mask: Int64Array
+    rows: Int64Array
+    targets: Int64Array
 
 
 class Engine:
@@ -80,7 +95,7 @@ class Engine:
         self.options = vectors or VectorOptions()
         self._special = special
         manifest = session.bundle.manifest
-        self._batching = (batching or BatchingOptions()).for_model(manifest)
+        self._batching = (batching or BatchingOptions()).for_model(manifest, on_cpu=session.options.on_cpu)
         self.options.check(manifest)
         self._layer_weights = layer_weights(self.options.layers, manifest.num_layers)
         self.dimension = self.options.dimension(manifest)
@@ -156,14 +171,41 @@ class Engine:
             out = np.empty((len(needed_row), hidden_size), dtype=np.float32)
             lengths = np.array([len(sequence) for sequence in unique], dtype=np.int64)
             batches = list(plan_batches(lengths, self._batching))
-        for batch in batches:
-            with TIMINGS.measure("batch"):
-                ids, mask = pad([unique[sequence] for sequence in batch], self._special.pad_id)
-            with TIMINGS.measure("run"):
-                hidden = self.session.run(ids, mask, self._layer_weights)
-            TIMINGS.count_batch(pieces=int(lengths[batch].sum()), slots=ids.size)
-            with TIMINGS.measure("pool"):
-                for position, sequence in enumerate(batch):
-                    targets = by_sequence[bounds[sequence] : bounds[sequence + 1]]
-                    out[targets] = hidden[position, needed_row[targets]]
+        passes = (self._forward_pass(unique, batch, needed_row, by_sequence, bounds) for batch in batches)
+        if self.session.options.on_cpu:
+            for one in passes:
+                with TIMINGS.measure("run"):
+                    vectors = self._compute(one)
+                with TIMINGS.measure("pool"):
+                    out[one.targets] = vectors
+        else:
+            self._fill_from_gpu(out, list(passes))
         return out
+
+    def _forward_pass(
+        self,
+        sequences: Sequence[Int64Array],
+        batch: Int64Array,
+        needed_row: Int64Array,
+        by_sequence: Int64Array,
+        bounds: Int64Array,
+    ) -> _ForwardPass:
+        """Pad the sequences of a batch and find their needed rows, which `by_sequence` lists within `bounds`."""
+        with TIMINGS.measure("batch"):
+            ids, mask = pad([sequences[sequence] for sequence in batch], self._special.pad_id)
+            targets = np.concatenate([by_sequence[bounds[sequence] : bounds[sequence + 1]] for sequence in batch])
+            positions = np.repeat(np.arange(len(batch)), bounds[batch + 1] - bounds[batch])
+        TIMINGS.count_batch(pieces=int(mask.sum()), slots=ids.size)
+        return _ForwardPass(ids, mask, positions * ids.shape[1] + needed_row[targets], targets)
+
+    def _compute(self, one: _ForwardPass) -> Float32Array:
+        return self.session.run_rows(one.ids, one.mask, self._layer_weights, one.rows)
+
+    def _fill_from_gpu(self, out: Float32Array, passes: Sequence[_ForwardPass]) -> None:
+        """Run forward passes in several threads, so that the GPU computes while the host copies vectors."""
+
+        def fill(one: _ForwardPass) -> None:
+            out[one.targets] = self._compute(one)
+
+        with TIMINGS.measure("run"), ThreadPoolExecutor(_GPU_THREADS) as executor:
+            list(executor.map(fill, passes))

@@ -24,6 +24,9 @@ _PROCESS_BYTES: Final = 260 * _MB
 """Python, Spark's worker and the libraries take 160 to 190 MB; the rest is for rows as Spark hands them over."""
 
 _WINDOW_BYTES: Final = 32 * _MB
+_GPU_WINDOW_BYTES: Final = 256 * _MB
+"""Several batches of a GPU, so that it computes one while the host distributes the vectors of another."""
+
 _MIN_WINDOW_BYTES: Final = 2 * _MB
 _OUTPUT_BYTES: Final = 16 * _MB
 _HELD_WINDOWS: Final = 4
@@ -129,7 +132,9 @@ def worker_memory(
     )
 
 
-def plan_memory(bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None) -> MemoryPlan:
+def plan_memory(
+    bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None, *, on_cpu: bool = True
+) -> MemoryPlan:
     """Return sizes that keep a worker within a budget.
 
     Parameters
@@ -142,15 +147,24 @@ def plan_memory(bundle: Bundle, vectors: VectorOptions, batching: BatchingOption
         The preferred size of a batch; a small budget makes batches smaller.
     budget_mb
         Resident memory of one Python worker, in MB; None for the fastest sizes.
+    on_cpu
+        If false, the graph runs on a GPU.
 
     Raises
     ------
     ParamError
-        If the model does not fit; the message gives the whole calculation.
+        If the model does not fit; the message gives the whole calculation. On a GPU, where the memory of a worker
+        depends on the driver, every budget is refused.
     """
-    batching = batching.for_model(bundle.manifest)
+    batching = batching.for_model(bundle.manifest, on_cpu=on_cpu)
     if budget_mb is None:
-        return MemoryPlan(batching, VectorSizes())
+        return MemoryPlan(batching, VectorSizes() if on_cpu else VectorSizes(window_bytes=_GPU_WINDOW_BYTES))
+    if not on_cpu:
+        msg = (
+            f"memoryBudgetMb is {budget_mb}, but it is a limit for workers that compute on the CPU. Leave it unset, or "
+            "set device to 'cpu'."
+        )
+        raise ParamError(msg)
     weights = _weights_bytes(bundle)
     longest = vectors.max_sentence_length
     per_piece = _bytes_per_piece(bundle, longest)

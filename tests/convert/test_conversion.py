@@ -123,7 +123,8 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path, precision):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_failure_while_writing_leaves_nothing_behind(tmp_path, precision, monkeypatch):
     source = tiny_checkpoint.write(tmp_path / "tiny")
-    monkeypatch.setattr("sparkalbert.convert.conversion.build_graph", lambda *_: 1 / 0)
+    for builder in ("build_graph", "build_accelerator_graph"):
+        monkeypatch.setattr(f"sparkalbert.convert.conversion.{builder}", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         convert_checkpoint(source, tmp_path / "out" / "bundle", precision=precision)
     assert list((tmp_path / "out").iterdir()) == []

@@ -59,12 +59,28 @@ def test_without_sequences_there_are_no_batches():
 
 @pytest.mark.parametrize(
     ("precision", "hidden_size", "best"),
-    [("fp32", 256, 512), ("int8", 256, 512), ("fp32", 768, 256), ("int8", 2048, 256), ("fp16", 768, 4096)],
+    [("fp32", 256, 512), ("int8", 256, 512), ("fp32", 768, 256), ("int8", 2048, 256), ("fp16", 768, 256)],
 )
 def test_large_models_take_smaller_batches(precision, hidden_size, best):
     manifest = replace(tiny_bundle.bundle().manifest, precision=precision, dimension=hidden_size)
     assert BatchingOptions().for_model(manifest).pieces_per_batch == best
     assert BatchingOptions(pieces_per_batch=7).for_model(manifest).pieces_per_batch == 7
+
+
+@pytest.mark.parametrize(("hidden_size", "best"), [(256, 16_384), (768, 16_384), (2048, 4096), (4096, 4096)])
+def test_a_gpu_takes_larger_and_fewer_batches(hidden_size, best):
+    manifest = replace(tiny_bundle.bundle().manifest, dimension=hidden_size)
+    assert BatchingOptions().for_model(manifest, on_cpu=False) == BatchingOptions(best, overhead_pieces=300)
+    assert BatchingOptions(7).for_model(manifest, on_cpu=False).pieces_per_batch == 7
+
+
+def test_a_large_overhead_joins_sequences_of_other_lengths():
+    lengths = np.array([10, 12, 40])
+    assert [len(list(plan_batches(lengths, BatchingOptions(1000, overhead_pieces=n)))) for n in (0, 8, 300)] == [
+        3,
+        2,
+        1,
+    ]
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=30))

@@ -125,11 +125,24 @@ def test_without_words_the_array_is_empty(pooling):
 def test_equal_sentences_are_computed_once(monkeypatch):
     one = engine()
     shapes = []
-    run = one.session.run
-    monkeypatch.setattr(one.session, "run", lambda ids, *rest: shapes.append(ids.shape) or run(ids, *rest))
+    run = one.session.run_rows
+    monkeypatch.setattr(one.session, "run_rows", lambda ids, *rest: shapes.append(ids.shape) or run(ids, *rest))
     (same,) = random_sentences(seed=4, count=1)
     one.embed([same] * 50)
     assert [rows for rows, _ in shapes] == [1]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_threads_that_feed_a_gpu_keep_the_order(monkeypatch, precision):
+    """The session stays on the CPU; only the engine takes it for a GPU's."""
+    batching = BatchingOptions(pieces_per_batch=64)
+    one, many = engine(precision, batching=batching), random_sentences(seed=6, count=60)
+    expected = one.embed(many)
+    monkeypatch.setattr(one.session, "options", SessionOptions(device="cuda"))
+    np.testing.assert_array_equal(one.embed(many), expected)
+    monkeypatch.setattr(one.session, "run_rows", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        one.embed(many)
 
 
 @pytest.mark.parametrize(

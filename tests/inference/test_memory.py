@@ -71,6 +71,15 @@ def test_a_large_budget_only_limits_a_row():
     assert plan.sizes == VectorSizes(32 * MB, 16 * MB, row)
 
 
+def test_a_gpu_gets_large_windows_and_takes_no_budget():
+    bundle = bundle_of(FP32_WEIGHTS)
+    plan = plan_memory(bundle, VectorOptions(), BatchingOptions(), None, on_cpu=False)
+    assert plan.batching == BatchingOptions(4096, overhead_pieces=300)
+    assert plan.sizes == VectorSizes(window_bytes=256 * MB)
+    with pytest.raises(ParamError, match=r"memoryBudgetMb is 900, .* Leave it unset, or set device to 'cpu'\."):
+        plan_memory(bundle, VectorOptions(), BatchingOptions(), 900, on_cpu=False)
+
+
 def test_a_small_budget_makes_windows_then_batches_smaller():
     plans = [
         plan_memory(bundle_of(20 * MB, "int8"), VectorOptions(), BatchingOptions(512), budget)

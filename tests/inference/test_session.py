@@ -136,7 +136,16 @@ class TestCuda:
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
         monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
         EncoderSession(bundle, SessionOptions(device="cuda:3"))
-        assert requested == [[("CUDAExecutionProvider", {"device_id": 3}), "CPUExecutionProvider"]]
+        assert requested == [[("CUDAExecutionProvider", {"device_id": 3, "use_tf32": "0"}), "CPUExecutionProvider"]]
+
+
+def test_int8_is_refused_on_a_gpu():
+    with pytest.raises(ParamError) as caught:
+        EncoderSession(tiny_bundle.bundle("int8"), SessionOptions(device="cuda:1"))
+    assert str(caught.value) == (
+        "device is 'cuda:1', but ONNX Runtime computes the integer products of model 'plain' (int8) on the CPU only. "
+        "Convert the checkpoint with precision fp16 for a GPU, or set device to 'cpu'."
+    )
 
 
 def test_a_graph_that_cannot_be_loaded(tmp_path):

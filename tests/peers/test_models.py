@@ -52,6 +52,9 @@ def test_rows_are_the_same_down_to_the_cut(spark, theirs, ours, model_folder, te
     assert_same_output(output(ours, stage.setCompatibility("spark-nlp"), texts), expected)
 
 
+FP16_TOLERANCE = 4e-3
+"""The two versions of ONNX Runtime round float16 differently: four steps of a number between 1 and 2."""
+
 MODELS = {
     "fp32": {},
     "int8": {"hidden_act": "relu", "num_hidden_layers": 4, "num_hidden_groups": 2},
@@ -71,15 +74,16 @@ def converted(request, peer_folder, model_folder, tmp_path_factory):
     return bundle.path, folder, rows_of_folder(peer_folder, folder, TEXTS)
 
 
-def test_theirs_runs_what_we_convert_for_it(ours, texts, converted):
+def test_theirs_runs_what_we_convert_for_it(request, ours, texts, converted):
     *models, expected = converted
+    tolerance = FP16_TOLERANCE if "fp16" in request.node.name else TOLERANCE
     for model in models:
         stage = AlbertEmbeddings.loadSavedModel(str(model)).setCompatibility("spark-nlp")
         for row, annotations in zip(output(ours, stage, texts)[1], expected, strict=True):
             said = [[one.begin, one.end, one.result, one.metadata] for one in row.embeddings]
             assert said == [one[:4] for one in annotations]
             vectors = np.array([one.embeddings for one in row.embeddings])
-            np.testing.assert_allclose(vectors, np.array([one[4] for one in annotations]), rtol=0, atol=TOLERANCE)
+            np.testing.assert_allclose(vectors, np.array([one[4] for one in annotations]), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("load", ["load", "loadSavedModel"])

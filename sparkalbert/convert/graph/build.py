@@ -1,6 +1,7 @@
-"""The ONNX graph of an ALBERT: each group's layer is written once and run in a loop.
+"""The ONNX graph of an ALBERT in fp32 or int8: each group's layer is written once and run in a loop.
 
-Every graph built here has these inputs and this output, which :mod:`sparkalbert.inference` relies on:
+Every graph built here has these inputs and this output, which :mod:`sparkalbert.inference` relies on; that of fp16 is
+built by :mod:`sparkalbert.convert.graph.accelerator`:
 
 ==================  ===================================  =================================
 ``input_ids``       int64 ``[batch, pieces]``            right-padded
@@ -29,7 +30,7 @@ from sparkalbert.convert.graph.layer import LayerForm, layer
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 
-__all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings"]
+__all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings", "graph_model"]
 
 PRODUCER: Final = "sparkalbert"
 OPSET: Final = 18
@@ -45,7 +46,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     config
         Shape of the model.
     precision
-        Number format of the matrices in `weights`.
+        ``fp32`` or ``int8``: the number format of the matrices in `weights`.
     weights
         The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`.
 
@@ -71,7 +72,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
         hidden, mixed = nodes.add_many("Loop", iterations, "", hidden, mixed, outputs=2, body=body)
         first_layer += num_layers
     nodes.rename_output(mixed, "hidden_state")
-    return _model(config, nodes, weights)
+    return graph_model(config, nodes, weights)
 
 
 def embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:
@@ -146,17 +147,24 @@ def _group_body(constants: Constants, form: LayerForm, lengths: str, group: int,
     )
 
 
-def _model(config: AlbertConfig, nodes: Nodes, weights: Sequence[TensorProto]) -> ModelProto:
+def graph_model(
+    config: AlbertConfig, nodes: Nodes, weights: Sequence[TensorProto], *, takes_rows: bool = False
+) -> ModelProto:
+    """Return the model of finished nodes; if `takes_rows`, its output has the rows of the input ``rows``."""
     ids = ["batch", "pieces"]
+    inputs = [
+        helper.make_tensor_value_info("input_ids", TensorProto.INT64, ids),
+        helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ids),
+        helper.make_tensor_value_info("layer_weights", TensorProto.FLOAT, [config.num_hidden_layers + 1]),
+    ]
+    if takes_rows:
+        inputs.append(helper.make_tensor_value_info("rows", TensorProto.INT64, ["rows"]))
+    vectors = ["rows"] if takes_rows else ids
     graph = helper.make_graph(
         nodes.nodes,
         "albert",
-        [
-            helper.make_tensor_value_info("input_ids", TensorProto.INT64, ids),
-            helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ids),
-            helper.make_tensor_value_info("layer_weights", TensorProto.FLOAT, [config.num_hidden_layers + 1]),
-        ],
-        [helper.make_tensor_value_info("hidden_state", TensorProto.FLOAT, [*ids, config.hidden_size])],
+        inputs,
+        [helper.make_tensor_value_info("hidden_state", TensorProto.FLOAT, [*vectors, config.hidden_size])],
         [*nodes.constants.tensors.values(), *weights],
     )
     return helper.make_model(

@@ -1,14 +1,9 @@
-"""One ALBERT layer as ONNX nodes: self-attention, then the feed-forward network, each normalized afterwards.
-
-fp16 keeps the residual stream and both layer norms in float32, because small differences add up there.
-"""
+"""One ALBERT layer in fp32 or int8 as ONNX nodes: self-attention, then the feed-forward network, each normalized."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-
-from onnx import TensorProto
 
 from sparkalbert.bundle import Precision
 from sparkalbert.config import AlbertConfig
@@ -30,7 +25,7 @@ class LayerForm:
     config
         Shape of the model.
     precision
-        Number format of the matrices.
+        ``fp32`` or ``int8``: the number format of the matrices.
     stored
         Names of all weights of the graph; they show which matrices have a residual.
     """
@@ -73,7 +68,7 @@ def _attention(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, lengths:
         domain=CONTRIB,
         num_heads=form.config.num_attention_heads,
     )
-    return _to_float32(nodes, form, add_product(nodes, form, context, f"{prefix}attention.weight"))
+    return add_product(nodes, form, context, f"{prefix}attention.weight")
 
 
 def add_qkv(nodes: Nodes, form: LayerForm, rows: str, prefix: str) -> list[str]:
@@ -95,7 +90,7 @@ def add_ffn_output(nodes: Nodes, form: LayerForm, prefix: str, activated: str) -
     """Add the second product of the feed-forward network; return its name and the bias still to be added."""
     weight, bias = f"{prefix}weight", f"{prefix}bias"
     if form.precision != "int8":
-        return _to_float32(nodes, form, add_product(nodes, form, activated, weight)), bias
+        return add_product(nodes, form, activated, weight), bias
     rows = non_negative_rows(nodes, activated, ACTIVATION_FLOOR[form.config.activation])
     return product(nodes, rows, weight), nodes.add("Add", bias, weight + OFFSET)
 
@@ -124,13 +119,7 @@ def _product_and_residual(nodes: Nodes, form: LayerForm, rows: str, weight: str)
         has_residual = weight + RESIDUAL in form.stored
         residual = product(nodes, integers, weight + RESIDUAL) if has_residual else ""
         return product(nodes, integers, weight), residual
-    if form.precision == "fp16":
-        rows = nodes.add("Cast", rows, to=TensorProto.FLOAT16)
     return nodes.add("MatMul", rows, weight), ""
-
-
-def _to_float32(nodes: Nodes, form: LayerForm, value: str) -> str:
-    return nodes.add("Cast", value, to=TensorProto.FLOAT) if form.precision == "fp16" else value
 
 
 def _activation(nodes: Nodes, config: AlbertConfig, value: str, bias: str) -> str:

@@ -115,7 +115,6 @@ _MAX_WEIGHT: Final = 127
 _MIN_PEAK: Final = 1e-30
 _CLIP_RATIOS: Final = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 _COLUMNS_PER_BLOCK: Final = 128
-_FLOAT16_BIASES: Final = ("qkv.bias", "ffn.bias")
 _VALUE_PATH: Final = {".qkv.weight": 3, ".attention.weight": 1}
 """The matrices that carry values from piece to piece, and the share ``1 / n`` of their columns, counted from the
 last, that do so: of query, key and value one third."""
@@ -137,8 +136,8 @@ def stored_arrays(
     array
         Its values, float32 of ``weight.shape``.
     precision
-        ``fp32`` stores the array unchanged. ``fp16`` stores tables, layer matrices and the two biases that
-        are added in float16 as float16. ``int8`` stores layer matrices as int8 with a scale per column, and
+        ``fp32`` stores the array unchanged. ``fp16`` stores the tables and everything inside the layers as
+        float16. ``int8`` stores layer matrices as int8 with a scale per column, and
         a residual for those on the value path that need it.
     activation
         ``erf``, ``tanh`` or ``relu``: the function that the input rows of ``ffn_output`` come from.
@@ -150,9 +149,7 @@ def stored_arrays(
     """
     in_layer = not weight.name.startswith("embeddings.")
     is_table = weight.role in {"pieces", "positions"}
-    if precision == "fp16" and (
-        is_table or (in_layer and (weight.role == "matrix" or weight.name.endswith(_FLOAT16_BIASES)))
-    ):
+    if precision == "fp16" and (is_table or in_layer):
         yield weight.name, _to_float16(weight.name, array)
     elif precision == "int8" and in_layer and weight.role == "matrix":
         integers, scales = quantize_columns(array)

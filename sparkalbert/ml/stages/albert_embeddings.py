@@ -328,8 +328,10 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         """Return the model with its options, checked against each other."""
         bundle, options = self._bundle(), self._embedder_options()
         options.vectors.check(bundle.manifest)
+        options.session.check(bundle.manifest)
         budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
-        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb)
+        on_cpu = options.session.on_cpu
+        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu)
         checked = _CheckedModel(bundle, replace(options, batching=memory.batching), memory.sizes)
         if self.isSet(self.dimension) and self.getDimension() != checked.dimension:
             msg = (

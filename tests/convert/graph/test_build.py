@@ -29,7 +29,7 @@ def right_padded(lengths: list[int], pieces: int) -> tuple[np.ndarray, np.ndarra
     return ids * mask, mask
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_inputs_and_output_are_the_documented_ones(precision):
     bundle = tiny_bundle.bundle(precision, **GROUPS)
     model = onnx.load(str(bundle.graph_path), load_external_data=False)

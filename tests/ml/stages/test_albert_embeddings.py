@@ -332,6 +332,25 @@ def test_a_model_that_cannot_fit_is_refused_on_the_driver(spark, folder, no_spar
         stage.transform(frame)
 
 
+@pytest.mark.parametrize(
+    ("precision", "params", "message"),
+    [
+        ("int8", {}, r"device is 'cuda', but .*\(int8\) on the CPU only"),
+        (
+            "fp16",
+            {"memoryBudgetMb": 900},
+            "memoryBudgetMb is 900, but it is a limit for workers that compute on the CPU",
+        ),
+    ],
+)
+def test_what_a_gpu_cannot_do_is_refused_on_the_driver(spark, no_spark_job, precision, params, message):
+    frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    model = str(tiny_bundle.bundle(precision).path)
+    stage = AlbertEmbeddings(model=model, inputCols=["tokens"], device="cuda", **params)
+    with no_spark_job(), pytest.raises(ParamError, match=message):
+        stage.transform(frame)
+
+
 def test_changed_tokens_are_embedded_as_they_are(spark, folder):
     """A stage between may have stemmed the tokens; then they are not substrings of the sentence."""
     frame = text_frame(spark, ["He walked home"])
