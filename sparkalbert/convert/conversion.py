@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
-from sparkalbert.convert.weights.quantize import stored_arrays
+from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.text.pieces.files import vocabulary_path
 
 __all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "weight_arrays"]
@@ -36,6 +37,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     revision: str | None = None,
     note: str = "",
     overwrite: bool = False,
+    halve: bool = False,
 ) -> Bundle:
     """Convert a Hugging Face ALBERT folder into a bundle and open it.
 
@@ -62,6 +64,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         A warning to users of the vectors, for the manifest.
     overwrite
         If true, an existing bundle at `target` is replaced.
+    halve
+        If true, float32 weights that float16 represents exactly are stored as float16. The vectors are the same,
+        the file is half as large, but each process has its own float32 weights instead of mapping the file's.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         note=note,
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
-        _write_files(checkpoint, precision, folder)
+        _write_files(checkpoint, precision, folder, halve=halve)
     return Bundle.open(target)
 
 
@@ -114,10 +119,11 @@ def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tupl
         yield from stored_arrays(weight, array, precision, checkpoint.config.activation)
 
 
-def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path, *, halve: bool) -> None:
     copy_tokenizer(checkpoint.folder, folder)
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    initializers = write_weights(folder, weight_arrays(checkpoint, precision))
+    arrays = weight_arrays(checkpoint, precision)
+    initializers = write_weights(folder, starmap(halved, arrays) if halve else arrays)
     model = build_graph(checkpoint.config, precision, initializers)
     (folder / GRAPH_FILE).write_bytes(model.SerializeToString(deterministic=True))

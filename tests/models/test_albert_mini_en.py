@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conf.albert_mini_en.figures import embed_with, sense_accuracy
+from conf.albert_mini_en.figures import SENSES, embed_with, sense_accuracy
 from conf.albert_mini_en.packing import pack
 from sparkalbert import WordEmbedder
 from sparkalbert.convert import verify_bundle
@@ -54,8 +54,9 @@ def test_it_is_the_converted_checkpoint(tmp_path):
         np.testing.assert_array_equal(first.vectors, second.vectors)
 
 
-def test_uses_of_a_word_are_nearest_to_uses_in_the_same_sense():
-    assert sense_accuracy(embed_with(NAME, threads=2)) >= MIN_SENSES
+@pytest.mark.parametrize("path", SENSES.values(), ids=SENSES)
+def test_uses_of_a_word_are_nearest_to_uses_in_the_same_sense(path):
+    assert sense_accuracy(embed_with(NAME, threads=2), path) >= MIN_SENSES
 
 
 def test_single_words_are_nearest_to_words_of_their_kind(embedder):

@@ -91,10 +91,12 @@ from sparkalbert.errors import CheckpointError
 
 __all__ = [
     "ACTIVATION_FLOOR",
+    "HALF",
     "OFFSET",
     "RESIDUAL",
     "SCALE",
     "dequantize",
+    "halved",
     "quantize_columns",
     "stored_arrays",
 ]
@@ -107,6 +109,9 @@ OFFSET: Final = ".offset"
 
 RESIDUAL: Final = ".residual"
 """Suffix of the name of an int8 matrix's residual: what rounding lost of its last columns, itself rounded."""
+
+HALF: Final = ".half"
+"""Suffix of the name of a float16 array that the graph widens to float32 when it is loaded."""
 
 ACTIVATION_FLOOR: Final = {"erf": 0.1701, "tanh": 0.1701, "relu": 0.0}
 """What makes each activation's output non-negative: the minimum of erf GELU is -0.16997, of tanh GELU -0.17004."""
@@ -164,6 +169,23 @@ def stored_arrays(
         yield from _residual(weight.name, array, dequantize(integers, scales))
     else:
         yield weight.name, array
+
+
+def halved(name: str, array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[Any]]:
+    """Return a float32 array as float16, its name with the suffix :data:`HALF`, if float16 represents it exactly.
+
+    Any other array is returned unchanged.
+
+    Examples
+    --------
+    >>> halved("bias", np.float32([0.5, 0.1]))[0], halved("bias", np.float32([0.5, 0.25]))[0]
+    ('bias', 'bias.half')
+    """
+    if array.dtype != np.float32:
+        return name, array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return (name + HALF, half) if np.array_equal(half, array) else (name, array)
 
 
 def quantize_columns(matrix: Float32Array) -> tuple[Int8Array, Float32Array]:
