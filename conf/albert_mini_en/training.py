@@ -1,4 +1,4 @@
-"""How ``albert_mini_en`` is trained: its sizes, and the two trainings that its weights come from."""
+"""How ``albert_mini_en`` is trained: its sizes, and the trainings that its weights come from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def training_options(vocabulary: Path, workers: int) -> DistillOptions:
     """Return the options of the training.
 
     Four layers of 256, each applied twice, cost a third more time than one layer applied six times, and fit into
-    10 MB as float16. The first training imitates the teacher; batches are for a GPU. The second, which a CPU can do,
-    trains the last layer alone to move words further towards the meaning of their text.
+    10 MB as float16. The first training imitates the teacher; its batches are for a GPU. The second, which a CPU can
+    do, trains the last layer alone to move words further towards the meaning of their text.
 
     Parameters
     ----------
@@ -38,18 +38,20 @@ def training_options(vocabulary: Path, workers: int) -> DistillOptions:
                 max_pieces=32_768, max_texts=6_553, repeated_share=0.25, changed_share=0.3, sample_words=3072
             ),
         ),
-        refinement=TrainingOptions(
-            steps=400,
-            learning_rate=4e-4,
-            warmup_share=0.05,
-            shift_share=0.15,
-            embedding_share=0.0,
-            text_share=1.0,
-            trained_groups=1,
-            seed=1,
-            workers=workers,
-            batches=BatchOptions(
-                max_pieces=2048, max_texts=384, short_repeats=1, repeated_share=0.25, changed_share=0.3
+        refinements=(
+            TrainingOptions(
+                steps=400,
+                learning_rate=4e-4,
+                warmup_share=0.05,
+                shift_share=0.15,
+                embedding_share=0.0,
+                text_share=1.0,
+                trained_groups=1,
+                seed=1,
+                workers=workers,
+                batches=BatchOptions(
+                    max_pieces=2048, max_texts=384, short_repeats=1, repeated_share=0.25, changed_share=0.3
+                ),
             ),
         ),
         vocabulary=vocabulary,

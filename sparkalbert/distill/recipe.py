@@ -50,8 +50,8 @@ class DistillOptions:
         Sizes of the student. If a `vocabulary` is given, its size takes the place of ``vocab_size``.
     training
         Length and speed of the training.
-    refinement
-        Options of a second training, which continues from the first; by default there is none.
+    refinements
+        Options of later trainings, each of which continues from the one before; by default there are none.
     vocabulary
         Folder with a ``spiece.model`` to use; by default a vocabulary is trained on the texts.
     start_from
@@ -63,7 +63,7 @@ class DistillOptions:
 
     student: StudentConfig = field(default_factory=StudentConfig)
     training: TrainingOptions = field(default_factory=TrainingOptions)
-    refinement: TrainingOptions | None = None
+    refinements: tuple[TrainingOptions, ...] = ()
     vocabulary: Path | None = None
     start_from: Path | None = None
     device: str | None = None
@@ -135,10 +135,10 @@ def distill_texts(
     if options.start_from is not None:
         training = replace(training, embedding_share=0.0)
     train(student.to(teacher.device), teacher, encoded, projection, output, training, report=report)
-    if options.refinement is not None:
-        refined = load_student(output).to(teacher.device)
-        train(refined, teacher, encoded, projection, work / "refinement", options.refinement, report=report)
-        save_student(refined, output)
+    for number, refinement in enumerate(options.refinements, start=1):
+        student = load_student(output).to(teacher.device)
+        train(student, teacher, encoded, projection, work / f"refinement-{number}", refinement, report=report)
+        save_student(student, output)
     return output
 
 

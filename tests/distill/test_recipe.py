@@ -272,14 +272,14 @@ def test_progress_is_reported_after_every_step(corpus, teacher_folder, tmp_path)
     assert all(progress.loss["word"] > 0 for progress in reported)
 
 
-def test_a_refinement_trains_the_last_layers_alone(corpus, teacher_folder, tmp_path):
+def test_refinements_train_the_last_layers_alone(corpus, teacher_folder, tmp_path):
     from sparkalbert.distill.recipe import distill
     from sparkalbert.distill.student import load_student
 
     chosen = with_sizes(options(3), num_hidden_groups=2)
     first = load_student(distill(teacher_folder, [corpus], tmp_path / "first", chosen)).state_dict()
     refinement = replace(chosen.training, trained_groups=1, text_share=1.0, embedding_share=0.0)
-    refined = replace(chosen, refinement=refinement)
+    refined = replace(chosen, refinements=(refinement, replace(refinement, seed=1)))
     second = load_student(distill(teacher_folder, [corpus], tmp_path / "second", refined)).state_dict()
     changed = {name for name in first if not first[name].equal(second[name])}
     assert changed == {name for name in first if name.startswith("layers.1.")}

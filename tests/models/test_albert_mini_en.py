@@ -20,7 +20,7 @@ from sparkalbert.vectors import cosine_similarity
 
 NAME = "albert_mini_en"
 CHECKPOINT = Path(__file__).parents[1] / "data" / NAME
-MIN_SENSES = 0.8
+MIN_SENSES = 0.85
 MIN_KINDS = 0.9
 MIN_TOPICS = 0.8
 MAX_BYTES = 10_000_000
