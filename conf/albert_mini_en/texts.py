@@ -15,7 +15,7 @@ from sparkalbert.distill.vocabulary import count_words
 from sparkalbert.errors import InputError
 from sparkalbert.text import PieceTokenizer
 
-from .everyday import everyday_weights, read_levels, read_tagged_counts
+from .everyday import everyday_weights, read_levels, read_names, read_tagged_counts
 from .readers import (
     dictionary_passages,
     html_passages,
@@ -32,24 +32,24 @@ _SEED: Final = 0
 _CHOICE_SEED: Final = 7
 _ALONE_SEED: Final = 9
 _MIN_USES: Final = 3
-_MAX_WORDS_ALONE: Final = 10_000
-_MAX_PHRASES: Final = 6_000
+_MAX_WORDS_ALONE: Final = 20_000
+_MAX_PHRASES: Final = 20_000
 _PHRASE_WORDS: Final = 2
 _WORD: Final = re.compile(r"[a-z]+")
 _LETTER: Final = re.compile(r"[A-Za-z]")
 _MIN_LETTERS: Final = 0.7
 _MAX_LENGTH: Final = 350
-_RARE_ENTRIES: Final = 70_000
+_RARE_ENTRIES: Final = 100_000
 # Sources that are read as a whole are modern or well edited prose; samples of the others add other subjects.
 _STUDENT_SAMPLES: Final = {
-    "sotu": 43_200,
-    "factbook": 28_600,
-    "webster": 15_000,
-    "python": 6_000,
-    "postgresql": 3_000,
-    "moby-dick": 5_500,
-    "jargon": 5_500,
-    "devil": 2_700,
+    "sotu": 38_000,
+    "factbook": 25_000,
+    "webster": 60_000,
+    "python": 25_000,
+    "postgresql": 12_000,
+    "moby-dick": 10_000,
+    "jargon": 10_000,
+    "devil": 3_000,
 }
 _WORDNET: Final = SOURCES[0]
 
@@ -124,7 +124,7 @@ def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceT
 
     These are all examples of WordNet, every entry with a word that is one piece of the vocabulary, a sample of rarer
     entries, and samples of the other sources. Users often embed single words, so there are also words that are one
-    piece, words of several pieces that the sources use, and phrases of two words.
+    piece, words of several pieces that the sources use, phrases of two words, and names.
 
     Parameters
     ----------
@@ -145,6 +145,7 @@ def student_texts(sources: dict[str, list[str]], folder: Path, tokenizer: PieceT
         chosen += choose.sample(fitting, min(size, len(fitting)))
     chosen += choose.sample(rare, min(_RARE_ENTRIES, len(rare)))
     chosen += _alone(sources, wordnet, common)
+    chosen += read_names(WORD_LISTS.folder(folder))
     choose.shuffle(chosen)
     return list(dict.fromkeys(chosen))
 

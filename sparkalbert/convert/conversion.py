@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
-from sparkalbert.convert.weights.quantize import stored_arrays
+from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -40,6 +41,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     do_lower_case: bool | None = None,
     keep_accents: bool | None = None,
     remove_space: bool | None = None,
+    halve: bool = False,
 ) -> Bundle:
     """Convert a Hugging Face ALBERT folder into a bundle and open it.
 
@@ -69,6 +71,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         If true, an existing bundle at `target` is replaced.
     do_lower_case, keep_accents, remove_space
         Options of the tokenizer, for models whose files do not state them; None leaves them to the files.
+    halve
+        If true, float32 weights that float16 represents exactly are stored as float16. The vectors are the same,
+        the file is half as large, but each process has its own float32 weights instead of mapping the file's.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
         tokenizer.save(folder)
-        _write_files(checkpoint, precision, folder)
+        _write_files(checkpoint, precision, folder, halve=halve)
     return Bundle.open(target)
 
 
@@ -129,10 +134,11 @@ def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tupl
         yield from stored_arrays(weight, array, precision, checkpoint.config.activation)
 
 
-def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path, *, halve: bool) -> None:
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    initializers = write_weights(folder, weight_arrays(checkpoint, precision))
+    arrays = weight_arrays(checkpoint, precision)
+    initializers = write_weights(folder, starmap(halved, arrays) if halve else arrays)
     if precision == "fp16":
         model = build_accelerator_graph(checkpoint.config, initializers)
     else:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.distill.batches import BatchOptions, batches_of
+from sparkalbert.distill.batches import Batches, BatchOptions
+from sparkalbert.distill.encoded import encode_texts
 from sparkalbert.distill.initialization import piece_texts
 from sparkalbert.distill.losses import word_vectors
 from sparkalbert.distill.student import Student, StudentConfig, load_student
-from sparkalbert.distill.targets import TargetCache
 from sparkalbert.distill.teacher import Teacher
 from sparkalbert.errors import ConfigError
 from sparkalbert.text import PieceTokenizer
@@ -25,7 +25,7 @@ _ALIGNED_TEXTS = 2000
 _RIDGE = 1.0
 
 
-def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str], scratch: Path) -> Float32Array:
+def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str]) -> Float32Array:
     """Return the projection of the teacher's word vectors that is closest to a student's.
 
     The student was trained in a space of its own. The columns of the projection are orthonormal, so cosines are
@@ -39,8 +39,6 @@ def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str], scr
         The teacher.
     texts
         Texts, of which the first 2,000 are compared.
-    scratch
-        A folder for the teacher's vectors of these texts.
 
     Returns
     -------
@@ -48,16 +46,15 @@ def aligned_projection(folder: Path, teacher: Teacher, texts: Sequence[str], scr
         float32 ``[teacher dimension, hidden_size]``.
     """
     student = load_student(folder).eval()
-    identity = np.eye(teacher.dimension, dtype=np.float32)
-    sample = texts[:_ALIGNED_TEXTS]
-    cache = TargetCache(scratch, sample, teacher, PieceTokenizer.load(folder), identity, len(sample))
+    encoded = encode_texts(texts[:_ALIGNED_TEXTS], teacher, PieceTokenizer.load(folder))
     options = BatchOptions(short_repeats=0, repeated_share=0.0)
-    products = np.zeros((teacher.dimension, student.config.hidden_size), dtype=np.float64)
-    for batch in batches_of(cache.shard(0), options, np.random.default_rng(0)):
+    products = torch.zeros(teacher.dimension, student.config.hidden_size, dtype=torch.float64)
+    for batch in Batches(encoded, options).epoch(0):
+        targets = teacher.targets(batch.to(teacher.device)).words.cpu()
         with torch.inference_mode():
             vectors = torch.nn.functional.normalize(word_vectors(student(batch.ids, batch.mask), batch), dim=1)
-        products += (batch.word_vectors.T @ vectors).double().numpy()
-    left, _, right = np.linalg.svd(products, full_matrices=False)
+        products += (targets.T @ vectors).double()
+    left, _, right = np.linalg.svd(products.numpy(), full_matrices=False)
     projection: Float32Array = np.ascontiguousarray(left @ right, dtype=np.float32)
     return projection
 

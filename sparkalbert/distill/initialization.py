@@ -70,6 +70,7 @@ def piece_texts(tokenizer: PieceTokenizer) -> list[str]:
 def _mix_in_context(student: Student) -> None:
     """Make each layer add a share of the text's mean to every piece, and change almost nothing else."""
     hidden = student.config.hidden_size
-    student.qkv.weight[2 * hidden :] = torch.eye(hidden)
-    student.attention_dense.weight.copy_(_CONTEXT_SHARE * torch.eye(hidden))
-    student.ffn_output.weight.mul_(0.1)
+    for layer in student.layers:
+        layer.qkv.weight[2 * hidden :] = torch.eye(hidden)
+        layer.attention_dense.weight.copy_(_CONTEXT_SHARE * torch.eye(hidden))
+        layer.ffn_output.weight.mul_(0.1)

@@ -13,11 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from sparkalbert.distill.batches import Batch
+from sparkalbert.distill.teacher import Targets
 
-__all__ = ["losses", "sample_words", "word_vectors"]
-
-# Words that occur more often in a batch are mostly articles and prepositions.
-_MAX_REPEATS = 16
+__all__ = ["losses", "word_vectors"]
 
 
 def word_vectors(hidden: Tensor, batch: Batch) -> Tensor:
@@ -26,26 +24,9 @@ def word_vectors(hidden: Tensor, batch: Batch) -> Tensor:
     return functional.embedding(pieces, hidden.flatten(0, 1)).float()
 
 
-def sample_words(pieces: Tensor, size: int) -> Tensor:
-    """Return the indices of words whose cosines are compared; half of them are repeated words.
-
-    Parameters
-    ----------
-    pieces
-        int64 ``[words]``, each word's first piece.
-    size
-        Size of the sample.
-    """
-    _, kinds, counts = torch.unique(pieces, return_inverse=True, return_counts=True)
-    keys = torch.rand(len(counts), device=pieces.device)
-    keys[(counts < 2) | (counts > _MAX_REPEATS)] += 1  # noqa: PLR2004 - two are a pair
-    grouped = torch.argsort(keys[kinds], stable=True)
-    half = min(size // 2, len(pieces))
-    others = grouped[half:]
-    return torch.cat([grouped[:half], others[torch.randperm(len(others), device=others.device)[: size - half]]])
-
-
-def losses(words: Tensor, batch: Batch, projection: Tensor, sample: Tensor) -> dict[str, Tensor]:
+def losses(
+    words: Tensor, batch: Batch, targets: Targets, projection: Tensor, text_share: float = 0.0
+) -> dict[str, Tensor]:
     """Return the parts of the loss by name.
 
     Parameters
@@ -53,26 +34,29 @@ def losses(words: Tensor, batch: Batch, projection: Tensor, sample: Tensor) -> d
     words
         ``[words, hidden_size]``, the student's vectors.
     batch
-        The targets.
+        The batch.
+    targets
+        The teacher's vectors.
     projection
         ``[teacher dimension, hidden_size]``.
-    sample
-        Indices of the words whose cosines are compared.
+    text_share
+        How much of its text's vector is added to the target of each word.
     """
-    texts = len(batch.sentences)
-    counts = torch.bincount(batch.word_rows, minlength=texts).clamp(min=1)
+    texts = len(targets.sentences)
+    counts = torch.zeros(texts, dtype=words.dtype, device=words.device)
+    counts = counts.index_add(0, batch.word_rows, torch.ones_like(words[:, 0])).clamp(min=1)
     means = torch.zeros(texts, words.shape[1], dtype=words.dtype, device=words.device)
     means = means.index_add(0, batch.word_rows, words) / counts[:, None]
-    word_cosine = functional.cosine_similarity(words, batch.word_vectors).mean()
-    text_cosine = functional.cosine_similarity(means, batch.sentences @ projection).mean()
-    word_errors = _similarity_errors(words[sample], batch.word_vectors[sample])
+    target_words = (targets.words + text_share * targets.sentences[batch.word_rows]) @ projection
+    sample, pieces = batch.sample, batch.word_pieces[batch.sample]
+    word_errors = _similarity_errors(words[sample], target_words[sample])
     return {
-        "word": 1 - word_cosine,
-        "text": 1 - text_cosine,
+        "word": 1 - functional.cosine_similarity(words, target_words).mean(),
+        "text": 1 - functional.cosine_similarity(means, targets.sentences @ projection).mean(),
         "word_similarity": word_errors.mean(),
-        "same_word": _same_word_error(word_errors, batch.word_pieces[sample]),
-        "context": _context_error(words[sample], batch.word_vectors[sample], batch.word_pieces[sample]),
-        "text_similarity": _similarity_errors(means, batch.sentences).mean(),
+        "same_word": _same_word_error(word_errors, pieces),
+        "context": _context_error(words[sample], target_words[sample], pieces),
+        "text_similarity": _similarity_errors(means, targets.sentences).mean(),
     }
 
 

@@ -21,9 +21,10 @@ from sparkalbert.convert.checkpoint.files import WEIGHTS_FILE
 from sparkalbert.convert.conversion import copy_tokenizer
 from sparkalbert.distill.continuation import aligned_projection, continued_student, load_predecessor
 from sparkalbert.distill.corpora import corpus_texts
+from sparkalbert.distill.encoded import EncodedTexts, encode_texts
 from sparkalbert.distill.initialization import initial_student
+from sparkalbert.distill.projection import fit_projection, load_projection
 from sparkalbert.distill.student import Student, StudentConfig, load_student, save_student
-from sparkalbert.distill.targets import TargetCache, fit_projection, load_projection
 from sparkalbert.distill.teacher import Teacher, device_of
 from sparkalbert.distill.training import Report, TrainingOptions, train
 from sparkalbert.distill.vocabulary import train_vocabulary, word_weights
@@ -49,6 +50,8 @@ class DistillOptions:
         Sizes of the student. If a `vocabulary` is given, its size takes the place of ``vocab_size``.
     training
         Length and speed of the training.
+    refinements
+        Options of later trainings, each of which continues from the one before; by default there are none.
     vocabulary
         Folder with a ``spiece.model`` to use; by default a vocabulary is trained on the texts.
     start_from
@@ -60,6 +63,7 @@ class DistillOptions:
 
     student: StudentConfig = field(default_factory=StudentConfig)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    refinements: tuple[TrainingOptions, ...] = ()
     vocabulary: Path | None = None
     start_from: Path | None = None
     device: str | None = None
@@ -126,11 +130,15 @@ def distill_texts(
     config = replace(options.student, vocab_size=tokenizer.vocabulary_size)
     projection = _projection(teacher, texts, work, config.hidden_size, options.start_from)
     student = _initial(config, teacher, tokenizer, projection, work, options)
-    cache = TargetCache(work / "targets", texts, teacher, tokenizer, projection)
+    encoded = _encoded(texts, teacher, tokenizer, work)
     training = options.training
     if options.start_from is not None:
         training = replace(training, embedding_share=0.0)
-    train(student.to(teacher.device), cache, projection, output, training, report)
+    train(student.to(teacher.device), teacher, encoded, projection, output, training, report=report)
+    for number, refinement in enumerate(options.refinements, start=1):
+        student = load_student(output).to(teacher.device)
+        train(student, teacher, encoded, projection, work / f"refinement-{number}", refinement, report=report)
+        save_student(student, output)
     return output
 
 
@@ -178,6 +186,13 @@ def _vocabulary(texts: Sequence[str], output: Path, options: DistillOptions) -> 
     return PieceTokenizer.load(output)
 
 
+def _encoded(texts: Sequence[str], teacher: Teacher, tokenizer: PieceTokenizer, work: Path) -> EncodedTexts:
+    path = work / "texts.npz"
+    if not path.exists():
+        encode_texts(texts, teacher, tokenizer).save(path)
+    return EncodedTexts.load(path)
+
+
 def _projection(
     teacher: Teacher, texts: Sequence[str], work: Path, width: int, start_from: Path | None
 ) -> Float32Array:
@@ -186,7 +201,7 @@ def _projection(
         if start_from is None:
             projection = fit_projection(teacher, texts, width)
         else:
-            projection = aligned_projection(start_from, teacher, texts, work / "alignment")
+            projection = aligned_projection(start_from, teacher, texts)
         with whole_file(path) as unfinished:
             np.save(unfinished, projection)
     return load_projection(path)

@@ -7,10 +7,14 @@ pieces in the last layer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
 from sparkalbert.arrays import Float32Array, Int64Array
@@ -18,7 +22,10 @@ from sparkalbert.errors import CheckpointError, ParamError
 from sparkalbert.text.pieces.encoding import pieces_of_tokens
 from sparkalbert.vectors import unit_vectors
 
-__all__ = ["Teacher", "device_of"]
+if TYPE_CHECKING:
+    from sparkalbert.distill.batches import Batch
+
+__all__ = ["Targets", "Teacher", "device_of"]
 
 _MAX_PIECES = 256
 
@@ -38,6 +45,22 @@ def device_of(name: str | None = None) -> torch.device:
         msg = f"device is {name!r}, expected cpu, cuda or cuda:N of this machine: {error}"
         raise ParamError(msg) from error
     return device
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The teacher's vectors of a batch.
+
+    Attributes
+    ----------
+    words
+        float32 ``[words, dimension]``, each row of length 1.
+    sentences
+        float32 ``[texts, dimension]``, each row of length 1.
+    """
+
+    words: Tensor
+    sentences: Tensor
 
 
 class Teacher:
@@ -81,6 +104,29 @@ class Teacher:
     def dimension(self) -> int:
         """Width of its vectors."""
         return int(self._model.config.hidden_size)
+
+    @property
+    def special_ids(self) -> tuple[int, int]:
+        """The ids of ``[CLS]`` and ``[SEP]``."""
+        return self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[Int64Array, Int64Array]]:
+        """Return the ids of each text's pieces, without special pieces, and their code point spans."""
+        encoded = self._tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+        return [
+            (np.array(ids, dtype=np.int64), np.array(offsets, dtype=np.int64).reshape(-1, 2))
+            for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        ]
+
+    def targets(self, batch: Batch) -> Targets:
+        """Return the vectors of a batch's words and texts, pooled as :meth:`embed_words` pools."""
+        with torch.no_grad(), torch.autocast(self.device.type, dtype=torch.bfloat16):
+            hidden = self._model(input_ids=batch.teacher_ids, attention_mask=batch.teacher_mask).last_hidden_state
+            hidden = hidden.float() * batch.teacher_mask[:, :, None]
+            sums = functional.pad(hidden.cumsum(dim=1), (0, 0, 1, 0))
+            rows = batch.word_rows
+            words = sums[rows, batch.teacher_stops] - sums[rows, batch.teacher_starts]
+        return Targets(functional.normalize(words, dim=1), functional.normalize(sums[:, -1], dim=1))
 
     def embed(self, texts: Sequence[str]) -> Float32Array:
         """Return one vector of length 1 per text, float32 ``[texts, dimension]``."""

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparkalbert.arrays import Float32Array
-from sparkalbert.distill.batches import Batch, BatchOptions, batches_of
-from sparkalbert.distill.losses import losses, sample_words, word_vectors
+from sparkalbert.distill.batches import Batch, Batches, BatchOptions
+from sparkalbert.distill.encoded import EncodedTexts
+from sparkalbert.distill.losses import losses, word_vectors
 from sparkalbert.distill.student import Student, save_student
-from sparkalbert.distill.targets import Shard, TargetCache
+from sparkalbert.distill.teacher import Teacher
 from sparkalbert.distill.work import WORK_FOLDER, whole_file
 from sparkalbert.errors import CheckpointError, ParamError
 
@@ -35,8 +36,8 @@ _WEIGHTS = {
     "word": 1.0,
     "text": 1.0,
     "word_similarity": 20.0,
-    "same_word": 8.0,
-    "context": 0.7,
+    "same_word": 16.0,
+    "context": 2.0,
     "text_similarity": 60.0,
 }
 
@@ -58,8 +59,6 @@ class TrainingOptions:
         Length of the warm-up, as a share of the training.
     weight_decay
         Weight decay of matrices.
-    similarity_words
-        Number of words of a batch whose cosines are compared.
     shift_share
         Share of batches whose texts start at random positions, so that all positions are learned.
     save_minutes
@@ -68,8 +67,14 @@ class TrainingOptions:
         Share of the training in which the embeddings learn alone, without the layer.
     batches
         The contents of batches.
+    text_share
+        How much of its text's vector is added to the target of each word, so that context moves a word further.
+    trained_groups
+        If given, only the layers of the last groups are trained, this many.
     compiled
         If true, the student is compiled, which needs a C++ compiler and a minute, and halves the time of a step.
+    workers
+        Number of processes that assemble batches; a GPU needs several.
     seed
         Seed of order and positions.
 
@@ -84,12 +89,14 @@ class TrainingOptions:
     learning_rate: float = 1e-3
     warmup_share: float = 0.015
     weight_decay: float = 0.01
-    similarity_words: int = 768
     shift_share: float = 0.25
     save_minutes: float = 4.0
     embedding_share: float = 0.06
     batches: BatchOptions = field(default_factory=BatchOptions)
+    text_share: float = 0.0
+    trained_groups: int | None = None
     compiled: bool = False
+    workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,12 +133,14 @@ Report = Callable[[TrainingProgress], None]
 """Called after every step."""
 
 
-def train(
+def train(  # noqa: PLR0913 - what is trained, on what, and how
     student: Student,
-    cache: TargetCache,
+    teacher: Teacher,
+    texts: EncodedTexts,
     projection: Float32Array,
     folder: Path,
     options: TrainingOptions,
+    *,
     report: Report | None = None,
 ) -> None:
     """Train a student and write its checkpoint to `folder`; continues where an earlier run stopped.
@@ -139,9 +148,11 @@ def train(
     Parameters
     ----------
     student
-        The student, on the device to train on.
-    cache
-        The targets.
+        The student, on the teacher's device.
+    teacher
+        The teacher, which embeds each batch.
+    texts
+        The texts to learn from.
     projection
         float32 ``[teacher dimension, hidden_size]``.
     folder
@@ -156,33 +167,33 @@ def train(
     CheckpointError
         If the saved state is damaged.
     """
-    run = _Run(student, projection, folder, options)
+    run = _Run(student, teacher, projection, folder, options)
     run.resume()
-    while not run.finished:
-        run.learn(cache.shard(run.shard % len(cache)), report or _ignore)
+    run.learn(Batches(texts, options.batches), report)
     run.save()
 
 
-def _ignore(progress: TrainingProgress) -> None:
-    del progress
-
-
 class _Run:
-    def __init__(self, student: Student, projection: Float32Array, folder: Path, options: TrainingOptions) -> None:
-        self.device = next(student.parameters()).device
-        self.student = student
+    def __init__(
+        self, student: Student, teacher: Teacher, projection: Float32Array, folder: Path, options: TrainingOptions
+    ) -> None:
+        self.device = teacher.device
+        self.student, self.teacher = student, teacher
         self.forward = torch.compile(student, dynamic=True) if options.compiled else student
         self.projection = torch.from_numpy(projection).to(self.device)
         self.folder, self.options = folder, options
+        if options.trained_groups is not None:
+            student.requires_grad_(requires_grad=False)
+            student.layers[-options.trained_groups :].requires_grad_()
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), fused=True)
-        self.shard = self.step = 0
+        self.step = 0
         self.started_s = self.saved_s = time.monotonic()
-        self.means: dict[str, float] = {}
+        self.averages: dict[str, Tensor] = {}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """Return the optimizer's groups; ``scale`` is the factor of the learning rate."""
         table = self.student.word_embeddings.weight
-        others = [value for value in self.student.parameters() if value is not table]
+        others = [value for value in self.student.parameters() if value is not table and value.requires_grad]
         return [
             {"params": [table], "weight_decay": 0.0, "scale": _EMBEDDINGS_SCALE},
             {
@@ -211,22 +222,21 @@ class _Run:
     def embeddings_only(self) -> bool:
         return self.done < self.options.embedding_share
 
-    def learn(self, shard: Shard, report: Report) -> None:
-        """Take one step per batch of a shard. An unfinished shard starts again when the training is resumed."""
-        random = np.random.default_rng((self.options.seed, self.shard))
-        torch.manual_seed(self.options.seed + self.shard)
-        for batch in batches_of(shard, self.options.batches, random):
-            self._step(batch, random)
-            report(TrainingProgress(self.step, self.done, self.spent_s, self.means))
+    def learn(self, batches: Batches, report: Report | None) -> None:
+        """Take steps until the training is finished. A training that is resumed starts with a new epoch."""
+        for batch in batches.stream(self.options.seed, self.step, workers=self.options.workers):
+            if self.finished:
+                return
+            self._step(batch)
+            if report is not None:
+                report(TrainingProgress(self.step, self.done, self.spent_s, self.means()))
             if self.step % _LOG_STEPS == 0:
                 self._log()
             if time.monotonic() - self.saved_s > 60 * self.options.save_minutes:
                 self.save()
-            if self.finished:
-                return
-        self.shard += 1
 
-    def _step(self, batch: Batch, random: np.random.Generator) -> None:
+    def _step(self, batch: Batch) -> None:
+        random = np.random.default_rng((self.options.seed, self.step))
         rate = self._learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
@@ -234,12 +244,11 @@ class _Run:
         if random.random() < self.options.shift_share:
             max_start = self.student.config.max_position_embeddings - batch.ids.shape[1]
             starts = torch.from_numpy(random.integers(0, max_start + 1, len(batch.ids))).to(self.device)
-        batch = Batch(*(getattr(batch, name).to(self.device) for name in Batch.__dataclass_fields__))
+        batch = batch.to(self.device)
+        targets = self.teacher.targets(batch)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             hidden = self.forward(batch.ids, batch.mask, starts, 0 if self.embeddings_only else None)
-        words = word_vectors(hidden, batch)
-        sample = sample_words(batch.word_pieces, min(len(words), self.options.similarity_words))
-        parts = losses(words, batch, self.projection, sample)
+        parts = losses(word_vectors(hidden, batch), batch, targets, self.projection, self.options.text_share)
         zero = torch.zeros((), device=self.device)
         loss = sum((_WEIGHTS[name] * value for name, value in parts.items()), zero)
         self.optimizer.zero_grad(set_to_none=True)
@@ -248,8 +257,12 @@ class _Run:
         self.optimizer.step()
         self.step += 1
         for name, value in parts.items():
-            mean = self.means.get(name, value.item())
-            self.means[name] = _MEAN_DECAY * mean + (1 - _MEAN_DECAY) * value.item()
+            # Kept on the device: reading a value would make the GPU wait.
+            self.averages.setdefault(name, value.detach().clone()).lerp_(value.detach(), 1 - _MEAN_DECAY)
+
+    def means(self) -> dict[str, float]:
+        """Return the parts of the loss, averaged over the last steps."""
+        return {name: value.item() for name, value in self.averages.items()}
 
     def _learning_rate(self) -> float:
         done = min(1.0, self.done)
@@ -258,8 +271,8 @@ class _Run:
         return self.options.learning_rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _log(self) -> None:
-        shown = " ".join(f"{name} {value:.4f}" for name, value in self.means.items())
-        _LOGGER.info("step %d, shard %d, %.1f %% done: %s", self.step, self.shard, 100 * self.done, shown)
+        shown = " ".join(f"{name} {value:.4f}" for name, value in self.means().items())
+        _LOGGER.info("step %d, %.1f %% done: %s", self.step, 100 * self.done, shown)
 
     @property
     def _state_path(self) -> Path:
@@ -270,7 +283,6 @@ class _Run:
         state = {
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "shard": self.shard,
             "step": self.step,
             "spent_s": self.spent_s,
         }
@@ -289,7 +301,7 @@ class _Run:
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.student.load_state_dict(state["student"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.shard, self.step = state["shard"], state["step"]
+            self.step = state["step"]
             self.started_s -= state["spent_s"]
         except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
             msg = (

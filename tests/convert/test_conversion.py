@@ -120,6 +120,21 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path, precision):
     assert not any(str(tmp_path).encode() in content for content in files_of(one).values())
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_halves_are_stored_as_such_and_give_the_same_vectors(tmp_path, groups):
+    source = tiny_checkpoint.write(tmp_path / "tiny", num_hidden_groups=groups)
+    tensors = {name: tensor.astype(np.float16) for name, tensor in load_file(source / "model.safetensors").items()}
+    save_file(tensors, source / "model.safetensors")
+    plain = convert_checkpoint(source, tmp_path / "plain")
+    halved = convert_checkpoint(source, tmp_path / "halved", halve=True)
+    sizes = [bundle.manifest.files["model.onnx.data"].size_bytes for bundle in (plain, halved)]
+    assert sizes[1] < 0.9 * sizes[0]
+    assert verify_bundle(halved, against=source).max_abs_error <= 1e-5
+    assert verify_bundle(halved).max_abs_error <= 1e-5
+    vectors = [WordEmbedder(bundle).embed(["the cat sat on the mat"])[0].vectors for bundle in (plain, halved)]
+    np.testing.assert_array_equal(*vectors)
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_failure_while_writing_leaves_nothing_behind(tmp_path, precision, monkeypatch):
     source = tiny_checkpoint.write(tmp_path / "tiny")
@@ -198,6 +213,7 @@ import json, resource, sys, time
 from pathlib import Path
 from sparkalbert.convert import convert_checkpoint
 from sparkalbert.text import PieceTokenizer
+from sparkalbert.word_embedder import WordEmbedder
 source, target, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 PieceTokenizer.load(source)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,3 +1,6 @@
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -5,99 +8,134 @@ from tests.distill.conftest import needs_torch
 
 pytestmark = needs_torch
 
+NUM_TEXTS = 400
+
 
 @pytest.fixture
-def shard():
-    return random_shard(300)
+def texts():
+    return random_texts(300)
 
 
-def random_shard(num_pieces):
-    from sparkalbert.distill.targets import Shard
+def random_texts(num_chunks):
+    """Return texts of chunks of one word; word ``i`` is piece ``5 + i`` and, for the teacher, two pieces."""
+    from sparkalbert.distill.encoded import EncodedTexts
 
     random = np.random.default_rng(0)
-    lengths = random.integers(3, 30, 400).astype(np.int32)
-    counts = np.minimum(random.integers(1, 9, 400), lengths - 2).astype(np.int32)
-    return Shard(
-        ids=random.integers(5, num_pieces, lengths.sum()).astype(np.int32),
-        lengths=lengths,
-        first_pieces=np.concatenate([np.arange(1, 1 + count) for count in counts]).astype(np.int32),
-        word_counts=counts,
-        word_vectors=random.normal(size=(counts.sum(), 8)).astype(np.float16),
-        sentences=random.normal(size=(400, 12)).astype(np.float16),
-    )
+    lengths = random.integers(1, 12, NUM_TEXTS)
+    ones, pieces = np.ones(num_chunks), np.arange(num_chunks) + 5
+    arrays = {
+        "special": [2, 3, 101, 102],
+        "ids": np.stack([pieces, np.full(num_chunks, 4)], axis=1).ravel()[: 2 * num_chunks],
+        "counts": 2 * ones,
+        "teacher_ids": np.repeat(pieces, 2),
+        "teacher_counts": 2 * ones,
+        "first_pieces": 0 * ones,
+        "teacher_starts": 0 * ones,
+        "teacher_stops": 2 * ones,
+        "word_counts": ones,
+        "chunks": random.integers(0, num_chunks, lengths.sum()),
+        "chunk_counts": lengths,
+    }
+    return EncodedTexts(**{name: np.asarray(values, dtype=np.int32) for name, values in arrays.items()})
 
 
-def test_batches_contain_every_text_once_and_unchanged(shard):
-    from sparkalbert.distill.batches import BatchOptions, batches_of
+def epoch(texts, **options):
+    from sparkalbert.distill.batches import Batches, BatchOptions
 
-    options = BatchOptions(max_pieces=600, max_texts=50, short_repeats=0, repeated_share=0.0)
-    rows = []
-    for batch in batches_of(shard, options, np.random.default_rng(1)):
-        assert batch.ids.numel() <= 600
-        assert len(batch.ids) <= 50
-        for index in range(len(batch.ids)):
-            mine = batch.word_rows == index
-            rows.append(
-                (
-                    batch.sentences[index].numpy().tobytes(),
-                    batch.ids[index][batch.mask[index]].tolist(),
-                    batch.word_positions[mine].tolist(),
-                    batch.word_vectors[mine].numpy().tobytes(),
-                )
-            )
-    pieces = np.split(shard.ids, np.cumsum(shard.lengths)[:-1])
-    words = np.cumsum(shard.word_counts)[:-1]
-    expected = [
-        (
-            sentence.astype(np.float32).tobytes(),
-            ids.tolist(),
-            positions.tolist(),
-            vectors.astype(np.float32).tobytes(),
-        )
-        for sentence, ids, positions, vectors in zip(
-            shard.sentences,
-            pieces,
-            np.split(shard.first_pieces, words),
-            np.split(shard.word_vectors, words),
-            strict=True,
-        )
-    ]
-    assert sorted(rows) == sorted(expected)
+    chosen = BatchOptions(**{"short_repeats": 0, "repeated_share": 0.0} | options)
+    return list(Batches(texts, chosen).epoch(1))
 
 
-def test_short_texts_are_repeated(shard):
-    from sparkalbert.distill.batches import BatchOptions, batches_of
+def words_of(batch):
+    """Return the chunks of each text."""
+    return [(batch.word_pieces[batch.word_rows == row] - 5).tolist() for row in range(len(batch.ids))]
 
-    short = int((shard.word_counts <= 2).sum())
-    batches = batches_of(shard, BatchOptions(short_repeats=2, repeated_share=0.0), np.random.default_rng(1))
-    assert sum(len(batch.ids) for batch in batches) == 400 + 2 * short
+
+def all_words(texts):
+    return [chunks.tolist() for chunks in np.split(texts.chunks, np.cumsum(texts.chunk_counts)[:-1])]
+
+
+def test_batches_contain_every_text_once_and_unchanged(texts):
+    found = []
+    for batch in epoch(texts, max_pieces=400, max_texts=40):
+        assert batch.mask.sum(dim=1).max() * len(batch.ids) <= 400 or len(batch.ids) == 1
+        assert len(batch.ids) <= 40
+        found += words_of(batch)
+        for row, words in enumerate(words_of(batch)):
+            ids = [piece for word in words for piece in (5 + word, 4)]
+            assert batch.ids[row][batch.mask[row]].tolist() == [2, *ids, 3]
+            teacher_ids = [5 + word for word in words for _ in range(2)]
+            assert batch.teacher_ids[row][batch.teacher_mask[row]].tolist() == [101, *teacher_ids, 102]
+            mine = batch.word_rows == row
+            starts = [1 + 2 * index for index in range(len(words))]
+            assert batch.word_positions[mine].tolist() == starts
+            assert batch.teacher_starts[mine].tolist() == starts
+            assert batch.teacher_stops[mine].tolist() == [start + 2 for start in starts]
+    assert sorted(found) == sorted(all_words(texts))
+
+
+def test_short_texts_are_repeated(texts):
+    short = sum(len(words) <= 2 for words in all_words(texts))
     assert short > 0
+    assert sum(len(batch.ids) for batch in epoch(texts, short_repeats=2)) == NUM_TEXTS + 2 * short
 
 
 def test_texts_that_share_words_are_batched_together():
-    from sparkalbert.distill.batches import BatchOptions, batches_of
-
-    shard = random_shard(1000)
-    plain = list(batches_of(shard, BatchOptions(1600, 768, 0, 0.0), np.random.default_rng(1)))
-    batches = list(batches_of(shard, BatchOptions(1600, 768, 0, 0.5), np.random.default_rng(1)))
+    texts = random_texts(1000)
+    plain = epoch(texts, max_pieces=320)
+    batches = epoch(texts, max_pieces=320, repeated_share=0.5)
     assert len(batches) == len(plain) + round(len(plain) / 2) > len(plain)
-    sharing = sorted(map(texts_per_word, batches), reverse=True)[: len(batches) - len(plain)]
-    assert min(sharing) > max(map(texts_per_word, plain))
+    sharing = sorted(map(most_texts_of_a_word, batches), reverse=True)[: len(batches) - len(plain)]
+    assert np.mean(sharing) > 2 * np.mean(list(map(most_texts_of_a_word, plain)))
     for batch in batches:
-        assert len(np.unique(batch.sentences.numpy(), axis=0)) == len(batch.ids), "no text twice"
+        rows = {tuple(words) for words in words_of(batch)}
+        assert len(rows) == len(batch.ids), "no text twice"
 
 
-def texts_per_word(batch):
-    """Return the mean number of texts in which a word of the batch occurs."""
-    pairs = {(int(row), int(piece)) for row, piece in zip(batch.word_rows, batch.word_pieces, strict=True)}
-    return len(pairs) / len({piece for _, piece in pairs})
+def most_texts_of_a_word(batch):
+    return max(Counter(word for words in words_of(batch) for word in set(words)).values())
 
 
-def test_without_shared_words_every_text_is_in_one_batch(shard):
-    from dataclasses import replace
+def test_without_shared_words_every_text_is_in_one_batch():
+    texts = random_texts(NUM_TEXTS * 12)
+    texts.chunks[:] = np.arange(len(texts.chunks))
+    assert sum(len(batch.ids) for batch in epoch(texts, repeated_share=0.5)) == NUM_TEXTS
 
-    from sparkalbert.distill.batches import BatchOptions, batches_of
 
-    different = replace(shard, ids=np.arange(len(shard.ids), dtype=np.int32))
-    batches = batches_of(different, BatchOptions(short_repeats=0), np.random.default_rng(1))
-    assert sum(len(batch.ids) for batch in batches) == 400
+def test_a_share_of_the_texts_is_cut_or_has_other_chunks(texts):
+    unchanged = {tuple(words) for words in all_words(texts)}
+    pairs = {pair for words in unchanged for pair in itertools.pairwise(words)}
+    found = [tuple(words) for batch in epoch(texts, changed_share=0.6) for words in words_of(batch)]
+    assert len(found) == NUM_TEXTS
+    assert min(map(len, found)) >= 1, "a text that is cut keeps a word"
+    changed = [words for words in found if words not in unchanged]
+    cut = [words for words in changed if set(itertools.pairwise(words)) <= pairs]
+    assert 0.3 * NUM_TEXTS < len(changed) < 0.6 * NUM_TEXTS
+    assert 0.3 * len(changed) < len(cut) < 0.7 * len(changed)
+    assert sum(map(len, found)) < len(texts.chunks)
+
+
+def test_workers_assemble_the_same_batches(texts):
+    from sparkalbert.distill.batches import Batches, BatchOptions
+
+    batches = Batches(texts, BatchOptions(max_pieces=400, changed_share=0.5))
+    number = len(batches.groups(1, 0)) + 2
+    alone = itertools.islice(batches.stream(1), number)
+    together = itertools.islice(batches.stream(1, workers=2), number)
+    for first, second in zip(alone, together, strict=True):
+        assert first.ids.equal(second.ids)
+        assert first.sample.equal(second.sample)
+
+
+def test_half_of_the_sampled_words_are_repeated_words():
+    from sparkalbert.distill.batches import sample_words
+
+    # Piece 0 occurs 500 times, pieces 1 to 40 three times, the others once.
+    pieces = np.concatenate([np.zeros(500), np.repeat(np.arange(1, 41), 3), np.arange(41, 300)]).astype(np.int64)
+    sample = sample_words(pieces, 200, np.random.default_rng(0))
+    assert len(set(sample.tolist())) == 200
+    kinds, counts = np.unique(pieces[sample[:100]], return_counts=True)
+    assert kinds.min() >= 1
+    assert kinds.max() <= 40
+    assert (counts == 3).sum() >= 33
+    assert sorted(sample_words(pieces[:7], 200, np.random.default_rng(0)).tolist()) == list(range(7))

@@ -125,7 +125,7 @@ def test_a_stopped_run_continues_where_it_stopped(short_output, corpus, teacher_
     def weights():
         return load_student(short_output).word_embeddings.weight.detach().numpy()
 
-    kept = [short_output / "spiece.model", *(short_output / "work/targets").iterdir()]
+    kept = [short_output / "spiece.model", short_output / "work/texts.npz"]
     written = [path.stat().st_mtime_ns for path in kept]
     first = weights()
     with caplog.at_level(logging.INFO, "sparkalbert.distill"):
@@ -270,6 +270,19 @@ def test_progress_is_reported_after_every_step(corpus, teacher_folder, tmp_path)
     assert [progress.step for progress in reported] == [1, 2, 3, 4]
     assert [progress.done for progress in reported] == [0.25, 0.5, 0.75, 1.0]
     assert all(progress.loss["word"] > 0 for progress in reported)
+
+
+def test_refinements_train_the_last_layers_alone(corpus, teacher_folder, tmp_path):
+    from sparkalbert.distill.recipe import distill
+    from sparkalbert.distill.student import load_student
+
+    chosen = with_sizes(options(3), num_hidden_groups=2)
+    first = load_student(distill(teacher_folder, [corpus], tmp_path / "first", chosen)).state_dict()
+    refinement = replace(chosen.training, trained_groups=1, text_share=1.0, embedding_share=0.0)
+    refined = replace(chosen, refinements=(refinement, replace(refinement, seed=1)))
+    second = load_student(distill(teacher_folder, [corpus], tmp_path / "second", refined)).state_dict()
+    changed = {name for name in first if not first[name].equal(second[name])}
+    assert changed == {name for name in first if name.startswith("layers.1.")}
 
 
 def test_a_student_continues_from_another_with_its_own_vocabulary(output, corpus, teacher_folder, tmp_path):

@@ -19,6 +19,7 @@ def student():
             embedding_size=16,
             hidden_size=32,
             num_hidden_layers=3,
+            num_hidden_groups=2,
             num_attention_heads=4,
             intermediate_size=64,
         )
@@ -60,6 +61,18 @@ def test_saving_and_loading_keeps_every_bit(student, tmp_path):
     loaded = load_student(tmp_path)
     assert loaded.config == student.config
     for name, value in student.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name].numpy(), value.numpy())
+
+
+def test_a_checkpoint_of_halves_is_loaded_as_float32(student, tmp_path):
+    import torch
+
+    from sparkalbert.distill.student import load_student, save_student
+
+    save_student(student.half(), tmp_path)
+    loaded = load_student(tmp_path)
+    for name, value in student.state_dict().items():
+        assert loaded.state_dict()[name].dtype == torch.float32
         np.testing.assert_array_equal(loaded.state_dict()[name].numpy(), value.numpy())
 
 
@@ -118,7 +131,7 @@ def test_without_layers_the_embeddings_are_normalized(student):
     with torch.inference_mode():
         embedded = student.word_embeddings(ids) + student.position_embeddings(torch.arange(4))
         embedded = student.embedding_norm(embedded + student.token_type_embeddings.weight[0])
-        expected = student.full_layer_layer_norm(student.embedding_hidden_mapping_in(embedded))
+        expected = student.layers[0].full_layer_layer_norm(student.embedding_hidden_mapping_in(embedded))
         np.testing.assert_array_equal(student(ids, mask, num_layers=0).numpy(), expected.numpy())
 
 

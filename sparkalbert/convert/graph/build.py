@@ -29,6 +29,7 @@ from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.graph.layer import LayerForm, layer
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
+from sparkalbert.convert.weights.quantize import HALF
 
 __all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings", "graph_model"]
 
@@ -48,7 +49,8 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     precision
         ``fp32`` or ``int8``: the number format of the matrices in `weights`.
     weights
-        The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`.
+        The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`, some with
+        the suffix :data:`~sparkalbert.convert.weights.quantize.HALF`.
 
     Returns
     -------
@@ -57,6 +59,10 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     """
     form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
     nodes = Nodes(Constants())
+    for weight in weights:
+        if weight.name.endswith(HALF):
+            # ONNX Runtime computes this once, as it loads the graph.
+            nodes.rename_output(nodes.add("Cast", weight.name, to=TensorProto.FLOAT), weight.name.removesuffix(HALF))
     lengths = nodes.add(
         "Cast",
         nodes.add("ReduceSum", "attention_mask", nodes.constants.add([1], "int64"), keepdims=0),

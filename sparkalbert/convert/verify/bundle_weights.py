@@ -18,7 +18,7 @@ from sparkalbert.bundle import Bundle
 from sparkalbert.convert.verify.forward import Tensors
 from sparkalbert.convert.weights.file import read_tensor
 from sparkalbert.convert.weights.names import GraphWeight, from_graph, graph_weights
-from sparkalbert.convert.weights.quantize import RESIDUAL, SCALE, dequantize
+from sparkalbert.convert.weights.quantize import HALF, RESIDUAL, SCALE, dequantize
 from sparkalbert.errors import BundleError, problem_list
 
 __all__ = ["bundle_tensors"]
@@ -66,7 +66,7 @@ def _initializers(bundle: Bundle) -> dict[str, TensorProto]:
     except (DecodeError, OSError, ValueError) as error:
         msg = f"{bundle.graph_path} is not an ONNX graph ({error}). Convert the checkpoint again."
         raise BundleError(msg) from error
-    return {tensor.name: tensor for tensor in model.graph.initializer}
+    return {tensor.name.removesuffix(HALF): tensor for tensor in model.graph.initializer}
 
 
 def _values(bundle: Bundle, stored: Mapping[str, TensorProto], weight: GraphWeight) -> Float32Array:

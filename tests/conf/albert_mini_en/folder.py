@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from conf.albert_mini_en.sources import SOURCES
+from conf.albert_mini_en.sources import SOURCES, WORD_LISTS
 
 PROSE = "This is a sentence of {name} and long enough."
 WORDNET = '00000001 00 n 01 bank 0 000 | land beside water; "he sat on the bank of a river"\n'
@@ -25,6 +25,9 @@ def write(folder: Path) -> Path:
     for name in ("sotu", "moby-dick", "factbook"):
         page = json.dumps({"text": PROSE.format(name=name)})
         write_file(PATHS[name](folder) / "deep/1.json", page.encode())
+    names = {"upper": (10, 35, 40, 50), "proper-names": (35, 40, 50)}
+    for path in (f"english-{kind}.{level}" for kind, levels in names.items() for level in levels):
+        write_file(WORD_LISTS.folder(folder) / path, b"")
     return folder
 
 

@@ -1,4 +1,6 @@
-from conf.albert_mini_en.everyday import everyday_weights, read_levels, read_tagged_counts
+from conf.albert_mini_en.everyday import everyday_weights, read_levels, read_names, read_tagged_counts
+from conf.albert_mini_en.sources import WORD_LISTS
+from tests.conf.albert_mini_en import folder as downloads
 
 
 def test_a_word_that_one_source_repeats_has_less_weight_than_one_that_all_use():
@@ -35,6 +37,14 @@ def test_the_level_of_a_word_is_its_smallest_list(tmp_path):
     assert levels["word"] == 10
     assert levels["level35"] == 35
     assert levels["cafe"] == levels["day"] == 20
+
+
+def test_names_are_read_once_and_without_possessives(tmp_path):
+    downloads.write(tmp_path)
+    folder = WORD_LISTS.folder(tmp_path)
+    (folder / "english-upper.10").write_text("Monday\nMonday's\n", encoding="latin-1")
+    (folder / "english-proper-names.50").write_text("Zo\xeb\nMonday\n", encoding="latin-1")
+    assert read_names(folder) == ["Monday", "Zoë"]
 
 
 def test_tagged_words_are_counted_over_all_senses(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -35,20 +36,27 @@ def test_recall_counts_nearest_neighbours_among_ten():
     assert recall_at_10(unrelated, target) < 0.15
 
 
-def senses():
-    return json.loads(SENSES.read_text(encoding="utf-8"))
+def senses(name):
+    return json.loads(SENSES[name].read_text(encoding="utf-8"))
 
 
-def test_the_sense_sentences_are_as_the_model_card_describes_them():
-    words = senses()
-    assert len(words) == 12
-    assert all(len(groups) == 2 for groups in words.values())
-    assert all(len(group) == 5 for groups in words.values() for group in groups)
+@pytest.mark.parametrize(("name", "words", "sentences"), [("project", 12, 5), ("development", 16, 4), ("test", 16, 4)])
+def test_the_sense_sentences_are_as_the_model_card_describes_them(name, words, sentences):
+    assert len(senses(name)) == words
+    for word, groups in senses(name).items():
+        assert [len(group) for group in groups] == [sentences, sentences]
+        for text in (text for group in groups for text in group):
+            assert word in re.findall(r"\w+", text.lower())
+
+
+def test_no_word_is_in_two_lists():
+    words = [word for name in SENSES for word in senses(name)]
+    assert len(words) == len(set(words))
 
 
 def embedder_of(vector):
     def embed(texts):
-        split = [text.replace(".", " .").split() for text in texts]
+        split = [re.findall(r"\w+", text) for text in texts]
         return [
             EmbeddedWords(words, np.stack([vector(text, word) for word in words]).astype(np.float32))
             for text, words in zip(texts, split, strict=True)
@@ -58,11 +66,13 @@ def embedder_of(vector):
 
 
 def test_sense_accuracy_is_1_for_a_model_of_senses_and_0_without_context():
-    side = {text: index for groups in senses().values() for index, group in enumerate(groups) for text in group}
+    side = {
+        text: index for groups in senses("project").values() for index, group in enumerate(groups) for text in group
+    }
     of_senses = embedder_of(lambda text, _: np.eye(2)[side[text]])
-    assert sense_accuracy(of_senses) == 1
+    assert sense_accuracy(of_senses, SENSES["project"]) == 1
     of_nothing = embedder_of(lambda *_: np.ones(2))
-    assert sense_accuracy(of_nothing) == 0
+    assert sense_accuracy(of_nothing, SENSES["project"]) == 0
 
 
 def test_a_model_that_is_its_own_teacher_has_the_best_figures():

@@ -14,7 +14,7 @@ def checkpoint(tmp_path):
 
 
 def test_the_bundle_is_the_converted_checkpoint_with_its_card(checkpoint, tmp_path):
-    plain = convert_checkpoint(checkpoint, tmp_path / "plain" / "tiny")
+    plain = convert_checkpoint(checkpoint, tmp_path / "plain" / "tiny", halve=True)
     bundle = pack(checkpoint, tmp_path / "packed" / "tiny")
     assert (bundle.path / "MODEL_CARD.md").read_text() == "# Tiny\n"
     assert set(bundle.manifest.files) == {*plain.manifest.files, "MODEL_CARD.md"}

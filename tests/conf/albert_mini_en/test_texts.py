@@ -60,9 +60,10 @@ def test_the_student_learns_from_examples_common_words_and_samples(folder, monke
     common = tokenizer.piece(20).removeprefix("▁")
     rare = "00000002 00 n 01 xylotile 0 000 | a rare mineral of asbestos kind\n"
     (PATHS["wordnet"](folder) / "data.noun").write_text(WORDNET.replace("bank 0", f"{common} 0") + rare)
+    downloads.write_file(WORD_LISTS.folder(folder) / "english-upper.35", b"Copenhagen\n")
     chosen = texts.student_texts(texts.read_sources(folder), folder, tokenizer)
     assert len(chosen) == len(set(chosen))
-    assert {common, "xylotile", "he sat on the bank of a river"} < set(chosen)
+    assert {common, "xylotile", "Copenhagen", "he sat on the bank of a river"} < set(chosen)
     assert PROSE.format(name="sotu") in chosen
     assert PROSE.format(name="factbook") not in chosen, "no sample of it was requested"
     assert any("a rare mineral" in text for text in chosen)

@@ -31,7 +31,7 @@ def closeness(tmp_path_factory):
 def test_int8_of_trained_weights_keeps_vectors_and_neighbours(closeness):
     result = closeness("int8")
     assert result.words > 600
-    assert [layer.layer for layer in result.layers] == [1, 3, 4, 6]
+    assert [layer.layer for layer in result.layers] == [1, 2, 4, 6, 8]
     assert all(layer.mean >= 0.9995 for layer in result.layers)
     assert all(layer.worst >= 0.995 for layer in result.layers)
     assert result.same_nearest >= 0.96
