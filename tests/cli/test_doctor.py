@@ -9,8 +9,8 @@ from sparkalbert.cli import run
 
 @pytest.fixture(autouse=True)
 def _no_hub(monkeypatch):
-    huggingface_hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
 def test_each_check_is_one_line(capsys):

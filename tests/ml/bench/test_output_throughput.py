@@ -25,13 +25,13 @@ def test_every_form_leaves_equally_often_in_every_round(spark):
     assert notes[-1] == "round 2 of 2"
 
 
-@pytest.mark.parametrize("binary", [False, True])
-def test_the_stub_gives_each_token_a_vector(binary):
+@pytest.mark.parametrize(("binary", "size"), [(None, 3), ("binary", 12), ("binary16", 6)])
+def test_the_stub_gives_each_token_a_vector(binary, size):
     rows = pa.array([["a", "b"], None, []], type=pa.list_(pa.string()))
     arrays = list(TokenListTask(StubModel(dimension=3), binary)(iter([(rows,)])))
     found = [row for array in arrays for row in array.to_pylist()]
     sizes = [None if row is None else [len(vector) for vector in row] for row in found]
-    assert sizes == [[12, 12] if binary else [3, 3], None, []]
+    assert sizes == [[size, size], None, []]
 
 
 def test_the_command_shows_it(spark, capsys, monkeypatch):
