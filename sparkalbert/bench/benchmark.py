@@ -102,7 +102,7 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="sparkalbert-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        notify(f"preparing {options.model}")
+        notify(f"preparing {options.model}", 0, 0)
         materials = prepare_materials(options.model, options.precisions, folder)
         texts = list(options.texts) or news_paragraphs(options.words)
         specs = list(_specs(options, materials, texts, folder))

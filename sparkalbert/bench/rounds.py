@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Notify", "alternation", "run_rounds"]
 
-Notify = Callable[[str], None]
-"""Called with a line that describes what runs now, for a person who waits."""
+Notify = Callable[[str, float, float], None]
+"""Called with a line that describes what runs now, and how many of how many steps are done; 0 of 0 if not known."""
 
 _END_S: Final = 30
 _LOG_LINES: Final = 15
@@ -72,13 +72,14 @@ def run_rounds(specs: Sequence[Spec], rounds: int, notify: Notify) -> list[Resul
             key = spec.process or spec.name
             if key not in processes:
                 processes[key] = stack.enter_context(_SystemProcess(spec.python))
-            notify(f"preparing {spec.title} ({spec.precision})")
+            notify(f"preparing {spec.title} ({spec.precision})", 0, 0)
             processes[key].prepare(result)
         running = [name for name, result in results.items() if not result.skipped]
-        for name in alternation(running, rounds):
+        for step, name in enumerate(alternation(running, rounds)):
             result = results[name]
             spec = result.spec
-            notify(f"round {len(result.seconds) + 1} of {rounds}: {spec.title} ({spec.precision})")
+            line = f"round {len(result.seconds) + 1} of {rounds}: {spec.title} ({spec.precision})"
+            notify(line, step, rounds * len(running))
             processes[spec.process or name].run(result)
     return list(results.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -9,13 +10,16 @@ import typer
 
 import sparkalbert
 from sparkalbert.cli import bench, demo, distill, doctor, embed, explore, models, plan
-from sparkalbert.cli.failures import TERMINATED, failure_message, unwinding_on_sigterm
-from sparkalbert.cli.screen import ERRORS, print_line
+from sparkalbert.cli.failures import INTERRUPTED, TERMINATED, failure_message, unwinding_on_sigterm
+from sparkalbert.cli.screen import ERRORS, IS_QUIET, print_line
 from sparkalbert.cli.session import DEBUG
 
 __all__ = ["app", "run"]
 
 _DEBUG: Final = "--debug"
+_QUIET: Final = "--quiet"
+_EXIT_CODES: Final = "Exit codes: 0 success, 1 error, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM."
+_ENDINGS: Final = {INTERRUPTED: "Interrupted.", TERMINATED: "Terminated."}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,22 +47,24 @@ def _show_version(requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog=_EXIT_CODES)
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
     debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error, and Spark's log.")] = False,
+    quiet: Annotated[bool, typer.Option(_QUIET, help="Print results and errors only: no progress, no notes.")] = False,
 ) -> None:
     """ALBERT token embeddings on Apache Spark: one token in, one vector out, always the same vector."""
-    del version, debug
+    del version, debug, quiet
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
     An expected error becomes one message on standard error and exit code 1. With ``--debug``, at any position, its
-    traceback and Spark's log are shown too. After SIGTERM everything is cleaned up as after Ctrl-C.
+    traceback and Spark's log are shown too; with ``--quiet``, at any position, neither progress nor notes. After
+    SIGTERM everything is cleaned up as after Ctrl-C.
 
     Parameters
     ----------
@@ -68,16 +74,18 @@ def run(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        0, 1 after an error, 2 after wrong usage, 143 after SIGTERM.
+        0, 1 after an error, 2 after wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    words = [word for word in arguments if word != _DEBUG]
-    debug = DEBUG.set(len(words) < len(arguments))
+    words = [word for word in arguments if word not in {_DEBUG, _QUIET}]
+    debug, quiet = DEBUG.set(_DEBUG in arguments), IS_QUIET.set(_QUIET in arguments)
+    if IS_QUIET.get() or not ERRORS.is_terminal:
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when huggingface_hub is imported for a download
     try:
         with unwinding_on_sigterm():
             app(words, prog_name="sparkalbert")
     except SystemExit as ended:
-        if ended.code == TERMINATED:
-            print_line("Terminated.", to=ERRORS)
+        if ended.code in _ENDINGS:
+            print_line(_ENDINGS[ended.code], to=ERRORS)
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Exception as error:
         message = failure_message(error)
@@ -89,4 +97,5 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     finally:
         DEBUG.reset(debug)
+        IS_QUIET.reset(quiet)
     return 0

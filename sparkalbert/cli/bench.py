@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from sparkalbert.cli.files import check_target, read_lines
-from sparkalbert.cli.screen import ERRORS, print_line, print_wide
+from sparkalbert.cli.screen import print_line, print_wide, shown_steps
 from sparkalbert.errors import InputError, ParamError
 
 if TYPE_CHECKING:
@@ -155,14 +154,7 @@ def bench(
         import sparkalbert.plots.canvas  # noqa: F401 - without matplotlib it fails before the run, not after it
 
         check_target(picture, "--picture")
-    with ERRORS.status("preparing") as status:
-
-        def notify(line: str) -> None:
-            if ERRORS.is_terminal:
-                status.update(Text(line))
-            else:
-                print_line(line, to=ERRORS)
-
+    with shown_steps("preparing") as notify:
         record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
     _show_throughput(record) if output_throughput else _show(record)
     if json_file is not None:

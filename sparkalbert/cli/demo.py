@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from sparkalbert.cli.embed import print_note, summary_line
-from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target
+from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target, reported_on_interrupt
 from sparkalbert.cli.options import Model
 from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
 from sparkalbert.cli.session import command_session
@@ -43,7 +43,7 @@ def demo(
     with command_session("local[*]") as opened:
         print_line(opened.origin)
         source, target = TextSource(f"file:{SAMPLE}", "text"), VectorTarget(output, overwrite=True)
-        with shown_progress("Embedding the sample") as report:
+        with reported_on_interrupt(output), shown_progress("Embedding the sample") as report:
             summary = embed_texts(opened.spark, stage, source, target, report)
     rows = _read(output)
     OUTPUT.print(_vector_table(rows))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from sparkalbert.cli.files import check_folder_target
-from sparkalbert.cli.screen import ERRORS, at_intervals, print_line, progress_bar
+from sparkalbert.cli.screen import ERRORS, at_intervals, print_line, print_status, progress_bar
 
 if TYPE_CHECKING:
     from sparkalbert.distill.training import Report, TrainingProgress
@@ -72,8 +72,12 @@ def distill(
         start_from=start_from,
         device=device,
     )
-    with _shown_training() as report:
-        folder = train(teacher, [*corpus, *(more or [])], output, options, report)
+    try:
+        with _shown_training() as report:
+            folder = train(teacher, [*corpus, *(more or [])], output, options, report)
+    except KeyboardInterrupt:
+        print_line(f"{output} holds what was saved; the same command continues there.", to=ERRORS)
+        raise
     print_line(f"Checkpoint: {folder}")
     print_line(f"Next: sparkalbert convert {folder} BUNDLE")
 
@@ -100,7 +104,7 @@ def _logged() -> Report:
     def report(progress: TrainingProgress) -> None:
         if is_time():
             remaining_minutes = progress.spent_s * (1 - progress.done) / progress.done / 60
-            print_line(f"step {progress.step}, {_loss(progress)}, {remaining_minutes:.1f} minutes left", to=ERRORS)
+            print_status(f"step {progress.step}, {_loss(progress)}, {remaining_minutes:.1f} minutes left")
 
     return report
 

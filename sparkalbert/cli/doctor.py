@@ -12,7 +12,7 @@ import typer
 
 from sparkalbert.cli.failures import failure_message
 from sparkalbert.cli.options import Model
-from sparkalbert.cli.screen import ERRORS, OUTPUT, print_line
+from sparkalbert.cli.screen import OUTPUT, print_line, shown_wait
 from sparkalbert.cli.session import command_session
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def doctor(
     Each line says what was found and, if something is wrong, what to do. The exit code is 1 if a check failed.
     """
     checks = []
-    with ERRORS.status("checking"):
+    with shown_wait("Checking"):
         for check in _checks(model, master, spark=spark):
             checks.append(check)
             if not as_json:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from sparkalbert.bundle import Bundle
+from sparkalbert.cli.files import reported_on_interrupt
 from sparkalbert.cli.options import FILES, MODEL, Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
-from sparkalbert.cli.screen import ERRORS, print_line, shown_progress
+from sparkalbert.cli.screen import IS_QUIET, print_line, print_status, shown_progress
 from sparkalbert.cli.session import command_session
 from sparkalbert.errors import ParamError
 from sparkalbert.models import find_model
@@ -138,6 +139,7 @@ def embed(
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
+    from sparkalbert.ml.session.connect import is_connect_session
 
     if encoding in _PIECE_ENCODINGS:
         msg = f"--encoding is {encoding}, expected a character encoding. Did you mean --piece-encoding {encoding}?"
@@ -158,17 +160,18 @@ def embed(
         memoryBudgetMb=memory_budget_mb,
     )
     with command_session(master, settings) as opened:
-        print_line(opened.origin, to=ERRORS)
-        with shown_progress("Embedding") as report:
+        print_status(opened.origin)
+        remote = is_connect_session(opened.spark)
+        with reported_on_interrupt(output, on_server=remote), shown_progress("Embedding") as report:
             summary = embed_texts(opened.spark, stage, texts, target, report)
     print_note(bundle)
     print_line(f"{summary_line(summary)} -> {output}")
 
 
 def print_note(bundle: Bundle) -> None:
-    """Print the note to users in a model's manifest, if there is one."""
+    """Print the note to users in a model's manifest, if there is one, unless ``--quiet`` is given."""
     manifest = bundle.manifest
-    if manifest.note:
+    if manifest.note and not IS_QUIET.get():
         print_line(f"Note on {manifest.name}: {manifest.note}", style="yellow")
 
 

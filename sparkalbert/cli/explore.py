@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from sparkalbert.cli.files import check_target
-from sparkalbert.cli.screen import ERRORS, print_line, size_in_words
+from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def explore(
         msg = f"{target} already exists. Pass --overwrite to replace it, or choose another file with --page."
         raise OutputError(msg)
     check_target(target, "--page")
-    with ERRORS.status("reading"):
+    with shown_wait("Reading"):
         words, total = _drawn(source, max_points, token_col, vector_col)
-    with ERRORS.status(f"projecting {len(words):,} words"):
+    with shown_wait(f"Projecting {len(words):,} words"):
         content = page_of(words, source.name, method, total=total)
     target.write_text(content, encoding="utf-8")
     print_line(f"Page: {target} ({len(words):,} of {total:,} words, {size_in_words(target.stat().st_size)})")

@@ -12,7 +12,10 @@ from typing import Final
 from sparkalbert.errors import SparkAlbertError
 from sparkalbert.ml.failures import is_spark_failure, job_error
 
-__all__ = ["TERMINATED", "failure_message", "unwinding_on_sigterm"]
+__all__ = ["INTERRUPTED", "TERMINATED", "failure_message", "unwinding_on_sigterm"]
+
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""Exit code of a command that was ended by Ctrl-C."""
 
 TERMINATED: Final = 128 + signal.SIGTERM
 """Exit code of a command that was ended by SIGTERM."""

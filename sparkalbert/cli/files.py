@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sparkalbert.cli.screen import ERRORS, print_line
 from sparkalbert.errors import InputError, OutputError
+from sparkalbert.storage.paths import local_path
 
-__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines"]
+__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines", "reported_on_interrupt"]
 
 SAMPLE: Final = Path(__file__).with_name("sample.txt")
 """Short texts, one per line, written for this package."""
@@ -88,3 +92,37 @@ def check_folder_target(path: Path, option: str) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         msg = f"{option} {path} cannot be written: no permission to write to {existing}. Choose another folder."
         raise OutputError(msg)
+
+
+@contextmanager
+def reported_on_interrupt(target: str, *, on_server: bool = False) -> Iterator[None]:
+    """After Ctrl-C, once the block has cleaned up, print what is at a folder that the block was to write.
+
+    Parameters
+    ----------
+    target
+        The folder. It is written as a whole or not at all, see :mod:`sparkalbert.storage.folders`.
+    on_server
+        If true, a Spark Connect server writes the folder, perhaps where this machine cannot see it.
+    """
+    path = None if on_server else local_path(target)
+    before = _identity(path)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_line(f"{target} {_state(path, before)}.", to=ERRORS)
+        raise
+
+
+def _state(path: Path | None, before: int | None) -> str:
+    if path is None:
+        return "is complete only if it contains _SUCCESS"
+    after = _identity(path)
+    if after is None:
+        return "was not written"
+    return "is unchanged" if after == before else "is complete"
+
+
+def _identity(path: Path | None) -> int | None:
+    """Return the inode of a folder; a folder that was replaced has another."""
+    return path.stat().st_ino if path is not None and path.exists() else None

@@ -13,8 +13,8 @@ from rich.table import Table
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
-from sparkalbert.cli.files import SAMPLE, read_lines
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, size_in_words
+from sparkalbert.cli.files import SAMPLE, read_lines, reported_on_interrupt
+from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, shown_wait, size_in_words
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
@@ -69,16 +69,17 @@ def convert(
         return
     from sparkalbert.convert import convert_checkpoint
 
-    bundle = convert_checkpoint(
-        source,
-        target,
-        precision=precision,
-        name=name,
-        overwrite=overwrite,
-        do_lower_case=do_lower_case,
-        keep_accents=keep_accents,
-        remove_space=remove_space,
-    )
+    with reported_on_interrupt(str(target)), shown_wait(f"Converting {source} to {precision}"):
+        bundle = convert_checkpoint(
+            source,
+            target,
+            precision=precision,
+            name=name,
+            overwrite=overwrite,
+            do_lower_case=do_lower_case,
+            keep_accents=keep_accents,
+            remove_space=remove_space,
+        )
     OUTPUT.print(_summary(bundle))
 
 
@@ -90,7 +91,8 @@ def _export(
     if name is not None:
         msg = f"--name is {name!r}, but Spark NLP's layout does not store a name. Leave --name out."
         raise ParamError(msg)
-    folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite, **options.stated).resolve()
+    with reported_on_interrupt(str(target)), shown_wait(f"Exporting {source} in {precision}"):
+        folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite, **options.stated).resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
     OUTPUT.print(pair_table({"path": str(folder), "precision": precision, **sizes}))
@@ -189,7 +191,8 @@ def verify(
         raise ParamError(msg)
     texts = None if against is None else read_lines(text or SAMPLE)
     opened = find_model(bundle, allow_download=False)
-    found = verify_bundle(opened, against=against, texts=texts)
+    with shown_wait(f"Verifying {opened.manifest.name}"):
+        found = verify_bundle(opened, against=against, texts=texts)
     rows = {
         "bundle": f"{opened.manifest.name}, {found.precision}; all files are complete",
         "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces per layer",

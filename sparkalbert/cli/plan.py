@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sparkalbert.cli.files import check_target
 from sparkalbert.cli.options import Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
-from sparkalbert.cli.screen import ERRORS, OUTPUT, pair_table, print_line, size_in_words
+from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, shown_steps, shown_wait, size_in_words
 from sparkalbert.cli.session import command_session
 from sparkalbert.models import find_model
 
@@ -53,12 +53,16 @@ def plan(
     texts = TextSource(source, input_format, text_col, sep=sep, encoding=encoding)
     bundle = find_model(model, precision=precision)
     started_s = time.perf_counter()
-    with ERRORS.status("reading"), command_session() as opened:
+    with shown_wait("Reading the sample"), command_session() as opened:
         with raise_job_errors(), texts.settings(opened.spark):
             drawn = sample_texts(texts.read(opened.spark), text_col, sample)
         start_s = time.perf_counter() - started_s
-    with ERRORS.status("embedding the sample"):
-        found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s))
+    with shown_steps("Loading the model") as show:
+
+        def report(spent_s: float, pieces_per_s: float) -> None:
+            show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
+
+        found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
     OUTPUT.print(_table(found))
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ERRORS",
+    "IS_QUIET",
     "OUTPUT",
+    "ShowStep",
     "at_intervals",
     "pair_table",
     "print_line",
+    "print_status",
     "print_wide",
     "progress_bar",
     "shown_progress",
+    "shown_steps",
+    "shown_wait",
     "size_in_words",
 ]
 
@@ -43,14 +49,27 @@ OUTPUT: Final = _console()
 ERRORS: Final = _console(stderr=True)
 """For errors and progress, so that a pipe receives results only."""
 
+IS_QUIET: Final[ContextVar[bool]] = ContextVar("IS_QUIET", default=False)
+"""If true, only results and errors are printed: no progress, no notes."""
+
+ShowStep = Callable[[str, float, float], None]
+"""Called with a description of the current step, how much is done, and of how much."""
+
 _UNLIMITED_WIDTH: Final = 1000
 _LOG_INTERVAL_S: Final = 10.0
 _UNIT_STEP: Final = 1000
+_MINUTE_S: Final = 60
 
 
 def print_line(text: str, *, to: Console = OUTPUT, style: str | None = None) -> None:
     """Print a line without wrapping it."""
     to.print(text, style=style, soft_wrap=True)
+
+
+def print_status(text: str) -> None:
+    """Print a line about the run on the error console, unless ``--quiet`` is given."""
+    if not IS_QUIET.get():
+        print_line(text, to=ERRORS)
 
 
 def print_wide(table: Table) -> None:
@@ -87,16 +106,22 @@ def size_in_words(size_bytes: int) -> str:
 
 
 def progress_bar(*columns: ProgressColumn, transient: bool) -> Progress:
-    """Return a progress bar on the error console, with `columns` between the bar and the times."""
+    """Return a progress bar on the error console, with `columns` between the bar and the times.
+
+    With ``--quiet`` it shows nothing.
+    """
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         *columns,
         TimeElapsedColumn(),
+        TextColumn("elapsed,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=ERRORS,
         transient=transient,
+        disable=IS_QUIET.get(),
     )
 
 
@@ -127,6 +152,8 @@ def at_intervals(interval_s: float, *, first_s: float) -> Callable[[], bool]:
 def shown_progress(label: str) -> Iterator[Report]:
     """Yield a function that shows the progress of Spark jobs: a bar on a terminal, or a line at intervals in a log.
 
+    Both show the number of tasks that are done, their rate, and the time left.
+
     Parameters
     ----------
     label
@@ -135,20 +162,70 @@ def shown_progress(label: str) -> Iterator[Report]:
     if not ERRORS.is_terminal:
         yield _logged(label)
         return
-    with progress_bar(TextColumn("{task.completed:.0f} of {task.total} tasks"), transient=True) as bar:
-        task = bar.add_task(label, total=None)
+    started_s = time.monotonic()
+    with progress_bar(TextColumn("{task.fields[count]}"), transient=True) as bar:
+        task = bar.add_task(label, total=None, count="")
 
         def report(progress: JobProgress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total or None)
+            count = f"{progress.done} of {progress.total} tasks{_rate(progress.done, time.monotonic() - started_s)}"
+            bar.update(task, completed=progress.done, total=progress.total or None, count=count)
 
         yield report
 
 
 def _logged(label: str) -> Report:
+    started_s = time.monotonic()
     is_time = at_intervals(_LOG_INTERVAL_S, first_s=_LOG_INTERVAL_S)
 
     def report(progress: JobProgress) -> None:
-        if is_time():
-            print_line(f"{label}: {progress.done} of {progress.total} tasks done, {progress.active} running", to=ERRORS)
+        if not is_time():
+            return
+        spent_s = time.monotonic() - started_s
+        left = f", {spent_s * (progress.total / progress.done - 1):.0f} s left" if progress.done else ""
+        print_status(
+            f"{label}: {progress.done} of {progress.total} tasks done, {progress.active} running"
+            f"{_rate(progress.done, spent_s)}{left}"
+        )
 
     return report
+
+
+def _rate(tasks: int, spent_s: float) -> str:
+    """Return tasks per second or minute as text, empty before the first task is done.
+
+    Examples
+    --------
+    >>> _rate(12, 4), _rate(2, 60), _rate(0, 5)
+    (', 3.0/s', ', 2.0/min', '')
+    """
+    if not tasks or spent_s <= 0:
+        return ""
+    per_s = tasks / spent_s
+    return f", {per_s:.1f}/s" if per_s >= 1 else f", {per_s * _MINUTE_S:.1f}/min"
+
+
+@contextmanager
+def shown_steps(label: str) -> Iterator[ShowStep]:
+    """Yield a function that shows steps of known number or size: a bar on a terminal, or a line each in a log.
+
+    Parameters
+    ----------
+    label
+        What is in progress before the first step.
+    """
+    if not ERRORS.is_terminal:
+        yield lambda text, _done, _total: print_status(text)
+        return
+    with progress_bar(transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total or None)
+
+
+@contextmanager
+def shown_wait(label: str) -> Iterator[None]:
+    """Show on a terminal what is in progress, and since when. For work whose length is not known."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    is_hidden = IS_QUIET.get() or not ERRORS.is_terminal
+    with Progress(*columns, console=ERRORS, transient=True, disable=is_hidden) as bar:
+        bar.add_task(label, total=None)
+        yield

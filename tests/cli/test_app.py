@@ -43,6 +43,20 @@ def test_every_command_explains_itself(capsys, command):
     assert "Usage: sparkalbert" in capsys.readouterr().out
 
 
+def test_help_documents_the_exit_codes(capsys):
+    assert run(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 success, 1 error, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM" in shown
+
+
+def test_quiet_is_accepted_at_any_position_and_keeps_results(capsys):
+    assert run(["inspect", "albert_mini_en"]) == 0
+    expected = capsys.readouterr().out
+    for words in (["--quiet", "inspect", "albert_mini_en"], ["inspect", "albert_mini_en", "--quiet"]):
+        assert run(words) == 0
+        assert capsys.readouterr() == (expected, "")
+
+
 @pytest.mark.parametrize("words", [["--no-such-option"], ["no-such-command"], ["embed", "x.txt"]])
 def test_wrong_usage_is_exit_code_2(capsys, words):
     assert run(words) == 2

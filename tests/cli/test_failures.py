@@ -113,8 +113,16 @@ def test_sigterm_does_what_ctrl_c_does():
     assert called == [signal.SIGINT]
 
 
-@pytest.mark.parametrize("to_group", [False, True], ids=["process", "group"])
-def test_embed_ends_orderly_on_sigterm(tmp_path, to_group):
+@pytest.mark.parametrize(
+    ("sent", "to_group", "code", "last_line"),
+    [
+        (signal.SIGINT, False, 130, "Interrupted."),
+        (signal.SIGTERM, False, 143, "Terminated."),
+        (signal.SIGTERM, True, 143, "Terminated."),
+    ],
+    ids=["ctrl-c", "process", "group"],
+)
+def test_embed_ends_orderly_and_says_what_is_there(tmp_path, sent, to_group, code, last_line):
     """With a whole group, as `timeout` and service managers do, Spark's JVM gets the signal too."""
     lines = "".join(f"Line {number} is like no other.\n" for number in range(MANY_LINES))
     (tmp_path / "in.txt").write_text(lines, encoding="utf-8")
@@ -134,11 +142,11 @@ def test_embed_ends_orderly_on_sigterm(tmp_path, to_group):
         while not list(tmp_path.glob(".out-incomplete-*")) and time.monotonic() < deadline_s:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
-        (os.killpg if to_group else os.kill)(process.pid, signal.SIGTERM)
+        (os.killpg if to_group else os.kill)(process.pid, sent)
         shown = process.communicate(timeout=60)
-    assert process.returncode == 143, shown
+    assert process.returncode == code, shown
     assert shown[0] == ""
-    assert shown[1].endswith("Terminated.\n")
+    assert shown[1].endswith(f"out was not written.\n{last_line}\n")
     assert "Traceback" not in shown[1]
     assert not (tmp_path / "out").exists()
     if not to_group:  # without its JVM, Spark cannot remove anything; the next run does

@@ -1,20 +1,32 @@
 """Progress is a bar on a terminal and a line at intervals in a log, never mixed with results; sizes are decimal."""
 
+import re
 import time
 
 import pytest
 from rich.console import Console
 
 from sparkalbert.cli import screen
-from sparkalbert.cli.screen import shown_progress, size_in_words
+from sparkalbert.cli.screen import shown_progress, shown_steps, shown_wait, size_in_words
 from sparkalbert.ml.job.progress import JobProgress
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9;]+m")
 
-def test_a_terminal_gets_a_bar_with_counts(capsys, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(screen, "ERRORS", Console(stderr=True))  # as made where stderr is a terminal
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Make the error console as it is made where standard error is a terminal."""
+
+    def make(**variables):
+        for name, value in {"TERM": "xterm-256color", "TTY_COMPATIBLE": "1", "COLUMNS": "140", **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(screen, "ERRORS", Console(stderr=True))
+
+    return make
+
+
+def test_a_terminal_gets_a_bar_with_counts(capsys, terminal):
+    terminal()
     with shown_progress("Embedding") as report:
         report(JobProgress(0, 0, 0))
         report(JobProgress(3, 2, 8))
@@ -22,14 +34,69 @@ def test_a_terminal_gets_a_bar_with_counts(capsys, monkeypatch):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "Embedding" in shown.err
-    assert "3 of 8 tasks" in shown.err
+    assert re.search(r"3 of 8 tasks, [0-9.]+/(s|min)", shown.err)
+    assert "elapsed" in shown.err
+    assert "left" in shown.err
+    assert COLOUR.search(shown.err)
+
+
+def test_no_color_is_respected(capsys, terminal):
+    terminal(NO_COLOR="1")
+    with shown_progress("Embedding") as report:
+        report(JobProgress(3, 2, 8))
+        time.sleep(0.5)
+    shown = capsys.readouterr().err
+    assert "3 of 8 tasks" in shown
+    assert not COLOUR.search(shown)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_quiet_shows_neither_bars_nor_lines(capsys, terminal, monkeypatch, is_terminal):
+    if is_terminal:
+        terminal()
+    monkeypatch.setattr(screen, "_LOG_INTERVAL_S", 0.0)
+    token = screen.IS_QUIET.set(True)
+    try:
+        with shown_progress("Embedding") as report:
+            report(JobProgress(3, 2, 8))
+        with shown_steps("preparing") as show:
+            show("round 1 of 2", 1, 2)
+        with shown_wait("Converting"):
+            time.sleep(0.2)
+    finally:
+        screen.IS_QUIET.reset(token)
+    assert capsys.readouterr().err.strip("\n") == ""
+
+
+def test_steps_are_a_bar_on_a_terminal_and_lines_in_a_log(capsys, terminal):
+    with shown_steps("preparing") as show:
+        show("round 1 of 2", 0, 2)
+        show("round 2 of 2", 1, 2)
+    assert capsys.readouterr().err == "round 1 of 2\nround 2 of 2\n"
+    terminal()
+    with shown_steps("preparing") as show:
+        show("round 2 of 2", 1, 2)
+        time.sleep(0.3)
+    assert "round 2 of 2" in capsys.readouterr().err
+
+
+def test_a_wait_is_shown_on_a_terminal_only(capsys, terminal):
+    with shown_wait("Converting"):
+        pass
+    assert capsys.readouterr().err == ""
+    terminal()
+    with shown_wait("Converting"):
+        time.sleep(0.3)
+    assert re.search(r"Converting.*0:00:0", capsys.readouterr().err)
 
 
 def test_a_log_gets_a_line_at_intervals(capsys, monkeypatch):
     monkeypatch.setattr(screen, "_LOG_INTERVAL_S", 0.0)
     with shown_progress("Embedding") as report:
         report(JobProgress(3, 2, 8))
-    assert capsys.readouterr().err == "Embedding: 3 of 8 tasks done, 2 running\n"
+    assert re.fullmatch(
+        r"Embedding: 3 of 8 tasks done, 2 running, [0-9.]+/(s|min), \d+ s left\n", capsys.readouterr().err
+    )
     monkeypatch.setattr(screen, "_LOG_INTERVAL_S", 3600.0)
     with shown_progress("Embedding") as report:
         report(JobProgress(4, 2, 8))

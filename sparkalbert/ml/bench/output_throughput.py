@@ -110,7 +110,7 @@ def _random_vectors(count: int, dimension: int) -> Float32Array:
 
 
 def output_throughput(
-    cores: int, *, dimension: int, megabytes: int, rounds: int, notify: Callable[[str], None]
+    cores: int, *, dimension: int, megabytes: int, rounds: int, notify: Callable[[str, float, float], None]
 ) -> list[dict[str, Any]]:
     """Return how fast each form of vectors leaves the workers.
 
@@ -129,7 +129,7 @@ def output_throughput(
     rounds
         How often each form runs.
     notify
-        Called with what runs now.
+        Called with what runs now, and how many of how many rounds are done; 0 of 0 while warming up.
 
     Returns
     -------
@@ -143,10 +143,10 @@ def output_throughput(
     with session as opened, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         target = str(Path(folder) / "vectors")
         for output in _OUTPUTS:
-            notify(f"warming up {output.title}")
+            notify(f"warming up {output.title}", 0, 0)
             write(_frame(opened.spark, rows, cores, dimension, output), output.sink, target)
         for number in range(rounds):
-            notify(f"round {number + 1} of {rounds}")
+            notify(f"round {number + 1} of {rounds}", number, rounds)
             for output in _OUTPUTS if number % 2 == 0 else reversed(_OUTPUTS):
                 frame = _frame(opened.spark, rows, cores, dimension, output)
                 started_s = time.perf_counter()

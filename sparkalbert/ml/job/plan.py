@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,7 +66,12 @@ class PlanOptions:
     start_s: float = 0.0
 
 
-def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None) -> dict[str, Any]:
+def plan(
+    bundle: Bundle,
+    sample: TextSample,
+    options: PlanOptions | None = None,
+    report: Callable[[float, float], None] | None = None,
+) -> dict[str, Any]:
     """Return what embedding all texts takes, with default options of the stage.
 
     Parameters
@@ -77,6 +82,8 @@ def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None)
         Some of the texts, and the size of all of them.
     options
         How the estimate is made.
+    report
+        Called during the measurement, with the seconds spent and the pieces per second so far.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def plan(bundle: Bundle, sample: TextSample, options: PlanOptions | None = None)
         msg = f"The sample of {len(sample.texts)} rows contains no words, so there is nothing to plan."
         raise InputError(msg)
     cores = options.cores or available_cores()
-    load_s, gflop_per_s, pieces_per_s = _calibrate(bundle, sample.texts, cores, options.calibration_s)
+    load_s, gflop_per_s, pieces_per_s = _calibrate(bundle, sample.texts, cores, options.calibration_s, report)
     start_s = options.start_s + load_s
     scale = sample.scale
     gflop = scale * gflop_of(bundle.config, encoded)
@@ -197,7 +204,13 @@ def _worker_bytes(bundle: Bundle) -> int:
     return worker_memory(bundle, VectorOptions(), BatchingOptions()).total
 
 
-def _calibrate(bundle: Bundle, texts: Sequence[str], cores: int, seconds: float) -> tuple[float, float, float]:
+def _calibrate(
+    bundle: Bundle,
+    texts: Sequence[str],
+    cores: int,
+    seconds: float,
+    report: Callable[[float, float], None] | None,
+) -> tuple[float, float, float]:
     """Return the seconds to load the model, GFLOP per second and pieces per second.
 
     The texts are embedded part by part until the time is over.
@@ -214,6 +227,8 @@ def _calibrate(bundle: Bundle, texts: Sequence[str], cores: int, seconds: float)
         spent_s += time.perf_counter() - started_s
         gflop += gflop_of(bundle.config, encoded)
         pieces += encoded.pieces
+        if report is not None:
+            report(spent_s, pieces / spent_s)
         if pieces and spent_s >= seconds:
             break
     return load_s, gflop / spent_s, pieces / spent_s

@@ -11,7 +11,7 @@ from sparkalbert.ml.worker.embedding_tasks import TokenListTask
 
 def test_every_form_leaves_equally_often_in_every_round(spark):
     notes = []
-    found = output_throughput(2, dimension=16, megabytes=1, rounds=2, notify=notes.append)
+    found = output_throughput(2, dimension=16, megabytes=1, rounds=2, notify=lambda *note: notes.append(note))
     assert [output["title"] for output in found] == [
         "array<array<float>> into noop",
         "array<binary> into noop",
@@ -22,7 +22,7 @@ def test_every_form_leaves_equally_often_in_every_round(spark):
         assert len(output["seconds"]) == 2
         assert output["megabytes"] == pytest.approx(2, rel=0.01)
         assert output["mb_per_s_per_core"] == pytest.approx(output["megabytes"] / output["median_s"] / 2)
-    assert notes[-1] == "round 2 of 2"
+    assert notes[-1] == ("round 2 of 2", 1, 2)
 
 
 @pytest.mark.parametrize(("binary", "size"), [(None, 3), ("binary", 12), ("binary16", 6)])
