@@ -11,11 +11,13 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def test_there_are_three():
+def test_there_are_five():
     assert [path.name for path in NOTEBOOKS] == [
         "01_quickstart.ipynb",
-        "02_models.ipynb",
-        "03_spark_pipeline.ipynb",
+        "02_your_own_model.ipynb",
+        "03_words_in_context.ipynb",
+        "04_downstream.ipynb",
+        "05_scale.ipynb",
     ]
 
 
