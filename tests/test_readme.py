@@ -26,6 +26,7 @@ def test_the_python_examples_run_one_after_the_other(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert re.search(r"\|\s*refused\|\[", done.stdout), "five lines of Spark"
     assert "love 2 6" in done.stdout, "the table without Spark"
     assert re.search(r"\|\s+love\|\s+2\|\s+5\|", done.stdout), "the table of the pipeline"
     assert "size(vectors)" in done.stdout
