@@ -105,5 +105,5 @@ def test_the_process_of_a_failed_system_ends_and_its_folder_is_removed(tmp_path,
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     spec = Spec("embedder-fp32", "embedder", "fp32", "WordEmbedder", {"bundle": "nowhere"})
     with pytest.raises(InferenceError, match=r"The system embedder-fp32 failed: TypeError: .*warm_up_texts"):
-        run_rounds([spec], 1, lambda _: None)
+        run_rounds([spec], 1, lambda *_: None)
     assert list(tmp_path.iterdir()) == []
