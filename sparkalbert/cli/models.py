@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -14,7 +17,7 @@ from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.cli.files import SAMPLE, read_lines, reported_on_interrupt
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, shown_wait, size_in_words
+from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, shown_steps, shown_wait, size_in_words
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
@@ -23,6 +26,7 @@ from sparkalbert.storage.homes import cache_home
 from sparkalbert.text.pieces.options import PieceOptions
 
 if TYPE_CHECKING:
+    from sparkalbert.convert.conversion import Report
     from sparkalbert.convert.verify.closeness import Closeness
     from sparkalbert.models import Inspection
 
@@ -69,7 +73,7 @@ def convert(
         return
     from sparkalbert.convert import convert_checkpoint
 
-    with reported_on_interrupt(str(target)), shown_wait(f"Converting {source} to {precision}"):
+    with reported_on_interrupt(str(target)), _shown_conversion(source, precision) as report:
         bundle = convert_checkpoint(
             source,
             target,
@@ -79,6 +83,7 @@ def convert(
             do_lower_case=do_lower_case,
             keep_accents=keep_accents,
             remove_space=remove_space,
+            report=report,
         )
     OUTPUT.print(_summary(bundle))
 
@@ -91,11 +96,26 @@ def _export(
     if name is not None:
         msg = f"--name is {name!r}, but Spark NLP's layout does not store a name. Leave --name out."
         raise ParamError(msg)
-    with reported_on_interrupt(str(target)), shown_wait(f"Exporting {source} in {precision}"):
-        folder = export_spark_nlp(source, target, precision=precision, overwrite=overwrite, **options.stated).resolve()
+    with reported_on_interrupt(str(target)), _shown_conversion(source, precision) as report:
+        folder = export_spark_nlp(
+            source, target, precision=precision, overwrite=overwrite, report=report, **options.stated
+        ).resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
     OUTPUT.print(pair_table({"path": str(folder), "precision": precision, **sizes}))
+
+
+@contextmanager
+def _shown_conversion(source: Path, precision: Precision) -> Iterator[Report]:
+    """Yield a function that shows how much of a checkpoint is converted, and how fast."""
+    with shown_steps(f"Checking {source}", in_logs=False) as show:
+        started_s = time.perf_counter()
+
+        def report(done: int, total: int) -> None:
+            rate = done / 1e6 / (time.perf_counter() - started_s)
+            show(f"Converting {source} to {precision}, {rate:.1f} million numbers/s", done, total)
+
+        yield report
 
 
 def inspect(

@@ -57,7 +57,7 @@ def plan(
         with raise_job_errors(), texts.settings(opened.spark):
             drawn = sample_texts(texts.read(opened.spark), text_col, sample)
         start_s = time.perf_counter() - started_s
-    with shown_steps("Loading the model") as show:
+    with shown_steps("Loading the model", in_logs=False) as show:
 
         def report(spent_s: float, pieces_per_s: float) -> None:
             show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)

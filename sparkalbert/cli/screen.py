@@ -205,16 +205,18 @@ def _rate(tasks: int, spent_s: float) -> str:
 
 
 @contextmanager
-def shown_steps(label: str) -> Iterator[ShowStep]:
+def shown_steps(label: str, *, in_logs: bool = True) -> Iterator[ShowStep]:
     """Yield a function that shows steps of known number or size: a bar on a terminal, or a line each in a log.
 
     Parameters
     ----------
     label
         What is in progress before the first step.
+    in_logs
+        If false, nothing is printed where standard error is not a terminal; for many short steps.
     """
     if not ERRORS.is_terminal:
-        yield lambda text, _done, _total: print_status(text)
+        yield lambda text, _done, _total: print_status(text) if in_logs else None
         return
     with progress_bar(transient=True) as bar:
         task = bar.add_task(label, total=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import starmap
 from pathlib import Path
@@ -23,7 +24,10 @@ from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
+__all__ = ["Report", "convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
+
+Report = Callable[[int, int], None]
+"""Called after each weight of a checkpoint, with how many numbers of how many are converted."""
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
 
@@ -42,6 +46,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     keep_accents: bool | None = None,
     remove_space: bool | None = None,
     halve: bool = False,
+    report: Report | None = None,
 ) -> Bundle:
     """Convert a Hugging Face ALBERT folder into a bundle and open it.
 
@@ -74,6 +79,8 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     halve
         If true, float32 weights that float16 represents exactly are stored as float16. The vectors are the same,
         the file is half as large, but each process has its own float32 weights instead of mapping the file's.
+    report
+        Called after each weight, with how many numbers of how many are converted.
 
     Raises
     ------
@@ -108,7 +115,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
         tokenizer.save(folder)
-        _write_files(checkpoint, precision, folder, halve=halve)
+        _write_files(checkpoint, precision, folder, report, halve=halve)
     return Bundle.open(target)
 
 
@@ -127,17 +134,26 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
     load_tokenizer(source, PieceOptions()).save(folder)
 
 
-def weight_arrays(checkpoint: Checkpoint, precision: Precision) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+def weight_arrays(
+    checkpoint: Checkpoint, precision: Precision, report: Report | None = None
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Yield the name and the array of every weight of a bundle, in the order in which they are stored."""
-    for weight in graph_weights(checkpoint.config):
+    weights = list(graph_weights(checkpoint.config))
+    total, done = sum(math.prod(weight.shape) for weight in weights), 0
+    for weight in weights:
         array = to_graph(weight, [checkpoint.tensor(name) for name in weight.sources])
         yield from stored_arrays(weight, array, precision, checkpoint.config.activation)
+        done += math.prod(weight.shape)
+        if report is not None:
+            report(done, total)
 
 
-def _write_files(checkpoint: Checkpoint, precision: Precision, folder: Path, *, halve: bool) -> None:
+def _write_files(
+    checkpoint: Checkpoint, precision: Precision, folder: Path, report: Report | None, *, halve: bool
+) -> None:
     text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    arrays = weight_arrays(checkpoint, precision)
+    arrays = weight_arrays(checkpoint, precision, report)
     initializers = write_weights(folder, starmap(halved, arrays) if halve else arrays)
     if precision == "fp16":
         model = build_accelerator_graph(checkpoint.config, initializers)

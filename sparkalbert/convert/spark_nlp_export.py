@@ -18,7 +18,7 @@ from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
-from sparkalbert.convert.conversion import load_tokenizer, weight_arrays
+from sparkalbert.convert.conversion import Report, load_tokenizer, weight_arrays
 from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
@@ -47,6 +47,7 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
     do_lower_case: bool | None = None,
     keep_accents: bool | None = None,
     remove_space: bool | None = None,
+    report: Report | None = None,
 ) -> Path:
     """Write a Hugging Face ALBERT as Spark NLP's ``AlbertEmbeddings.loadSavedModel`` reads it.
 
@@ -67,6 +68,8 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
         If true, a folder at `target` that this function wrote is replaced.
     do_lower_case, keep_accents, remove_space
         As for :func:`sparkalbert.convert.convert_checkpoint`; only sparkalbert reads them.
+    report
+        As for :func:`sparkalbert.convert.convert_checkpoint`.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
         tokenizer.save(assets)
         text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
         (assets / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        (folder / GRAPH_FILE).write_bytes(_graph(checkpoint, precision).SerializeToString(deterministic=True))
+        (folder / GRAPH_FILE).write_bytes(_graph(checkpoint, precision, report).SerializeToString(deterministic=True))
     return Path(target)
 
 
@@ -118,8 +121,8 @@ def _check_size(config: AlbertConfig, precision: Precision) -> None:
         raise CheckpointError(msg)
 
 
-def _graph(checkpoint: Checkpoint, precision: Precision) -> ModelProto:
-    weights = [numpy_helper.from_array(array, name) for name, array in weight_arrays(checkpoint, precision)]
+def _graph(checkpoint: Checkpoint, precision: Precision, report: Report | None) -> ModelProto:
+    weights = [numpy_helper.from_array(array, name) for name, array in weight_arrays(checkpoint, precision, report)]
     if precision == "fp16":
         model = build_accelerator_graph(checkpoint.config, weights, all_rows=True)
     else:

@@ -73,6 +73,9 @@ def test_steps_are_a_bar_on_a_terminal_and_lines_in_a_log(capsys, terminal):
         show("round 1 of 2", 0, 2)
         show("round 2 of 2", 1, 2)
     assert capsys.readouterr().err == "round 1 of 2\nround 2 of 2\n"
+    with shown_steps("preparing", in_logs=False) as show:
+        show("round 1 of 2", 0, 2)
+    assert capsys.readouterr().err == ""
     terminal()
     with shown_steps("preparing") as show:
         show("round 2 of 2", 1, 2)

@@ -135,6 +135,18 @@ def test_halves_are_stored_as_such_and_give_the_same_vectors(tmp_path, groups):
     np.testing.assert_array_equal(*vectors)
 
 
+@pytest.mark.parametrize("write", [convert_checkpoint, export_spark_nlp])
+def test_progress_counts_every_number(tmp_path, write):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    reports = []
+    write(source, tmp_path / "out", report=lambda *report: reports.append(report))
+    counts, totals = zip(*reports, strict=True)
+    assert sorted(set(counts)) == list(counts), "it grows with each weight"
+    assert set(totals) == {counts[-1]}, "and ends with all of them"
+    table = load_file(source / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert counts[0] == table.size
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_failure_while_writing_leaves_nothing_behind(tmp_path, precision, monkeypatch):
     source = tiny_checkpoint.write(tmp_path / "tiny")

@@ -46,6 +46,18 @@ def test_work_is_that_of_every_matrix_product():
     assert gflop_of(config, sequences(length, length)) == pytest.approx(2 * expected / 1e9)
 
 
+def test_the_measurement_is_reported_after_each_part(monkeypatch):
+    monkeypatch.setattr(plan_module, "_CHARACTERS_PER_PART", 10)
+    texts = ["The river was high.", "The bank closed early on Friday.", "It rained."]
+    reports = []
+    options = PlanOptions(calibration_s=3600.0, cores=1)
+    found = plan(tiny_bundle.bundle(), TextSample(texts, 3, 61), options, lambda *report: reports.append(report))
+    spent_s = [spent for spent, _ in reports]
+    assert len(reports) == 3
+    assert spent_s == sorted(spent_s)
+    assert reports[-1][1] == found["machine"]["pieces_per_s"]
+
+
 def test_a_sample_is_scaled_to_all_of_it():
     bundle = tiny_bundle.bundle()
     texts = ["The river was high.", "The bank closed early on Friday."]
