@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if word not in {_DEBUG, _QUIET}]
     debug, quiet = DEBUG.set(_DEBUG in arguments), IS_QUIET.set(_QUIET in arguments)
     if IS_QUIET.get() or not ERRORS.is_terminal:
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when huggingface_hub is imported for a download
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # before a download imports huggingface_hub
     try:
         with unwinding_on_sigterm():
             app(words, prog_name="sparkalbert")

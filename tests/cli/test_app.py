@@ -57,6 +57,13 @@ def test_quiet_is_accepted_at_any_position_and_keeps_results(capsys):
         assert capsys.readouterr() == (expected, "")
 
 
+@pytest.mark.parametrize("words", [["--version"], ["--version", "--quiet"]])
+def test_a_download_shows_no_bar_in_a_log_or_with_quiet(monkeypatch, words):
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "0")
+    assert run(words) == 0
+    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == "1"
+
+
 @pytest.mark.parametrize("words", [["--no-such-option"], ["no-such-command"], ["embed", "x.txt"]])
 def test_wrong_usage_is_exit_code_2(capsys, words):
     assert run(words) == 2
