@@ -12,7 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target, read_lines
+from sparkalbert.cli.files import check_target, read_lines, whole_file
 from sparkalbert.cli.screen import print_line, print_wide, shown_steps
 from sparkalbert.errors import InputError, ParamError
 
@@ -158,7 +158,8 @@ def bench(
         record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
     _show_throughput(record) if output_throughput else _show(record)
     if json_file is not None:
-        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        with whole_file(json_file) as path:
+            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         print_line(f"Record: {json_file}")
     if picture is not None:
         print_line(_draw(record, picture))
@@ -184,7 +185,8 @@ def _draw(record: Mapping[str, Any], path: Path) -> str:
 
     if all(system["skipped"] for system in record["systems"]):
         return "Picture: none, because every system was skipped"
-    throughput(record).savefig(path, dpi=120, format="png")
+    with whole_file(path) as work:
+        throughput(record).savefig(work, dpi=120, format="png")
     return f"Picture: {path}"
 
 

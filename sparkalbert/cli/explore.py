@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from sparkalbert.cli.files import check_target
+from sparkalbert.cli.files import check_target, whole_file
 from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
 
@@ -53,7 +53,8 @@ def explore(
         words, total = _drawn(source, max_points, token_col, vector_col)
     with shown_wait(f"Projecting {len(words):,} words"):
         content = page_of(words, source.name, method, total=total)
-    target.write_text(content, encoding="utf-8")
+    with whole_file(target) as path:
+        path.write_text(content, encoding="utf-8")
     print_line(f"Page: {target} ({len(words):,} of {total:,} words, {size_in_words(target.stat().st_size)})")
 
 

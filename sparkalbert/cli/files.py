@@ -12,7 +12,7 @@ from sparkalbert.cli.screen import ERRORS, print_line
 from sparkalbert.errors import InputError, OutputError
 from sparkalbert.storage.paths import local_path
 
-__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines", "reported_on_interrupt"]
+__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines", "reported_on_interrupt", "whole_file"]
 
 SAMPLE: Final = Path(__file__).with_name("sample.txt")
 """Short texts, one per line, written for this package."""
@@ -92,6 +92,25 @@ def check_folder_target(path: Path, option: str) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         msg = f"{option} {path} cannot be written: no permission to write to {existing}. Choose another folder."
         raise OutputError(msg)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Yield a path to write to, which becomes `target` when the block ends without an error.
+
+    After an error or Ctrl-C, `target` is what it was before. A pipe is written directly, and so is a file in a folder
+    that must not be written.
+    """
+    path = Path(os.path.realpath(target))
+    if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
+        yield path
+        return
+    work = path.with_name(f".{path.name}-incomplete-{os.getpid()}")
+    try:
+        yield work
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)
 
 
 @contextmanager

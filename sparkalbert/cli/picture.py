@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sparkalbert.arrays import Float32Array
+from sparkalbert.cli.files import whole_file
 from sparkalbert.word_embedder import WordEmbedder
 
 __all__ = ["draw_picture"]
@@ -59,7 +60,8 @@ def draw_picture(model: str, target: Path) -> None:
     figure.draw_without_rendering()
     for axes, points, texts, colours in drawn:
         place_labels(axes, points, texts, colours, laid_out=True)
-    figure.savefig(target, format="png")
+    with whole_file(target) as path:
+        figure.savefig(path, format="png")
 
 
 def _uses(embedder: WordEmbedder, word: str, texts: Sequence[str]) -> Float32Array:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target
+from sparkalbert.cli.files import check_target, whole_file
 from sparkalbert.cli.options import Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
 from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, shown_steps, shown_wait, size_in_words
 from sparkalbert.cli.session import command_session
@@ -65,7 +65,8 @@ def plan(
         found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
     OUTPUT.print(_table(found))
     if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        with whole_file(json_file) as path:
+            path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         print_line(f"Plan: {json_file}")
 
 

@@ -1,8 +1,11 @@
-"""After Ctrl-C a command says what is at its target."""
+"""Files are written as a whole or not at all, and after Ctrl-C a command says what is at its target."""
+
+import os
+import threading
 
 import pytest
 
-from sparkalbert.cli.files import reported_on_interrupt
+from sparkalbert.cli.files import reported_on_interrupt, whole_file
 
 
 def interrupt(target, work=lambda: None, **options):
@@ -51,3 +54,51 @@ def test_without_an_interrupt_nothing_is_said(tmp_path, capsys):
     with reported_on_interrupt(str(tmp_path)):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_file_appears_when_it_is_complete(tmp_path, before):
+    target = tmp_path / "plan.json"
+    if before:
+        target.write_text(before)
+    with whole_file(target) as path:
+        path.write_text("new")
+        assert (target.read_text() if before else target.exists()) == (before or False)
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_an_interrupted_file_is_what_it_was_before(tmp_path, before):
+    target = tmp_path / "plan.json"
+    if before:
+        target.write_text(before)
+
+    def interrupted():
+        with whole_file(target) as path:
+            path.write_text("half of i")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == ([("plan.json", "old")] if before else [])
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with whole_file(tmp_path / "link") as path:
+        path.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_a_pipe_is_written_directly(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    with whole_file(tmp_path / "pipe") as path:
+        path.write_text("new")
+    reader.join(10)
+    assert read == ["new"]
