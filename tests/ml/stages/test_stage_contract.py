@@ -14,21 +14,30 @@ from sparkalbert.ml import (
     EmbeddingsFinisher,
     Finisher,
     LightPipeline,
+    MultiDocumentAssembler,
     NGramGenerator,
+    Normalizer,
+    RegexTokenizer,
     SentenceDetector,
     SentenceEmbeddings,
+    StopWordsCleaner,
+    TextMatcherModel,
+    TokenAssembler,
     Tokenizer,
 )
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 from tests import tiny_bundle
 
 TEXTS = ["The old man walked to the market. She said that it was cold.", "", None, "A smile 🙂 and a café"]
-ANNOTATORS = ["sentence", "token", "embeddings", "pooled", "ngrams", "chunk", "chunked"]
+ANNOTATORS = ["sentence", "token", "embeddings", "pooled", "ngrams", "chunk", "chunked", "regexToken", "kept", "clean"]
+ANNOTATORS += ["entity", "assembled"]
 LOST = {"comment": "of another kind"}  # Spark 3.5 keeps the old metadata where the new is empty
-COLUMNS = ["document", *ANNOTATORS, "finished_token", "finished_embeddings"]
+COLUMNS = ["document", *ANNOTATORS, "again", "finished_token", "finished_embeddings"]
 TYPES = {
     "document": "document", "sentence": "document", "token": "token", "embeddings": "word_embeddings",
     "pooled": "sentence_embeddings", "ngrams": "chunk", "chunk": "chunk", "chunked": "word_embeddings",
+    "regexToken": "token", "kept": "token", "clean": "token", "entity": "chunk", "assembled": "document",
+    "again": "document",
 }  # fmt: skip
 
 
@@ -43,6 +52,12 @@ def stages():
         NGramGenerator(inputCols=["token"], outputCol="ngrams"),
         Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="target"),
         ChunkEmbeddings(inputCols=["ngrams", "embeddings"], outputCol="chunked"),
+        RegexTokenizer(inputCols=["document"]),
+        StopWordsCleaner(inputCols=["token"], outputCol="kept"),
+        Normalizer(inputCols=["kept"], outputCol="clean"),
+        TextMatcherModel(inputCols=["sentence", "token"], outputCol="entity", searchTrie=[["old", "man"]]),
+        TokenAssembler(inputCols=["sentence", "clean"], outputCol="assembled"),
+        MultiDocumentAssembler(inputCols=["text"], outputCols=["again"]),
         Finisher(inputCols=["token"], cleanAnnotations=False),
         EmbeddingsFinisher(inputCols=["embeddings"]),
     ]
