@@ -126,12 +126,13 @@ class MatchTask:
 
 
 def _utf16_slice(sentence: _Part, begin: int, end: int) -> str:
+    """Return the text of a sentence from `begin` to `end`, as far as it reaches."""
     start, stop = begin - sentence.begin, end - sentence.begin + 1
     text = sentence.result
     if is_bmp(text):
         return text[start:stop]
     index = code_point_index(text)
-    return text[index[start] : index[stop]]
+    return text[index[start] : index[min(stop, len(index) - 1)]]
 
 
 def _rows(columns: Sequence[pa.Array]) -> Iterator[list[tuple[_Part, list[_Part]]]]:
