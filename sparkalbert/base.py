@@ -13,6 +13,8 @@ from sparkalbert.ml.stages.doc2_chunk import Doc2Chunk
 from sparkalbert.ml.stages.document_assembler import DocumentAssembler
 from sparkalbert.ml.stages.embeddings_finisher import EmbeddingsFinisher
 from sparkalbert.ml.stages.finisher import Finisher
+from sparkalbert.ml.stages.multi_document_assembler import MultiDocumentAssembler
+from sparkalbert.ml.stages.token_assembler import TokenAssembler
 
 __all__ = [
     "Annotation",
@@ -21,6 +23,8 @@ __all__ = [
     "EmbeddingsFinisher",
     "Finisher",
     "LightPipeline",
+    "MultiDocumentAssembler",
     "Pipeline",
     "PipelineModel",
+    "TokenAssembler",
 ]

@@ -60,6 +60,32 @@ TOKENS = [
     ),
 ]
 
+# RegexTokenizer.
+REGEX_TOKENS = [
+    # A pattern of no characters cuts an emoji in two; its halves are shown as question marks.
+    Difference(
+        "\U0001f642a",
+        {"pattern": ""},
+        [(0, 0, "?"), (1, 1, "?"), (2, 2, "a")],
+        [(0, 1, "\U0001f642"), (2, 2, "a")],
+    ),
+    # With a positional mask an empty document fails.
+    Difference(
+        "", {"positionalMask": True}, "java.lang.StringIndexOutOfBoundsException: begin -1, end 0, length 0", []
+    ),
+]
+
+# TextMatcher on a document and its tokens; the Params are the phrases. A phrase is missed at the end of a part of
+# another phrase that is also the start of a third.
+PHRASES = [
+    Difference(
+        "a b c",
+        {"phrases": ["a b c x", "b c y", "c"]},
+        [],
+        [(4, 4, "c")],
+    ),
+]
+
 # ChunkEmbeddings of pairs of tokens (NGramGenerator). A chunk's sentence is taken for a place among the
 # sentences that have vectors, so after one without any (a lone zero-width space) chunks lose theirs.
 CHUNKS = [

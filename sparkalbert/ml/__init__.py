@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from sparkalbert.ml.stages.document_assembler import DocumentAssembler
     from sparkalbert.ml.stages.embeddings_finisher import EmbeddingsFinisher
     from sparkalbert.ml.stages.finisher import Finisher
+    from sparkalbert.ml.stages.multi_document_assembler import MultiDocumentAssembler
     from sparkalbert.ml.stages.n_gram_generator import NGramGenerator
+    from sparkalbert.ml.stages.normalizer import Normalizer, NormalizerModel
+    from sparkalbert.ml.stages.regex_tokenizer import RegexTokenizer
     from sparkalbert.ml.stages.sentence_detector import SentenceDetector
     from sparkalbert.ml.stages.sentence_embeddings import SentenceEmbeddings
+    from sparkalbert.ml.stages.stop_words_cleaner import StopWordsCleaner
+    from sparkalbert.ml.stages.text_matcher import TextMatcher, TextMatcherModel
+    from sparkalbert.ml.stages.token_assembler import TokenAssembler
     from sparkalbert.ml.stages.tokenizer import Tokenizer, TokenizerModel
     from sparkalbert.ml.vectors import binary_to_array, binary_to_vector
 
@@ -31,9 +37,17 @@ __all__ = [
     "EmbeddingsFinisher",
     "Finisher",
     "LightPipeline",
+    "MultiDocumentAssembler",
     "NGramGenerator",
+    "Normalizer",
+    "NormalizerModel",
+    "RegexTokenizer",
     "SentenceDetector",
     "SentenceEmbeddings",
+    "StopWordsCleaner",
+    "TextMatcher",
+    "TextMatcherModel",
+    "TokenAssembler",
     "Tokenizer",
     "TokenizerModel",
     "binary_to_array",
@@ -52,9 +66,17 @@ __getattr__, __dir__ = lazy_attributes(
         "EmbeddingsFinisher": "sparkalbert.ml.stages.embeddings_finisher",
         "Finisher": "sparkalbert.ml.stages.finisher",
         "LightPipeline": "sparkalbert.ml.light_pipeline",
+        "MultiDocumentAssembler": "sparkalbert.ml.stages.multi_document_assembler",
         "NGramGenerator": "sparkalbert.ml.stages.n_gram_generator",
+        "Normalizer": "sparkalbert.ml.stages.normalizer",
+        "NormalizerModel": "sparkalbert.ml.stages.normalizer",
+        "RegexTokenizer": "sparkalbert.ml.stages.regex_tokenizer",
         "SentenceDetector": "sparkalbert.ml.stages.sentence_detector",
         "SentenceEmbeddings": "sparkalbert.ml.stages.sentence_embeddings",
+        "StopWordsCleaner": "sparkalbert.ml.stages.stop_words_cleaner",
+        "TextMatcher": "sparkalbert.ml.stages.text_matcher",
+        "TextMatcherModel": "sparkalbert.ml.stages.text_matcher",
+        "TokenAssembler": "sparkalbert.ml.stages.token_assembler",
         "Tokenizer": "sparkalbert.ml.stages.tokenizer",
         "TokenizerModel": "sparkalbert.ml.stages.tokenizer",
         "binary_to_array": "sparkalbert.ml.vectors",

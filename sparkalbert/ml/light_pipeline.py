@@ -21,6 +21,7 @@ from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml.annotation import Annotation, annotation_list, result_list
 from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.local import FitsLocally, LocalRows, LocalStep, RunsLocally
+from sparkalbert.ml.stages.multi_document_assembler import MultiDocumentAssembler
 from sparkalbert.text.pieces.normalization import check_unicode
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class LightPipeline:
                 )
                 raise ParamError(msg)
             if kind is not None:
-                types[stage.getOutputCol()] = kind  # type: ignore[union-attr]  # every annotator has an output
+                types.update(dict.fromkeys(_outputs(stage), kind))
         return steps
 
     def _is_wanted(self, name: str) -> bool:
@@ -256,8 +257,16 @@ def _annotator_type(stage: Any) -> str | None:
     return getattr(stage, "outputAnnotatorType", None)
 
 
+def _outputs(stage: Any) -> list[str]:
+    """Return the annotation columns that an annotator adds."""
+    if isinstance(stage, MultiDocumentAssembler):
+        return [output for _, output in stage.column_pairs()]
+    return [stage.getOutputCol()]
+
+
 def _is_lazy(stage: RunsLocally) -> bool:
-    return hasattr(stage, "getLazyAnnotator") and bool(stage.getLazyAnnotator())
+    lazy = getattr(stage, "lazyAnnotator", None)
+    return lazy is not None and stage.isDefined(lazy) and bool(stage.getOrDefault(lazy))
 
 
 def _warn_of_stages_not_run(stages: Sequence[Any]) -> None:

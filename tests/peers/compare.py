@@ -14,9 +14,9 @@ TOLERANCE = 1e-4
 
 
 def with_params(stage: Any, params: dict[str, Any]) -> Any:
-    """A stage of either with Params set by its setters."""
+    """A stage of either with Params set by its setters; a tuple holds a setter's arguments."""
     for name, value in params.items():
-        getattr(stage, f"set{name[0].upper()}{name[1:]}")(value)
+        getattr(stage, f"set{name[0].upper()}{name[1:]}")(*(value if isinstance(value, tuple) else (value,)))
     return stage
 
 

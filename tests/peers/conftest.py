@@ -27,9 +27,15 @@ _STAGES = [
     "EmbeddingsFinisher",
     "Finisher",
     "LightPipeline",
+    "MultiDocumentAssembler",
     "NGramGenerator",
+    "Normalizer",
+    "RegexTokenizer",
     "SentenceDetector",
     "SentenceEmbeddings",
+    "StopWordsCleaner",
+    "TextMatcher",
+    "TokenAssembler",
     "Tokenizer",
 ]
 _JAVA = "Java 17"  # Spark 3.5 runs on no newer one

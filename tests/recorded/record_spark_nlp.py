@@ -61,6 +61,7 @@ def _record(spark: SparkSession, model: str) -> None:
     _record_sentences(spark, documents)
     _record_tokens(_sentence_detector().transform(documents).cache())
     _record_stages(spark, model, [item for item in texts.items() if _matches(item[0], _STAGE_TEXTS)])
+    _record_other_tokens(spark, [item for item in texts.items() if _matches(item[0], _STAGE_TEXTS)])
     _write_json("lightpipeline.json", _light_pipeline(spark, model))
     _write_json("params.json", {name: _params(stage) for name, stage in _stages(model).items()})
     _write_json("errors.json", {name: _error_of(call) for name, call in _bad_calls(spark, model).items()})
@@ -152,6 +153,40 @@ def _record_stages(spark: SparkSession, model: str, texts: list[tuple[str, str]]
     _record_stage("finisher-metadata", tokens.transform(with_targets), "t_metadata")
     strings = base.Finisher().setInputCols("token", "sentence").setOutputAsArray(False).setCleanAnnotations(False)
     _record_stage("finisher-string", strings.transform(with_targets), "finished_token")
+
+
+def _record_other_tokens(spark: SparkSession, texts: list[tuple[str, str]]) -> None:
+    """The stages that need no model: on the same texts, with a null and an empty one."""
+    rows = [("null-0", None), ("empty-0", ""), *texts]
+    tokens = _fit(_annotators(), _frame(spark, rows)).cache()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        settings.write_files(folder)
+
+        def record(name: str, stage: Any, params: dict[str, Any], frame: DataFrame) -> None:
+            with_params(stage.setOutputCol("out"), settings.with_paths(params, folder))
+            _record_column(name, _fit([stage], frame), "out")
+
+        for name, params in settings.REGEX_TOKENS.items():
+            record(name, annotator.RegexTokenizer().setInputCols("sentence"), params, tokens)
+        for name, params in settings.STOP_WORDS.items():
+            record(name, annotator.StopWordsCleaner().setInputCols("token"), params, tokens)
+        for name, params in settings.NORMALIZED.items():
+            record(name, annotator.Normalizer().setInputCols("token"), params, tokens)
+        for name, params in settings.MATCHED.items():
+            record(name, annotator.TextMatcher().setInputCols("sentence", "token"), params, tokens)
+        cleaners = [
+            annotator.StopWordsCleaner().setInputCols("token").setOutputCol("kept"),
+            annotator.Normalizer().setInputCols("kept").setOutputCol("clean"),
+        ]
+        clean = _fit(cleaners, tokens)
+        for name, params in settings.ASSEMBLED.items():
+            whole = "document" if name == "tokenassembler-document" else "sentence"
+            record(name, base.TokenAssembler().setInputCols(whole, "clean"), params, clean)
+    frame = _frame(spark, rows).selectExpr("id", "text", "upper(text) AS upper", "map('src', id, 'id', 'x') AS m")
+    for name, params in settings.SEVERAL_DOCUMENTS.items():
+        assembler = with_params(base.MultiDocumentAssembler().setInputCols("text", "upper"), params)
+        _record_stage(name, assembler.transform(frame), params.get("outputCols", ["", "finished_upper"])[1])
 
 
 def _light_pipeline(spark: SparkSession, model: str) -> dict[str, Any]:
@@ -286,6 +321,12 @@ def _stages(model: str) -> dict[str, Any]:
         base.Doc2Chunk(),
         base.Finisher(),
         annotator.NGramGenerator(),
+        annotator.RegexTokenizer(),
+        annotator.StopWordsCleaner(),
+        annotator.Normalizer(),
+        annotator.TextMatcher(),
+        base.TokenAssembler(),
+        base.MultiDocumentAssembler(),
     ]
     return {type(stage).__name__: stage for stage in stages}
 

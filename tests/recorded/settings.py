@@ -1,6 +1,7 @@
 """The Params of the annotators in the recordings, by the name of the recording and as Spark NLP names them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 _CONTEXT = [".", ",", ";", ":", "!", "?", "*", "-", "(", ")", '"', "'"]
@@ -72,6 +73,101 @@ JAVA_TOKENS: dict[str, dict[str, Any]] = {
     },
     "java-token-split": {"splitPattern": r"(?<=\p{javaLowerCase})(?=\p{Lu})|(?<=\d{1,3})[,.](?=\d)|[\p{Punct}&&[^'$]]"},
 }
+
+# Of the own recordings only, as annotators/NAME.jsonl. A tuple holds the arguments of a setter; the names of FILES in
+# it become paths.
+REGEX_TOKENS: dict[str, dict[str, Any]] = {
+    "regextokenizer-default": {},
+    "regextokenizer-lengths": {"toLowercase": True, "minLength": 2, "maxLength": 7},
+    "regextokenizer-pattern": {"pattern": r"(?<=\p{javaLowerCase})[,.;]|(?=[A-Z])|\s+|-", "positionalMask": True},
+    "regextokenizer-earlier": {"pattern": r"[^ ]*e[^ ]* "},
+    "regextokenizer-trim": {"pattern": "[,.;]", "trimWhitespace": True},
+    "regextokenizer-trim-edges": {"pattern": "[,.;]", "trimWhitespace": True, "preservePosition": False},
+}
+STOP_WORDS: dict[str, dict[str, Any]] = {
+    "stopwordscleaner-default": {},
+    "stopwordscleaner-case": {"caseSensitive": True},
+    "stopwordscleaner-own": {"stopWords": ["NEW", ".", "\u03a4\u0395\u039b\u039f\u03a3", "1987"]},
+    "stopwordscleaner-turkish": {"stopWords": ["I", "\u0130STANBUL", "\u0131t", "is"], "locale": "tr"},
+}
+NORMALIZED: dict[str, dict[str, Any]] = {
+    "normalizer-default": {},
+    "normalizer-lengths": {"lowercase": True, "minLength": 2, "maxLength": 6},
+    "normalizer-patterns": {"cleanupPatterns": [r"[^\w\d\s]", "(?<=[a-z])e$", "(?=a)|a"]},
+    "normalizer-slang": {"slangDictionary": ("slang.txt", ",")},
+    "normalizer-slang-case": {
+        "slangDictionary": ("slang.txt", " *[,=]"),
+        "slangMatchCase": True,
+        "cleanupPatterns": ["[.,]"],
+        "lowercase": True,
+    },
+}
+# Of the tokens that a StopWordsCleaner and then a Normalizer leave; "document" puts documents together.
+ASSEMBLED: dict[str, dict[str, Any]] = {
+    "tokenassembler-default": {},
+    "tokenassembler-document": {},
+    "tokenassembler-positions": {"preservePosition": True},
+}
+MATCHED: dict[str, dict[str, Any]] = {
+    "textmatcher-default": {"entities": ("phrases.txt",)},
+    "textmatcher-nocase": {"entities": ("phrases.txt",), "caseSensitive": False, "entityValue": "place"},
+    "textmatcher-merged": {"entities": ("phrases.txt",), "caseSensitive": False, "mergeOverlapping": True},
+    "textmatcher-tokens": {"entities": ("phrases.txt",), "caseSensitive": False, "buildFromTokens": True},
+}
+# Of the columns text and upper (its upper-case form).
+SEVERAL_DOCUMENTS: dict[str, dict[str, Any]] = {
+    "multidocumentassembler-default": {},
+    "multidocumentassembler-shrink": {"outputCols": ["a", "b"], "cleanupMode": "shrink_full"},
+    "multidocumentassembler-id": {"idCol": "id", "metadataCol": "m"},
+}
+FILES = {
+    "slang.txt": [
+        "Mr.,Mister",
+        " Mrs. , Missis  and more ",
+        "New=New New",
+        "The",
+        "the,a,b",
+        "",
+        "it,",
+        ",x",
+        "bought,1 2 3",
+        "no.,\u2116 ok",
+    ],
+    "phrases.txt": [
+        "New York",
+        "York",
+        "York , N.Y",
+        "",
+        "the mill",
+        "MR . Alder",
+        "  ",
+        "the e-mail ",
+        "Mr Alder and Mrs . Finch",
+        "the",
+        "is new ;",
+        "x\U0001f642y",
+        "\U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "ferry left at",
+        "left",
+        "at 6.45 a.m",
+    ],
+}
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that Params name."""
+    for name, lines in FILES.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def with_paths(params: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return Params in which the names of files are paths in a folder."""
+    return {
+        name: tuple(str(folder / part) if part in FILES else part for part in value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in params.items()
+    }
 
 
 def as_options(params: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from pyspark.sql.types import (
 
 from sparkalbert.arrays import Int64Array
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.columns import add_column, check_output, find_column, wrong_type
+from sparkalbert.ml.columns import InputColumn, add_column, check_output, find_column, wrong_type
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, DOCUMENT, is_token_list
 from sparkalbert.ml.stages.expressions import nullable, utf16_length
 from sparkalbert.ml.stages.local import LocalRows, LocalStep, RunsLocally
@@ -42,7 +42,7 @@ from sparkalbert.offsets import utf16_length as python_utf16_length
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["CLEANUP_MODES", "DocumentAssembler"]
+__all__ = ["CLEANUP_MODES", "DocumentAssembler", "DocumentParams", "local_cleaner", "local_documents"]
 
 _TRIMMED: Final = "".join(map(chr, range(0x21)))  # what String.trim removes
 
@@ -65,35 +65,8 @@ _LOCAL_ID_COLUMN: Final = "doc_id"
 CLEANUP_MODES: Final = tuple(_CLEANUPS)
 
 
-class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords, StageReadWrite, RunsLocally):
-    """Adds a document column: one annotation for a text, one for each element of an array of texts.
-
-    A null text becomes the empty document, a null array no document. ``begin`` is 0, ``end`` the index of the last
-    UTF-16 unit, -1 for an empty text. The metadata contains ``sentence`` (the position in the array), ``id`` if `idCol`
-    is set, and the entries of `metadataCol`.
-
-    Parameters
-    ----------
-    inputCol
-        A column of strings or arrays of strings; numbers, dates and the like are cast to strings, as in Spark NLP.
-    outputCol
-        The column to add.
-    idCol
-        Column whose value is ``id`` in each document's metadata.
-    metadataCol
-        Column of type ``map<string,string>`` whose entries are added to the metadata.
-    cleanupMode
-        What happens to white space.
-
-    Examples
-    --------
-    >>> assembler = DocumentAssembler(inputCol="text", outputCol="document", cleanupMode="shrink")
-    >>> assembler.getCleanupMode()
-    'shrink'
-    """
-
-    name = "DocumentAssembler"
-    outputAnnotatorType = DOCUMENT
+class DocumentParams(HasParamKeywords):
+    """The Params that decide what a document contains."""
 
     idCol = declare_param("idCol", "Column whose value is 'id' in each document's metadata.", TypeConverters.toString)
     metadataCol = declare_param(
@@ -108,24 +81,6 @@ class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords
         "breaks and tabs written out as \\n, \\r, \\t; delete_full (trimmed, breaks and tabs written out are removed).",
         TypeConverters.toString,
     )
-
-    @keyword_only
-    def __init__(
-        self,
-        *,
-        inputCol: str | None = None,
-        outputCol: str | None = None,
-        idCol: str | None = None,
-        metadataCol: str | None = None,
-        cleanupMode: str | None = None,
-    ) -> None:
-        super().__init__()
-        self._setDefault(outputCol="document", cleanupMode="disabled")
-        self.setParams(**self._input_kwargs)
-
-    def setInputCol(self, value: str) -> Self:
-        """Sets the column of texts."""
-        return self._set(inputCol=value)
 
     def setIdCol(self, value: str) -> Self:
         """Sets the column of ids."""
@@ -159,12 +114,8 @@ class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords
         """Gets cleanupMode or its default value."""
         return _checked_mode(self.getOrDefault(self.cleanupMode))
 
-    def _transform(self, dataset: DataFrame) -> DataFrame:
-        if not self.isDefined(self.inputCol):
-            msg = f'{self.uid} has no inputCol. Call setInputCol("text"), or name another column of texts.'
-            raise ParamError(msg)
-        output = self.getOutputCol()
-        texts = find_column(dataset, self.getInputCol(), self.uid)
+    def _with_documents(self, dataset: DataFrame, texts: InputColumn, output: str) -> DataFrame:
+        """Return the DataFrame with the documents of a column of texts."""
         check_output(dataset, output, self.uid)
         document = self._document_builder(dataset)
         if is_token_list(texts.type):
@@ -222,17 +173,73 @@ class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, HasParamKeywords
 
         return clean
 
+
+class DocumentAssembler(Transformer, HasInputCol, HasOutputCol, DocumentParams, StageReadWrite, RunsLocally):
+    """Adds a document column: one annotation for a text, one for each element of an array of texts.
+
+    A null text becomes the empty document, a null array no document. ``begin`` is 0, ``end`` the index of the last
+    UTF-16 unit, -1 for an empty text. The metadata contains ``sentence`` (the position in the array), ``id`` if `idCol`
+    is set, and the entries of `metadataCol`.
+
+    Parameters
+    ----------
+    inputCol
+        A column of strings or arrays of strings; numbers, dates and the like are cast to strings, as in Spark NLP.
+    outputCol
+        The column to add.
+    idCol
+        Column whose value is ``id`` in each document's metadata.
+    metadataCol
+        Column of type ``map<string,string>`` whose entries are added to the metadata.
+    cleanupMode
+        What happens to white space.
+
+    Examples
+    --------
+    >>> assembler = DocumentAssembler(inputCol="text", outputCol="document", cleanupMode="shrink")
+    >>> assembler.getCleanupMode()
+    'shrink'
+    """
+
+    name = "DocumentAssembler"
+    outputAnnotatorType = DOCUMENT
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        idCol: str | None = None,
+        metadataCol: str | None = None,
+        cleanupMode: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._setDefault(outputCol="document", cleanupMode="disabled")
+        self.setParams(**self._input_kwargs)
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets the column of texts."""
+        return self._set(inputCol=value)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        if not self.isDefined(self.inputCol):
+            msg = f'{self.uid} has no inputCol. Call setInputCol("text"), or name another column of texts.'
+            raise ParamError(msg)
+        texts = find_column(dataset, self.getInputCol(), self.uid)
+        return self._with_documents(dataset, texts, self.getOutputCol())
+
     def _local_step(self, types: Mapping[str, str]) -> LocalStep:
         """Return the step that makes documents of texts; as in Spark NLP's LightPipeline without ``sentence``."""
-        output, clean = self.getOutputCol(), _local_cleaner(self.getCleanupMode())
+        output, clean = self.getOutputCol(), local_cleaner(self.getCleanupMode())
         id_column = self.getIdCol() or _LOCAL_ID_COLUMN
 
         def step(rows: LocalRows) -> LocalRows:
             texts = [clean(text) for text in rows.texts]
             if rows.ids is None:
-                return rows.with_column(output, _documents(texts))
+                return rows.with_column(output, local_documents(texts))
             metadata = [("id", string_array(rows.ids))]
-            with_documents = rows.with_column(output, _documents(texts, metadata))
+            with_documents = rows.with_column(output, local_documents(texts, metadata))
             return with_documents.with_column(id_column, _ids(rows.ids, metadata))
 
         return step
@@ -246,7 +253,7 @@ def _checked_mode(value: str) -> str:
     return mode
 
 
-def _local_cleaner(mode: str) -> Callable[[str], str]:
+def local_cleaner(mode: str) -> Callable[[str], str]:
     """Return :meth:`DocumentAssembler._cleaner` in Python."""
     trimmed, pattern, replacement = _CLEANUPS[mode]
     found = re.compile(pattern, re.ASCII)  # ASCII: Java's \s matches six characters
@@ -258,7 +265,7 @@ def _local_cleaner(mode: str) -> Callable[[str], str]:
     return clean
 
 
-def _documents(texts: Sequence[str], metadata: Sequence[tuple[str, pa.Array]] = ()) -> pa.Array:
+def local_documents(texts: Sequence[str], metadata: Sequence[tuple[str, pa.Array]] = ()) -> pa.Array:
     """Return one document per text."""
     ends = np.array([python_utf16_length(text) for text in texts], dtype=np.int64) - 1
     return _one_per_row(DOCUMENT, texts, ends, metadata)

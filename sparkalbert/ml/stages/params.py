@@ -30,6 +30,7 @@ __all__ = [
     "HasParamValue",
     "HasPoolingStrategy",
     "HasStorageRef",
+    "HasTokenLengths",
     "check_choice",
     "column_names",
     "declare_param",
@@ -227,6 +228,36 @@ class HasLengthBounds(HasParamValue):
     def getMaxLength(self) -> int:
         """Gets maxLength or its default value."""
         return int(self.getOrDefault(self.maxLength))
+
+
+class HasTokenLengths(HasParamValue):
+    """The Params that bound the length of a token, where there is no upper bound by default."""
+
+    minLength = declare_param(
+        "minLength", "Minimum length in UTF-16 units; shorter tokens are left out.", TypeConverters.toInt
+    )
+    maxLength = declare_param(
+        "maxLength",
+        "Maximum length in UTF-16 units; longer tokens are left out. Not bounded by default.",
+        TypeConverters.toInt,
+    )
+
+    def setMinLength(self, value: int) -> Self:
+        """Sets the minimum length of a token."""
+        return self._set(minLength=value)
+
+    def getMinLength(self) -> int:
+        """Gets minLength or its default value."""
+        return int(self.getOrDefault(self.minLength))
+
+    def setMaxLength(self, value: int) -> Self:
+        """Sets the maximum length of a token."""
+        return self._set(maxLength=value)
+
+    def getMaxLength(self) -> int | None:
+        """Gets maxLength, None by default."""
+        value: int | None = self._value_or_none(self.maxLength)
+        return value
 
 
 class HasPoolingStrategy(HasParamValue):

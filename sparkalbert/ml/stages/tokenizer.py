@@ -5,8 +5,6 @@ It is an Estimator as in Spark NLP, although fitting only reads the exceptions f
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark import keyword_only
@@ -14,16 +12,13 @@ from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 
-from sparkalbert.errors import ParamError
-from sparkalbert.ml.failures import raise_input_errors
-from sparkalbert.ml.files import literal_path
 from sparkalbert.ml.schema import TOKEN
 from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
+from sparkalbert.ml.stages.text_resource import check_text_resource, text_lines
 from sparkalbert.ml.stages.worker_stage import AnnotatorParams, DocumentAnnotator
 from sparkalbert.ml.worker.text_tasks import TokenTask
-from sparkalbert.storage.paths import local_path
 from sparkalbert.text.segmentation.tokens import TokenizerOptions, WordTokenizer
 
 if TYPE_CHECKING:
@@ -328,12 +323,7 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
         ParamError
             For another `read_as` or format.
         """
-        if read_as not in {"TEXT", "SPARK"} or (options or {}).get("format", "text") != "text":
-            msg = (
-                f"exceptionsPath is read as text, found read_as {read_as!r} and options {options!r}. "
-                'Use read_as "TEXT" and options {"format": "text"}.'
-            )
-            raise ParamError(msg)
+        check_text_resource("exceptionsPath", read_as, options)
         return self._set(exceptionsPath=path)
 
     def getExceptionsPath(self) -> str | None:
@@ -346,44 +336,10 @@ class Tokenizer(Estimator[TokenizerModel], TokenizerParams, StageReadWrite, Fits
         model = self._copyValues(TokenizerModel())
         path = self.getExceptionsPath()
         if path is not None:
-            lines = _lines(dataset, path)
+            lines = text_lines(dataset, path, "exceptionsPath")
             model.setExceptions([*lines, *self._values(self.exceptions)])
         model._options()  # noqa: SLF001 - invalid Params fail here, before any row
         return model
 
     def _fit_locally(self) -> TokenizerModel:
         return self._fit(None)
-
-
-def _lines(dataset: DataFrame | None, path: str) -> list[str]:
-    """Return the lines of a text file that are not empty: an empty exception would match anywhere.
-
-    Raises
-    ------
-    ParamError
-        If the driver has no such UTF-8 file, or if Spark has to read it and there is no dataset.
-    InputError
-        If Spark cannot read it.
-    """
-    local = local_path(path)
-    if local is not None:
-        text = _local_text(local, path)
-    elif dataset is None:
-        msg = f"exceptionsPath: {path} is read by Spark. Fit the pipeline on a DataFrame, or name a file here."
-        raise ParamError(msg)
-    else:
-        with raise_input_errors(f"exceptionsPath: {path} cannot be read"):
-            rows = dataset.sparkSession.read.text(literal_path(path), wholetext=True).collect()
-        text = "\n".join(row[0] for row in rows)
-    return [line for line in re.split(r"\r\n|\r|\n", text) if line]
-
-
-def _local_text(local: Path, path: str) -> str:
-    if not local.is_file():
-        msg = f"exceptionsPath: found no file {path} on the driver. Name a UTF-8 text file."
-        raise ParamError(msg)
-    try:
-        return local.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"exceptionsPath: {path} cannot be read as UTF-8 text ({error}). Name a UTF-8 text file."
-        raise ParamError(msg) from error

@@ -19,6 +19,7 @@ __all__ = [
     "ARROW_COLUMN_TYPE",
     "annotation_array",
     "binary_vector_array",
+    "entries_map",
     "list_array",
     "map_array",
     "metadata_array",
@@ -193,6 +194,13 @@ def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Ar
 def map_array(items: Sequence[Sequence[tuple[str, str | None]]]) -> pa.Array:
     """Return ``map<string,string>`` with any keys, given as pairs; slower than :func:`metadata_array`."""
     return pa.array(items, type=_METADATA)
+
+
+def entries_map(entries: pa.Array) -> pa.Array:
+    """Return ``map<string,string>`` for ``list<struct<key,value>>``, the form in which tasks read metadata."""
+    keys, values = (entries.values.field(name) for name in ("key", "value"))
+    maps = pa.MapArray.from_arrays(entries.offsets, keys, values).cast(_METADATA)
+    return rows_or_null(maps, np.asarray(entries.is_valid()))
 
 
 def annotation_array(

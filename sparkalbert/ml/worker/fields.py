@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column
@@ -77,7 +78,7 @@ class AnnotationField:
         part = annotations.values.field(self.name)
         if self.name == _METADATA:
             part = _entries(part) if self.key is None else pc.map_lookup(part, self.key, "first")
-        found = pa.ListArray.from_arrays(annotations.offsets, part, **_mask(annotations))
+        found = _lists_like(annotations, part)
         return found if found.type == self.type else found.cast(self.type)
 
 
@@ -118,8 +119,12 @@ TOKEN_LIST: Final = WholeColumn(pa.list_(pa.string()))
 def _entries(maps: pa.Array) -> pa.Array:
     """Return ``map`` as ``list<struct<key, value>>``."""
     pairs = pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
-    return pa.ListArray.from_arrays(maps.offsets, pairs, **_mask(maps))
+    return _lists_like(maps, pairs)
 
 
-def _mask(array: pa.Array) -> dict[str, pa.Array]:
-    return {"mask": array.is_null()} if array.null_count else {}
+def _lists_like(array: pa.Array, values: pa.Array) -> pa.Array:
+    """Return lists of `values` with the bounds and nulls of `array`."""
+    if not array.null_count:
+        return pa.ListArray.from_arrays(array.offsets, values)
+    offsets = pa.array(np.asarray(array.offsets))  # a copy: Arrow takes no mask for a slice
+    return pa.ListArray.from_arrays(offsets, values, mask=array.is_null())

@@ -1,4 +1,4 @@
-"""The tasks of SentenceDetector and Tokenizer, which find spans in texts.
+"""The tasks of SentenceDetector, Tokenizer and RegexTokenizer, which find spans in texts.
 
 They work on whole Arrow batches: the rules are applied to a flat list of texts, and the spans become flat arrays. The
 default Tokenizer works on the bytes of all texts at once. Large batches are cut into groups of rows, so that memory
@@ -32,11 +32,12 @@ from sparkalbert.ml.worker.fields import BEGIN, RESULT, SENTENCE, Field
 from sparkalbert.ml.worker.rows import item_counts, row_slices, sums
 from sparkalbert.offsets import Span, is_bmp, utf16_index
 from sparkalbert.text.segmentation.plain_tokens import find_tokens, utf16_offsets
+from sparkalbert.text.segmentation.regex_tokens import RegexTokenizerOptions, RegexTokenSplitter
 from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
 from sparkalbert.text.segmentation.tokens import TokenizerOptions, WordTokenizer
 from sparkalbert.timings import TIMINGS
 
-__all__ = ["SentenceTask", "TokenTask"]
+__all__ = ["RegexTokenTask", "SentenceTask", "TokenTask"]
 
 _GROUP_BYTES: Final = 1 << 20
 """Bytes of text processed together; the annotations of its tokens take about thirty times as much memory."""
@@ -94,8 +95,37 @@ class TokenTask:
                 else:
                     found = _find_plain(self.options, classes, begin, result)
             with TIMINGS.measure("emit"):
-                index = sentence.flatten().fill_null("0").take(pa.array(found.text))
-                column = found.column(TOKEN, index)
+                column = found.column(TOKEN, found.sentence(sentence))
+            yield column
+
+
+@dataclass(frozen=True)
+class RegexTokenTask:
+    """Splits sentences at a pattern.
+
+    Attributes
+    ----------
+    options
+        The rules.
+    """
+
+    inputs: ClassVar[Sequence[Sequence[Field]]] = TokenTask.inputs
+    """What is read of the sentences."""
+
+    options: RegexTokenizerOptions
+
+    def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
+        """Yield the tokens of every row, in order."""
+        splitter = RegexTokenSplitter(self.options)
+        for begin, result, sentence in _row_groups(batches):
+            with TIMINGS.measure("tokenize"):
+                tokens = [splitter.split(text or "") for text in result.flatten().to_pylist()]
+                flat = list(chain.from_iterable(tokens))
+                start, stop = (np.array([token[at] for token in flat], dtype=np.int64) for at in (1, 2))
+                text = np.repeat(np.arange(len(tokens)), [len(one) for one in tokens])
+                found = _placed(start, stop, string_array([token.result for token in flat]), text, begin, result)
+            with TIMINGS.measure("emit"):
+                column = found.column(TOKEN, found.sentence(sentence))
             yield column
 
 
@@ -129,6 +159,10 @@ class _Found:
         metadata = metadata_array([("sentence", sentence)], len(sentence))
         items = annotation_array(kind, self.begin, self.end, self.result, metadata, None)
         return list_array(self.in_row, items, valid=self.valid, nullable=True)
+
+    def sentence(self, numbers: pa.Array) -> pa.Array:
+        """Return the number of each span's sentence, given those of the texts, ``list<string>`` ``[rows]``."""
+        return numbers.flatten().fill_null("0").take(pa.array(self.text))
 
     def position(self) -> Int64Array:
         """Return the number of spans before each span in its row, int64 ``[n]``."""

@@ -33,7 +33,7 @@ import regex
 from sparkalbert.errors import ParamError
 from sparkalbert.text.segmentation.java_properties import property_set
 
-__all__ = ["compile_java", "find_java", "one_of_class"]
+__all__ = ["compile_java", "find_java", "one_of_class", "remove_java", "split_java"]
 
 _Flags = frozenset[str]
 
@@ -114,6 +114,48 @@ def find_java(pattern: regex.Pattern[str], text: str) -> Iterator[regex.Match[st
     while at <= len(text) and (found := pattern.search(text, at)) is not None:
         yield found
         at = found.end() + (found.start() == found.end())
+
+
+def split_java(pattern: regex.Pattern[str], text: str) -> list[str]:
+    """Return the parts between the matches, as Java's ``Pattern.split`` does.
+
+    Empty parts at the end are left out, and so is the one before a match of no characters at the start.
+
+    Examples
+    --------
+    >>> split_java(compile_java(",", "pattern"), ",a,,b,,")
+    ['', 'a', '', 'b']
+    >>> split_java(compile_java(",", "pattern"), "")
+    ['']
+    """
+    parts = []
+    start = 0
+    for found in find_java(pattern, text):
+        if found.end():
+            parts.append(text[start : found.start()])
+            start = found.end()
+    if not parts:
+        return [text]
+    parts.append(text[start:])
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def remove_java(pattern: regex.Pattern[str], text: str) -> str:
+    """Return the text without the matches that Java finds.
+
+    Examples
+    --------
+    >>> remove_java(compile_java("[^a-z]", "pattern"), "e-mail")
+    'email'
+    """
+    kept = []
+    start = 0
+    for found in find_java(pattern, text):
+        kept.append(text[start : found.start()])
+        start = found.end()
+    return "".join([*kept, text[start:]])
 
 
 def one_of_class(body: str, param: str) -> str:

@@ -8,18 +8,24 @@ from sparkalbert.ml import (
     DocumentAssembler,
     LightPipeline,
     NGramGenerator,
+    RegexTokenizer,
     SentenceDetector,
+    TextMatcherModel,
     Tokenizer,
     TokenizerModel,
 )
-from sparkalbert.ml.worker.text_tasks import SentenceTask, TokenTask
+from sparkalbert.ml.worker.text_tasks import RegexTokenTask, SentenceTask, TokenTask
 from tests import tiny_bundle
-from tests.known_differences import CHUNKS, SENTENCES, TOKENS
+from tests.known_differences import CHUNKS, PHRASES, REGEX_TOKENS, SENTENCES, TOKENS
 
 
 @pytest.mark.parametrize(
     ("stage", "inputs", "known"),
-    [(SentenceDetector, SentenceTask.inputs[0], SENTENCES), (TokenizerModel, TokenTask.inputs[0], TOKENS)],
+    [
+        (SentenceDetector, SentenceTask.inputs[0], SENTENCES),
+        (TokenizerModel, TokenTask.inputs[0], TOKENS),
+        (RegexTokenizer, RegexTokenTask.inputs[0], REGEX_TOKENS),
+    ],
 )
 def test_known_differences(annotate, stage, inputs, known):
     for text, params, real, ours in known:
@@ -43,3 +49,14 @@ def test_known_differences_of_chunks(known):
     (row,) = LightPipeline(stages, parse_embeddings=True).fullAnnotate(known.text)
     assert [(one.begin, one.end, one.result) for one in row["chunks"]] == known.ours != known.real
     assert all(one.embeddings for one in row["chunks"])
+
+
+@pytest.mark.parametrize("known", PHRASES)
+def test_known_differences_of_phrases(known):
+    stages = [
+        DocumentAssembler(inputCol="text"),
+        Tokenizer(inputCols=["document"]),
+        TextMatcherModel(outputCol="found", searchTrie=[phrase.split() for phrase in known.params["phrases"]]),
+    ]
+    (row,) = LightPipeline(stages).fullAnnotate(known.text)
+    assert [(one.begin, one.end, one.result) for one in row["found"]] == known.ours != known.real
