@@ -31,9 +31,7 @@ def weight_bytes(config: AlbertConfig, precision: Precision) -> int:
         if precision == "int8" and in_layer and weight.role == "matrix":
             vectors = 2 if weight.name.endswith(".ffn_output.weight") else 1  # scales, and an offset
             total += columns * (rows + 4 * vectors)
-        elif precision == "fp16" and (
-            is_table or (in_layer and (weight.role == "matrix" or weight.name.endswith(("qkv.bias", "ffn.bias"))))
-        ):
+        elif precision == "fp16" and (is_table or in_layer):
             total += 2 * rows * columns
         else:
             total += 4 * rows * columns
