@@ -21,12 +21,15 @@ TASKS = 8
 """Tasks of the job; four of them run at once."""
 
 _SETTINGS = {
+    "spark.cores.max": "4",
     "spark.default.parallelism": str(TASKS),
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.executor.cores": "2",
     "spark.executor.memory": "512m",
     "spark.executor.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "240s",
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",  # no task runs before both nodes take part
     "spark.task.maxFailures": "4",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

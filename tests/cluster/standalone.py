@@ -25,8 +25,8 @@ __all__ = ["Cluster", "Node", "running_cluster", "wait_for"]
 
 _SPARK = Path(pyspark.__file__).parent
 _PACKAGES = Path(sparkalbert.__file__).parents[1]
-_DEADLINE_S = 120.0
-_POLL_S = 0.02
+_DEADLINE_S = 240.0
+_POLL_S = 0.1
 _END_S = 30.0
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 _UI_PORT = re.compile(r"service 'MasterUI' on port (\d+)")
@@ -93,7 +93,7 @@ class Node:
 
     def workers_with(self, file: Path) -> list[psutil.Process]:
         """Return the Python workers that have a file open or mapped."""
-        return [worker for worker in self.python_workers() if str(file) in _files(worker)]
+        return [worker for worker in self.python_workers() if _uses(worker, file)]
 
     def fetched(self, application: str, name: str) -> int:
         """Return how often the executors of an application fetched a file, as their logs say."""
@@ -214,9 +214,10 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def _files(process: psutil.Process) -> set[str]:
-    """Return the files that a process has open or mapped; none if it has ended."""
+def _uses(process: psutil.Process, file: Path) -> bool:
+    """Return whether a process has a file mapped or open; false if it has ended."""
+    folder = Path("/proc") / str(process.pid)
     try:
-        return {file.path for file in [*process.memory_maps(), *process.open_files()]}
-    except (psutil.Error, FileNotFoundError):
-        return set()
+        return str(file) in (folder / "maps").read_text() or file in [link.readlink() for link in folder.glob("fd/*")]
+    except OSError:  # the process has ended, or has closed a file meanwhile
+        return False

@@ -17,7 +17,7 @@ from tests.child_processes import processes
 from tests.cluster.jobs import embed, embed_alone
 from tests.cluster.standalone import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 FRESH_WORKERS = {"python.worker.reuse": "false"}
 """Each task has a Python worker of its own, which looks for the model."""
@@ -110,7 +110,7 @@ def test_a_killed_daemon_changes_nothing(cluster, application, digest, job, undi
 def test_a_node_that_joins_late_gets_the_model(cluster, application, model, digest, job, undisturbed):
     early, late = cluster.nodes
     cluster.stop_node(late)
-    spark = application()
+    spark = application(**{"scheduler.minRegisteredResourcesRatio": "0.5"})
     with exclusive(early.home, digest):  # the early node cannot finish the job before the late node works
         running = job(spark)
         wait_for(lambda: waiting_workers(early, digest), "the early node waits")

@@ -138,6 +138,8 @@ STAGES[AlbertEmbeddings] = {
     "layers": ([-1], [-4, -3]),
     "piecesPerBatch": (None, 512),
     "vectorFormat": ("float", "binary"),
+    "onError": ("fail", "null"),
+    "maxErrorFraction": (0.5, 0.1),
     "memoryBudgetMb": (None, 700),
     "threads": (None, 2),
     "device": ("cpu", "cuda:1"),
