@@ -21,7 +21,7 @@ SPARK ?= 3.5.6
 SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-cluster test-gpu test-reference test-peers test-spark bench notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster test-reference test-peers test-spark bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
