@@ -202,9 +202,9 @@ def summary_line(summary: EmbedSummary) -> str:
     if summary.tokens is not None:
         counts.append(f"{summary.tokens:,} tokens")
     if summary.nulls:
-        counts.append(f"{summary.nulls:,} null texts")
+        counts.append(f"{summary.nulls:,} null")
     if summary.failures:
-        counts.append(f"{summary.failures:,} rows that could not be embedded")
+        counts.append(f"{summary.failures:,} failed")
     return f"{', '.join(counts)} {took}"
 
 
@@ -214,7 +214,7 @@ def _print_replaced(summary: EmbedSummary, source: TextSource) -> None:
         return
     advice = "" if source.file_format == "parquet" else " Pass the file's encoding, such as --encoding windows-1252."
     print_line(
-        f"{summary.replaced_texts:,} texts contain U+FFFD, which stands for bytes that are no characters in "
+        f"Texts that contain U+FFFD: {summary.replaced_texts:,}. It stands for bytes that are no characters in "
         f"{source.encoding or 'UTF-8'}.{advice}",
         style="yellow",
     )
