@@ -21,7 +21,7 @@ SPARK ?= 3.5.6
 SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-gpu test-reference test-peers test-spark bench notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster test-reference test-peers test-spark bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ help: ## Show this list
 demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
-test: $(DEV) ## Install and run the whole test suite (less what test-slow runs)
+test: $(DEV) ## Install and run the whole test suite (less what test-slow and test-cluster run)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint test ## Run everything that must hold before a change lands: lint, then the tests
@@ -50,6 +50,9 @@ test-slow: $(DEV) ## Run the tests of base and xlarge shapes (minutes, 4 GB of m
 
 test-gpu: $(DEV) ## Compare fp16 on a GPU with the CPU and with torch; needs onnxruntime-gpu in $(VENV)
 	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+test-cluster: $(DEV) ## Run the batch job on a real standalone cluster, with faults (minutes; needs Linux)
+	$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
 
 test-reference: $(REFERENCE) ## Install torch and transformers and compare with Hugging Face's AlbertModel
 	$(BIN)/python -m pytest -m reference $(ARGS)

@@ -16,6 +16,7 @@ from sparkalbert.models import find_model
 
 if TYPE_CHECKING:
     from sparkalbert.ml.job.embed_job import EmbedSummary
+    from sparkalbert.ml.job.text_source import TextSource
 
 __all__ = ["embed", "print_note", "summary_line"]
 
@@ -92,6 +93,23 @@ def embed(
             rich_help_panel=MODEL,
         ),
     ] = "none",
+    on_error: Annotated[
+        Literal["fail", "null"],
+        typer.Option(
+            help="What a row that cannot be embedded does. fail: it ends the job. null: it gets null, and the reason "
+            "in a column 'error'.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "fail",
+    max_error_fraction: Annotated[
+        float,
+        typer.Option(
+            help="With --on-error null, the fraction of the rows that may fail; more end the job.",
+            rich_help_panel=MODEL,
+            min=0,
+            max=1,
+        ),
+    ] = 0.5,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.", rich_help_panel=MODEL)] = "cpu",
     memory_budget_mb: Annotated[
         int | None,
@@ -155,6 +173,8 @@ def embed(
         maxSentenceLength=max_sentence_length,
         encoding=piece_encoding,
         compatibility=compatibility,
+        onError=on_error,
+        maxErrorFraction=max_error_fraction,
         device=device,
         threads=threads,
         memoryBudgetMb=memory_budget_mb,
@@ -165,6 +185,7 @@ def embed(
         with reported_on_interrupt(output, on_server=remote), shown_progress("Embedding") as report:
             summary = embed_texts(opened.spark, stage, texts, target, report)
     print_note(bundle)
+    _print_replaced(summary, texts)
     print_line(f"{summary_line(summary)} -> {output}")
 
 
@@ -180,8 +201,26 @@ def summary_line(summary: EmbedSummary) -> str:
     took = f"in {summary.duration_s:.1f} s, including the start of the workers"
     if summary.rows is None:
         return f"Done {took}"
-    tokens = "" if summary.tokens is None else f", {summary.tokens:,} tokens"
-    return f"{summary.rows:,} rows{tokens} {took}"
+    counts = [f"{summary.rows:,} rows"]
+    if summary.tokens is not None:
+        counts.append(f"{summary.tokens:,} tokens")
+    if summary.nulls:
+        counts.append(f"{summary.nulls:,} null")
+    if summary.failures:
+        counts.append(f"{summary.failures:,} failed")
+    return f"{', '.join(counts)} {took}"
+
+
+def _print_replaced(summary: EmbedSummary, source: TextSource) -> None:
+    """Warn of texts in which bytes were not read as characters: usually the file has another encoding."""
+    if not summary.replaced_texts:
+        return
+    advice = "" if source.file_format == "parquet" else " Pass the file's encoding, such as --encoding windows-1252."
+    print_line(
+        f"Texts that contain U+FFFD: {summary.replaced_texts:,}. It stands for bytes that are no characters in "
+        f"{source.encoding or 'UTF-8'}.{advice}",
+        style="yellow",
+    )
 
 
 def _layers(listed: str) -> list[int]:

@@ -57,6 +57,18 @@ def test_embed_reads_another_separator_and_encoding(spark, tmp_path):
     assert row["tokens"][0] == "Café"
 
 
+def test_embed_says_that_a_file_has_another_encoding(spark, tmp_path, capsys):
+    (tmp_path / "in.csv").write_bytes('text\nCafé\nTea\n""\n'.encode("cp1252"))
+    embedded(tmp_path, "in.csv", "--on-error", "null")
+    shown = capsys.readouterr().out
+    assert (
+        "Texts that contain U+FFFD: 1. It stands for bytes that are no characters in UTF-8. Pass the file's encoding, "
+        "such as --encoding windows-1252."
+    ) in shown
+    embedded(tmp_path, "in.csv", "--encoding", "windows-1252")
+    assert "U+FFFD" not in capsys.readouterr().out
+
+
 def test_embed_reads_tsv(spark, tmp_path):
     (tmp_path / "in.tsv").write_text('key\ttext\na\t"A tab\tinside."\n', encoding="utf-8")
     (row,) = embedded(tmp_path, "in.tsv")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Final, Literal, get_args
+from pathlib import Path
+from typing import Final, Literal, get_args
 
 import pyspark
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from sparkalbert.errors import ColumnError, OutputError, ParamError
+from sparkalbert.errors import ColumnError, InferenceError, OutputError, ParamError
 from sparkalbert.ml.columns import find_column
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.files import remote_files, spark_folder
@@ -24,6 +27,7 @@ from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.embedding_params import OutputLevel, VectorFormat
+from sparkalbert.ml.stages.row_errors import error_column
 from sparkalbert.storage.folders import FileSystem, FolderKind
 
 __all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
@@ -38,7 +42,12 @@ _RESULTS: Final[dict[OutputLevel, tuple[str, ...]]] = {
     "document": ("vector",),
 }
 _ANNOTATIONS: Final = ("embeddings",)
+_ERROR: Final = "error"
 _SUCCESS_FILE: Final = "_SUCCESS"
+_SUMMARY_FILE: Final = "_summary.json"
+"""Spark's readers skip it, because its name starts with an underscore."""
+
+_REPLACEMENT: Final = "\ufffd"
 _HAS_OBSERVATIONS: Final = int(pyspark.__version__.partition(".")[0]) >= 4  # noqa: PLR2004 - on Spark Connect
 
 
@@ -93,11 +102,20 @@ class EmbedSummary:
         counted only if they are written.
     duration_s
         Seconds from the call to the finished output.
+    nulls
+        Rows whose text is null.
+    failures
+        Rows that could not be embedded, with ``onError`` ``null``.
+    replaced_texts
+        Texts that contain U+FFFD, which stands for bytes that are no characters in the encoding that was read.
     """
 
     rows: int | None
     tokens: int | None
     duration_s: float
+    nulls: int | None = None
+    failures: int | None = None
+    replaced_texts: int | None = None
 
 
 def embed_texts(
@@ -108,6 +126,8 @@ def embed_texts(
     report: Report | None = None,
 ) -> EmbedSummary:
     """Embed texts and return what was done. The output appears when it is complete.
+
+    The summary is also written to ``_summary.json`` in the output, if this process reaches the folder.
 
     Parameters
     ----------
@@ -127,26 +147,40 @@ def embed_texts(
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     InferenceError
-        If the Spark job fails for another reason; an error of sparkalbert on a worker keeps its class.
+        If the Spark job fails for another reason; an error of sparkalbert on a worker keeps its class. Also if more
+        rows than ``maxErrorFraction`` allows could not be embedded.
     """
     started_s = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(raise_job_errors())
         check_remote = partial(_check_remote, spark, overwrite=target.overwrite)
-        path, _ = stack.enter_context(
+        path, files = stack.enter_context(
             spark_folder(spark, target.path, _vectors_folder, overwrite=target.overwrite, check_remote=check_remote)
         )
         stack.enter_context(source.settings(spark))
         stage = embeddings.copy().setVectorFormat(target.vectors).setOutputLevel(target.level)
-        frame = embedded_frame(source.read(spark), stage, source, annotations=target.annotations)
+        texts, of_texts = _counted_texts(source.read(spark), source)
+        frame = embedded_frame(texts, stage, source, annotations=target.annotations)
         listed = _ANNOTATIONS[0] if target.annotations else _RESULTS["token"][0]
-        counted, observation = _counted(frame, listed if target.level == "token" else None)
+        counted, of_results = _counted(frame, listed if target.level == "token" else None)
         if report is not None:
             stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
         mode = "overwrite" if target.overwrite else "error"
         counted.write.format(target.format).mode(mode).save(path)
-    counts: dict[str, Any] = {} if observation is None else observation.get
-    return EmbedSummary(counts.get("rows"), counts.get("tokens"), time.monotonic() - started_s)
+        counts = {
+            name: value for part in (of_texts, of_results) if part is not None for name, value in part.get.items()
+        }
+        _check_failures(counts, stage)
+        names = ("nulls", "failures", "replaced_texts")
+        summary = EmbedSummary(
+            counts.get("rows"),
+            counts.get("tokens"),
+            time.monotonic() - started_s,
+            *(counts.get(name) for name in names),
+        )
+        if files is not None:
+            _write_summary(files, path, summary)
+    return summary
 
 
 def embedded_frame(
@@ -159,7 +193,8 @@ def embedded_frame(
     ``embeddings``. A null text has null results, an empty text empty results. With ``vectorFormat`` ``binary`` or
     ``binary16``, ``vectors`` is array<binary>. With ``compatibility`` ``spark-nlp``, tokens that Spark NLP leaves out
     are left out. With ``outputLevel`` ``sentence`` there are ``sentences`` in the place of tokens, with ``document``
-    only ``vector`` (array<float> or binary; zeros for an empty text).
+    only ``vector`` (array<float> or binary; zeros for an empty text). With ``onError`` ``null`` there is one more
+    column, ``error``: why a row has no vectors.
 
     Raises
     ------
@@ -167,12 +202,15 @@ def embedded_frame(
         If a column to keep has the name of a result.
     """
     level = embeddings.getOutputLevel()
-    results = _ANNOTATIONS if annotations else _RESULTS[level]
+    may_fail = embeddings.getOnError() == "null"
+    results = (*(_ANNOTATIONS if annotations else _RESULTS[level]), *([_ERROR] if may_fail else []))
     names = frame.columns if source.id_cols is None else source.id_cols
     kept = [find_column(frame, name, source.path) for name in names]
     _check_names([column.name for column in kept], results)
     embedded = text_pipeline(embeddings, source.text_col, _PREFIX).fit(frame).transform(frame)
     columns = [F.col(f"{_PREFIX}embeddings")] if annotations else _result_columns(embeddings, level)
+    if may_fail:
+        columns = [*columns, F.col(error_column(f"{_PREFIX}embeddings"))]
     has_text = find_column(frame, source.text_col, source.path).column.isNotNull()
     shown = [F.when(has_text, column).alias(name) for name, column in zip(results, columns, strict=True)]
     return embedded.select(*(column.column.alias(column.name) for column in kept), *shown)
@@ -216,15 +254,49 @@ def _check_names(kept: Sequence[str], results: Sequence[str]) -> None:
 
 
 def _counted(frame: DataFrame, column: str | None) -> tuple[DataFrame, Observation | None]:
-    """Return the frame with its rows counted on writing, and the tokens in a column if there is one.
+    """Return the frame with its rows and failures counted on writing, and the tokens in a column if there is one.
 
     A second job would compute all vectors again.
     """
+    counts = [F.count(F.lit(1)).alias("rows")]
+    if column is not None:
+        counts.append(_total(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0)).alias("tokens"))
+    if _ERROR in frame.columns:
+        counts.append(F.count(F.col(_ERROR)).alias("failures"))
+    return _observed(frame, counts)
+
+
+def _counted_texts(frame: DataFrame, source: TextSource) -> tuple[DataFrame, Observation | None]:
+    """Return the frame with the texts that are null, or were not read as they were written, counted on writing."""
+    text = find_column(frame, source.text_col, source.path).column
+    is_replaced = F.coalesce(text.rlike(_REPLACEMENT), F.lit(False))  # also finds bytes that Spark reads unchanged
+    counts = {"nulls": text.isNull(), "replaced_texts": is_replaced}
+    return _observed(frame, [_total(found.cast("long")).alias(name) for name, found in counts.items()])
+
+
+def _total(column: Column) -> Column:
+    return F.coalesce(F.sum(column), F.lit(0))
+
+
+def _observed(frame: DataFrame, counts: Sequence[Column]) -> tuple[DataFrame, Observation | None]:
     if is_connect_session(frame.sparkSession) and not _HAS_OBSERVATIONS:
         return frame, None
     observation = Observation()
-    counts = [F.count(F.lit(1)).alias("rows")]
-    if column is not None:
-        tokens = F.sum(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0))
-        counts.append(F.coalesce(tokens, F.lit(0)).alias("tokens"))
     return frame.observe(observation, *counts), observation
+
+
+def _check_failures(counts: Mapping[str, int], stage: AlbertEmbeddings) -> None:
+    rows, failures, fraction = counts.get("rows", 0), counts.get("failures", 0), stage.getMaxErrorFraction()
+    if failures > fraction * rows:
+        msg = (
+            f"{failures} of {rows} rows cannot be embedded, more than maxErrorFraction {fraction:g} allows. Set "
+            "onError to 'fail' to see the reason of the first, or increase maxErrorFraction."
+        )
+        raise InferenceError(msg)
+
+
+def _write_summary(files: FileSystem, folder: str, summary: EmbedSummary) -> None:
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / _SUMMARY_FILE
+        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+        files.upload(path, f"{folder}/{_SUMMARY_FILE}")

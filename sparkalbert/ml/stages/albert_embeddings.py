@@ -20,7 +20,7 @@ from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
 from sparkalbert.inference import EmbedderOptions, VectorSizes, plan_memory
 from sparkalbert.machine import available_cores
-from sparkalbert.ml.columns import InputColumn, find_annotation_columns, find_column
+from sparkalbert.ml.columns import InputColumn, check_output, find_annotation_columns, find_column
 from sparkalbert.ml.schema import (
     ANNOTATION_COLUMN_TYPE,
     BINARY_VECTOR,
@@ -35,18 +35,21 @@ from sparkalbert.ml.schema import (
 from sparkalbert.ml.stages.embedding_params import (
     AlbertEmbeddingsParams,
     Compatibility,
+    OnError,
     OutputLevel,
     PersistModel,
     VectorFormat,
 )
 from sparkalbert.ml.stages.persistence import StageReadWrite
 from sparkalbert.ml.stages.python_pass import WorkerColumn
+from sparkalbert.ml.stages.row_errors import add_column_with_errors, error_column
 from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, upload_bundle
 from sparkalbert.ml.stages.shipping import Distribution, ship_model
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.stages.worker_stage import WorkerStage
 from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, MeanVectorTask, TokenListTask
 from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
+from sparkalbert.ml.worker.row_errors import ModelTask, RowErrorsTask
 from sparkalbert.models import check_language, find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
@@ -91,8 +94,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     ``array<array<float>>``. With ``vectorFormat`` ``binary`` or ``binary16`` either gives ``array<binary>``, see
     :func:`~sparkalbert.binary_to_array`. With ``outputLevel`` ``sentence`` or ``document``, annotations give a plain
     column of the means of their tokens' vectors: one vector for each sentence, or one for each row. A null row gives
-    null, an empty row empty. A token without a piece (a lone zero-width space, say) gets the zero vector and, in
-    annotations, ``pieceId`` -1 and ``isOOV`` true.
+    null, an empty row empty. A row that cannot be embedded ends the job, or with ``onError`` ``null`` is null, and the
+    reason is in the column ``<outputCol>_error``. A token without a piece (a lone zero-width space, say) gets the zero
+    vector and, in annotations, ``pieceId`` -1 and ``isOOV`` true.
 
     ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded on its own, tokens without a
     piece or beyond ``maxSentenceLength`` get no annotation, and vectors are those of its batch size 1. At larger batch
@@ -152,6 +156,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         maxSentenceLength: int | None = None,
         vectorFormat: VectorFormat | None = None,
         outputLevel: OutputLevel | None = None,
+        onError: OnError | None = None,
+        maxErrorFraction: float | None = None,
         dimension: int | None = None,
         storageRef: str | None = None,
         batchSize: int | None = None,
@@ -352,8 +358,20 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
         model = self._worker_model(checked, handle)
         if len(columns) == 1:
-            return self._token_list_vectors(columns[0], model)
-        return self._annotation_vectors(columns, model, checked.dimension)
+            column = self._token_list_vectors(columns[0], model)
+        else:
+            column = self._annotation_vectors(columns, model, checked.dimension)
+        max_fraction = self.getMaxErrorFraction() if self.getOnError() == "null" else None
+        task = RowErrorsTask(cast(ModelTask, column.task), self.getOutputCol(), max_fraction)
+        return replace(column, task=task)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        if self.getOnError() == "fail":
+            return super()._transform(dataset)
+        output = self.getOutputCol()
+        for name in (output, error_column(output)):
+            check_output(dataset, name, self.uid)
+        return add_column_with_errors(dataset, output, self._worker_column(dataset))
 
     def _checked_columns(self, dataset: DataFrame) -> list[InputColumn]:
         """Return the column of token lists, or the document and the token column."""

@@ -26,7 +26,7 @@ from sparkalbert.text.pieces.encoding import ENCODINGS, Encoding
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AlbertEmbeddingsParams", "Compatibility", "OutputLevel", "PersistModel", "VectorFormat"]
+__all__ = ["AlbertEmbeddingsParams", "Compatibility", "OnError", "OutputLevel", "PersistModel", "VectorFormat"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ Compatibility = Literal["none", "spark-nlp"]
 PersistModel = Literal["value", "reference"]
 VectorFormat = Literal["float", "binary", "binary16"]
 OutputLevel = Literal["token", "sentence", "document"]
+OnError = Literal["fail", "null"]
 
 
 class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
@@ -135,6 +136,12 @@ def _check_max_sentence_length(value: int) -> None:
     VectorOptions(max_sentence_length=value)
 
 
+def _check_fraction(value: float) -> None:
+    if not 0 <= value <= 1:
+        msg = f"maxErrorFraction is {value!r}, expected a number from 0 to 1."
+        raise ParamError(msg)
+
+
 class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     """All Params of the stage except its columns."""
 
@@ -209,6 +216,18 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "'token' gives a vector for each token. 'sentence' and 'document' give a plain column of the means of their "
         "tokens' vectors: a list with a vector for each sentence, or one vector; zeros without tokens.",
         TypeConverters.toString,
+    )
+    onError = declare_param(
+        "onError",
+        "What a row that cannot be embedded does: 'fail' ends the job, with the row's position in its partition; "
+        "'null' gives null, and the reason in the column <outputCol>_error.",
+        TypeConverters.toString,
+    )
+    maxErrorFraction = declare_param(
+        "maxErrorFraction",
+        "With onError 'null', the fraction of a partition's rows that may fail; more end the job. It counts from the "
+        "hundredth row on.",
+        TypeConverters.toFloat,
     )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
@@ -357,6 +376,25 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         value = check_choice("outputLevel", self.getOrDefault(self.outputLevel), get_args(OutputLevel))
         return cast(OutputLevel, value)
 
+    def setOnError(self, value: str) -> Self:
+        """Sets what a row that cannot be embedded does: ``fail`` or ``null``."""
+        return self._set(onError=check_choice("onError", value, get_args(OnError)))
+
+    def getOnError(self) -> OnError:
+        """Gets onError or its default value."""
+        return cast(OnError, check_choice("onError", self.getOrDefault(self.onError), get_args(OnError)))
+
+    def setMaxErrorFraction(self, value: float) -> Self:
+        """Sets the fraction of a partition's rows that may fail, 0 to 1."""
+        _check_fraction(value)
+        return self._set(maxErrorFraction=value)
+
+    def getMaxErrorFraction(self) -> float:
+        """Gets maxErrorFraction or its default value."""
+        value = float(self.getOrDefault(self.maxErrorFraction))
+        _check_fraction(value)
+        return value
+
     def setMemoryBudgetMb(self, value: int) -> Self:
         """Sets the resident memory that one Python worker may take, in MB."""
         _check_budget(value)
@@ -422,6 +460,8 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             persistModel="value",
             vectorFormat="float",
             outputLevel="token",
+            onError="fail",
+            maxErrorFraction=0.5,
         )
 
     def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:

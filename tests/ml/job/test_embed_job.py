@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +293,22 @@ def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
     assert "the session of spark-submit" in done.stdout, "spark-submit puts both streams into one"
     assert "6 rows" in done.stdout
     assert [row["id"] for row in rows_of(output)] == [row["id"] for row in ROWS]
+
+
+def test_the_summary_is_counted_and_written_beside_the_vectors(any_spark, stage, texts, tmp_path):
+    output = tmp_path / "vectors"
+    summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
+    assert (summary.rows, summary.nulls, summary.failures, summary.replaced_texts) == (len(ROWS), 1, None, 0)
+    assert json.loads((output / "_summary.json").read_text(encoding="utf-8")) == asdict(summary)
+    assert any_spark.read.parquet(str(output)).count() == len(ROWS)
+
+
+@pytest.mark.parametrize("name", ["texts.csv", "texts.txt"])
+def test_texts_in_another_encoding_are_counted(any_spark, stage, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes("text\ncafé\ntea\nnaïve\n".encode("windows-1252"))
+    found = []
+    for number, encoding in enumerate([None, "windows-1252"]):
+        target = VectorTarget(str(tmp_path / f"out-{number}"))
+        found.append(embed_texts(any_spark, stage, TextSource(str(path), encoding=encoding), target).replaced_texts)
+    assert found == [2, 0]

@@ -208,6 +208,8 @@ STAGES[AlbertEmbeddings] = {
     "piecesPerBatch": (None, 512),
     "vectorFormat": ("float", "binary"),
     "outputLevel": ("token", "document"),
+    "onError": ("fail", "null"),
+    "maxErrorFraction": (0.5, 0.1),
     "memoryBudgetMb": (None, 700),
     "threads": (None, 2),
     "device": ("cpu", "cuda:1"),

@@ -1,0 +1,181 @@
+"""What happens to a row that cannot be embedded: it ends the job with its position, or is null with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from sparkalbert.errors import InferenceError, SparkAlbertError
+from sparkalbert.ml.worker.model import EmbedderSource
+
+__all__ = ["ERROR", "MIN_ROWS", "VALUE", "ModelTask", "RowErrorsTask"]
+
+VALUE: Final = "value"
+ERROR: Final = "error"
+"""The fields of a row's result, if rows may fail."""
+
+MIN_ROWS: Final = 100
+"""Rows of a partition before the fraction of its failures counts."""
+
+_Columns = tuple[pa.Array, ...]
+
+
+class ModelTask(Protocol):
+    """A task that computes each row independently of the others, with a model. A null row gives null."""
+
+    @property
+    def model(self) -> EmbedderSource:
+        """The model."""
+
+    def __call__(self, batches: Iterator[_Columns]) -> Iterator[pa.Array]:
+        """Yield the result of every row, in order."""
+
+
+@dataclass(frozen=True)
+class RowErrorsTask:
+    """Runs a task and finds the rows that fail. The other rows get the same vectors as without them.
+
+    If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it.
+    An error of the model or of the input is not an error of a row: it is raised unchanged.
+
+    Attributes
+    ----------
+    task
+        What to compute.
+    column
+        Name of the computed column, for messages.
+    max_error_fraction
+        None: the first row that fails ends the job. Otherwise the result is a list of one struct ``value``, ``error``,
+        and the job ends if more than this fraction of a partition's rows has failed, from row `MIN_ROWS` on. Spark
+        before 4.1 takes a struct apart number by number, but not a list.
+    """
+
+    task: ModelTask
+    column: str
+    max_error_fraction: float | None = None
+
+    def __call__(self, batches: Iterator[_Columns]) -> Iterator[pa.Array]:
+        """Yield the result of every row, in order."""
+        self.task.model.load()
+        reader, failures = _Reader(batches), 0
+        while True:
+            try:
+                for array in self.task(reader):
+                    reader.answer(len(array))
+                    yield self._good(array)
+            except Exception:
+                if reader.is_broken:
+                    raise
+            else:
+                return
+            while reader.rows_left:
+                row = reader.row()
+                try:
+                    for array in self.task(iter([row])):
+                        reader.answer(1)
+                        yield self._good(array)
+                except Exception as error:  # noqa: BLE001 - whatever the reason is, the row gets it
+                    failures += 1
+                    yield self._failed(row, error, reader.position, failures)
+                    reader.answer(1)
+                    break
+            reader.read_again()
+
+    def _good(self, array: pa.Array) -> pa.Array:
+        return array if self.max_error_fraction is None else _results(array, pa.nulls(len(array), pa.string()))
+
+    def _failed(self, row: _Columns, error: Exception, position: int, failures: int) -> pa.Array:
+        """Return the result of a row that failed; raise an error if that ends the job."""
+        reason = _reason(error)
+        where = f"partition {_partition()} of column {self.column!r}"
+        kind = type(error) if isinstance(error, SparkAlbertError) else InferenceError
+        own = error if isinstance(error, SparkAlbertError) else None  # messages of others may quote the text
+        if self.max_error_fraction is None:
+            msg = (
+                f"Row {position} in {where} cannot be embedded: {reason} Rows are counted from 0. Correct or remove "
+                "the row, or set onError to 'null' to keep the others."
+            )
+            raise kind(msg) from own
+        rows = position + 1
+        if rows >= MIN_ROWS and failures > self.max_error_fraction * rows:
+            msg = (
+                f"{failures} of the first {rows} rows in {where} cannot be embedded, more than maxErrorFraction "
+                f"{self.max_error_fraction:g} allows. The last reason: {reason}"
+            )
+            raise kind(msg) from own
+        (null,) = self.task(iter([tuple(pa.nulls(1, column.type) for column in row)]))
+        return _results(null, pa.array([reason], pa.string()))
+
+
+class _Reader(Iterator[_Columns]):
+    """Batches of columns, with the rows of the current batch that have no result yet."""
+
+    def __init__(self, batches: Iterator[_Columns]) -> None:
+        self._batches = batches
+        self._batch: _Columns | None = None
+        self._again = False
+        self._answered = 0
+        self.position = 0
+        """The rows of the partition that have a result."""
+        self.is_broken = False
+        """Whether the input itself has failed."""
+
+    def __next__(self) -> _Columns:
+        if not self._again:
+            try:
+                self._batch = next(self._batches)
+            except StopIteration:
+                raise
+            except Exception:
+                self.is_broken = True
+                raise
+        self._again, self._answered = False, 0
+        assert self._batch is not None  # noqa: S101 - read, now or before
+        return self._batch
+
+    @property
+    def rows_left(self) -> int:
+        """The rows of the current batch without a result."""
+        return 0 if self._batch is None else len(self._batch[0]) - self._answered
+
+    def answer(self, rows: int) -> None:
+        """Note that rows have got their results."""
+        self._answered += rows
+        self.position += rows
+
+    def row(self) -> _Columns:
+        """Return the first row without a result."""
+        return tuple(column.slice(self._answered, 1) for column in self._batch or ())
+
+    def read_again(self) -> None:
+        """Let the rows without a result be read once more."""
+        if self._batch is not None:
+            self._batch = tuple(column.slice(self._answered) for column in self._batch)
+            self._again = True
+
+
+def _results(values: pa.Array, errors: pa.Array) -> pa.Array:
+    pairs = pa.StructArray.from_arrays(
+        [values, errors], fields=[pa.field(VALUE, values.type), pa.field(ERROR, pa.string())]
+    )
+    return pa.ListArray.from_arrays(
+        pa.array(np.arange(len(pairs) + 1, dtype=np.int32)), pairs, type=pa.list_(pa.field("element", pairs.type))
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return why a row failed, without any of its text."""
+    if isinstance(error, SparkAlbertError):
+        return str(error)
+    return f"{type(error).__module__}.{type(error).__qualname__}.".removeprefix("builtins.")
+
+
+def _partition() -> int:
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return 0 if context is None else context.partitionId()

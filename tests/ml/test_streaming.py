@@ -1,0 +1,130 @@
+"""Streams: every row once, with the vectors of a batch, also if the stream is killed and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyspark.ml import Pipeline
+
+from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
+from tests import tiny_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = "id int, text string"
+ROWS_PER_FILE = 5
+TEXT = "The river was high on day {}. Nobody could cross it!"
+DEADLINE_S = 240
+
+STREAM = """
+import sys
+from sparkalbert import start
+from tests.ml.test_streaming import embedded
+folder, model = sys.argv[1:]
+embedded(start(master="local[1]"), folder, model, once=False).awaitTermination()
+"""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return str(tiny_bundle.bundle().path)
+
+
+def pipeline(model):
+    stages = [
+        DocumentAssembler(inputCol="text"),
+        SentenceDetector(inputCols=["document"]),
+        Tokenizer(inputCols=["sentence"]),
+        AlbertEmbeddings(model=model, inputCols=["sentence", "token"], outputCol="vectors", vectorFormat="binary"),
+    ]
+    return Pipeline(stages=stages)
+
+
+def vectors_of(frame, model):
+    return pipeline(model).fit(frame).transform(frame).select("id", "vectors")
+
+
+def add_file(folder, number, rows=ROWS_PER_FILE):
+    """Add a file of texts to the folder that a stream reads: complete from the moment it has its name."""
+    source = Path(folder) / "in"
+    source.mkdir(exist_ok=True)
+    ids = range(number * ROWS_PER_FILE, number * ROWS_PER_FILE + rows)
+    hidden = source / f".{number}"
+    hidden.write_text("".join(json.dumps({"id": row, "text": TEXT.format(row)}) + "\n" for row in ids))
+    hidden.rename(source / f"{number}.json")
+
+
+def stream(spark, folder):
+    return spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).json(f"{folder}/in")
+
+
+def embedded(spark, folder, model, *, once=True):
+    """Start a stream from files to Parquet."""
+    writer = vectors_of(stream(spark, folder), model).writeStream.format("parquet")
+    trigger = {"availableNow": True} if once else {"processingTime": "0 seconds"}
+    return writer.option("checkpointLocation", f"{folder}/checkpoint").trigger(**trigger).start(f"{folder}/out")
+
+
+def finished(query):
+    assert query.awaitTermination(DEADLINE_S)
+    assert query.exception() is None
+
+
+def rows_of(spark, folder):
+    return sorted((row.id, list(row.vectors)) for row in spark.read.parquet(folder).collect())
+
+
+def batch_rows(spark, files, model):
+    """The rows of the first files, as a batch gives them."""
+    texts = [(row, TEXT.format(row)) for row in range(files * ROWS_PER_FILE)]
+    embedded_rows = vectors_of(spark.createDataFrame(texts, SCHEMA), model).collect()
+    return sorted((row.id, list(row.vectors)) for row in embedded_rows)
+
+
+def test_a_stream_into_parquet_continues_where_it_ended(any_spark, model, tmp_path):
+    add_file(tmp_path, 0)
+    add_file(tmp_path, 7, rows=0)  # a micro-batch without rows
+    finished(embedded(any_spark, tmp_path, model))
+    add_file(tmp_path, 1)
+    finished(embedded(any_spark, tmp_path, model))
+    assert rows_of(any_spark, f"{tmp_path}/out") == batch_rows(any_spark, 2, model)
+
+
+def test_foreach_batch_embeds_each_batch(any_spark, model, tmp_path):
+    for number in range(2):
+        add_file(tmp_path, number)
+    output = f"{tmp_path}/out"
+
+    texts = stream(any_spark, tmp_path)
+    fitted = pipeline(model).fit(texts)
+
+    def write(frame, _):  # on Connect it runs on the server, which sees nothing of this module
+        fitted.transform(frame).select("id", "vectors").write.mode("append").parquet(output)
+
+    writer = texts.writeStream.foreachBatch(write)
+    finished(writer.option("checkpointLocation", f"{tmp_path}/checkpoint").trigger(availableNow=True).start())
+    assert rows_of(any_spark, output) == batch_rows(any_spark, 2, model)
+
+
+def test_a_killed_stream_loses_and_repeats_nothing(spark, model, tmp_path):
+    for number in range(4):
+        add_file(tmp_path, number)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    command = [sys.executable, "-c", STREAM, str(tmp_path), model]
+    running = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
+    try:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not (tmp_path / "checkpoint" / "commits" / "0").exists():
+            assert running.poll() is None
+            assert time.monotonic() < deadline_s, "the stream has committed nothing"
+            time.sleep(0.05)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    add_file(tmp_path, 4)
+    finished(embedded(spark, tmp_path, model))
+    assert rows_of(spark, f"{tmp_path}/out") == batch_rows(spark, 5, model)

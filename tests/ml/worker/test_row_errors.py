@@ -1,0 +1,118 @@
+"""Rows that fail, on plain Arrow arrays: each is found, and the others are those of a run without them."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparkalbert.errors import ColumnError, InferenceError
+from sparkalbert.inference import EmbedderOptions, VectorSizes
+from sparkalbert.ml.worker.embedding_tasks import TokenListTask
+from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
+from sparkalbert.ml.worker.row_errors import MIN_ROWS, RowErrorsTask
+from tests import tiny_bundle
+
+LISTS = pa.list_(pa.string())
+BAD = "a row that fails"
+QUOTED = "what a user wrote"
+
+
+class FailingTask(TokenListTask):
+    """Fails for any group of rows in which one has a bad token."""
+
+    error: Exception = ColumnError("The row is bad.")
+
+    def __call__(self, batches):
+        def checked():
+            for (tokens,) in batches:
+                self.check(tokens)
+                yield (tokens,)
+
+        return super().__call__(checked())
+
+    def check(self, tokens):
+        if any(BAD in (row or ()) for row in tokens.to_pylist()):
+            raise self.error
+
+
+def model():
+    return WorkerModel(ModelHandle.in_place(tiny_bundle.bundle()), EmbedderOptions(), 1, VectorSizes())
+
+
+def batches(rows, size):
+    arrays = pa.array(rows, LISTS)
+    return [(arrays.slice(start, size),) for start in range(0, len(rows), size)]
+
+
+def results(task, given_batches):
+    return [row for array in task(iter(given_batches)) for row in array.to_pylist()]
+
+
+@given(
+    rows=st.lists(st.none() | st.lists(st.sampled_from(["river", "bank", BAD]), max_size=3), max_size=30),
+    size=st.integers(1, 9),
+)
+def test_a_row_that_fails_is_null_and_the_others_are_untouched(rows, size):
+    is_bad = [BAD in (row or ()) for row in rows]
+    expected = results(TokenListTask(model()), batches(rows, size))
+    found = results(RowErrorsTask(FailingTask(model()), "vectors", 1.0), batches(rows, size))
+    assert [pair for (pair,) in found] == [
+        {"value": None, "error": "The row is bad."} if bad else {"value": value, "error": None}
+        for bad, value in zip(is_bad, expected, strict=True)
+    ]
+
+
+@given(position=st.integers(0, 29), size=st.integers(1, 9))
+def test_the_first_row_that_fails_is_named(position, size):
+    rows = [["river", QUOTED]] * position + [[BAD]] + [[BAD]] * 3
+    with pytest.raises(ColumnError) as raised:
+        results(RowErrorsTask(FailingTask(model()), "vectors"), batches(rows, size))
+    named = f"Row {position} in partition 0 of column 'vectors' cannot be embedded: The row is bad."
+    assert str(raised.value).startswith(named)
+
+
+@pytest.mark.parametrize("fraction", [None, 1.0])
+def test_no_message_quotes_what_another_library_says(monkeypatch, fraction):
+    monkeypatch.setattr(FailingTask, "error", UnicodeEncodeError("utf-8", QUOTED, 0, 1, QUOTED))
+    task = RowErrorsTask(FailingTask(model()), "vectors", fraction)
+    if fraction is None:
+        with pytest.raises(InferenceError, match=r"Row 0 .*: UnicodeEncodeError") as raised:
+            results(task, batches([[BAD]], 1))
+        assert QUOTED not in str(raised.value)
+        assert raised.value.__suppress_context__
+    else:
+        assert results(task, batches([[BAD]], 1)) == [[{"value": None, "error": "UnicodeEncodeError."}]]
+
+
+@pytest.mark.parametrize(("bad", "ends"), [(50, False), (51, True)])
+def test_too_many_rows_that_fail_end_the_job(bad, ends):
+    rows = [[BAD]] * bad + [["river"]] * (MIN_ROWS - bad - 1) + [[BAD]]
+    task = RowErrorsTask(FailingTask(model()), "vectors", 0.51)
+    if ends:
+        with pytest.raises(ColumnError, match=r"52 of the first 100 rows .* maxErrorFraction 0\.51 allows"):
+            results(task, batches(rows, 10))
+    else:
+        assert sum(pair["error"] is not None for (pair,) in results(task, batches(rows, 10))) == bad + 1
+
+
+def test_an_error_of_the_input_is_not_one_of_a_row():
+    def broken():
+        yield from batches([["river"]], 1)
+        raise ColumnError(QUOTED)
+
+    with pytest.raises(ColumnError, match=f"^{QUOTED}$"):
+        list(RowErrorsTask(TokenListTask(model()), "vectors", 1.0)(broken()))
+
+
+def test_an_error_of_the_model_is_not_one_of_a_row(tmp_path):
+    gone = WorkerModel(ModelHandle("gone", "0" * 64, str(tmp_path / "gone")), EmbedderOptions())
+    with pytest.raises(ValueError, match=r"^Model 'gone' is not on this worker"):
+        results(RowErrorsTask(TokenListTask(gone), "vectors", 1.0), batches([["river"]], 1))
+
+
+def test_rows_without_failures_leave_in_the_same_arrays():
+    rows = batches([["river"] * 20] * 100, 50)
+    plain = list(TokenListTask(model())(iter(rows)))
+    guarded = list(RowErrorsTask(TokenListTask(model()), "vectors")(iter(rows)))
+    assert [len(array) for array in guarded] == [len(array) for array in plain]
+    assert all(array.equals(same) for array, same in zip(guarded, plain, strict=True))
