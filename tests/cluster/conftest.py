@@ -70,8 +70,11 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def application(cluster: Cluster) -> Iterator[Callable[..., SparkSession]]:
-    """Return the session of an application on the cluster, with settings of its own."""
+def application(cluster: Cluster, undisturbed: pa.Table) -> Iterator[Callable[..., SparkSession]]:
+    """Return the session of an application on the cluster, with settings of its own.
+
+    The undisturbed run comes first: the JVM keeps the settings of its first application as defaults of all others.
+    """
     started = []
 
     def start(**settings: str) -> SparkSession:

@@ -66,7 +66,11 @@ def embed(spark: SparkSession, model: Path, texts: Path, output: Path) -> pa.Tab
     return parquet.read_table(output).sort_by("id")
 
 
-def embed_alone(master: str, settings: dict[str, str], model: str, texts: str, output: str) -> None:
+def embed_alone(master: str, settings: dict[str, str], model: str, texts: str, output: str) -> pa.Table:
     """Run the batch job as the only application of this process."""
     own_model = Path(shutil.copytree(model, f"{output}-model"))
-    embed(session(master, settings), own_model, Path(texts), Path(output))
+    spark = session(master, settings)
+    try:
+        return embed(spark, own_model, Path(texts), Path(output))
+    finally:
+        spark.stop()

@@ -69,6 +69,16 @@ def embedded(spark, folder, model, *, once=True):
     return writer.option("checkpointLocation", f"{folder}/checkpoint").trigger(**trigger).start(f"{folder}/out")
 
 
+def started(writer, attempts=5):
+    """Start a stream again if Spark Connect gave up on its Python process: it waits ten seconds, whatever the load."""
+    try:
+        return writer.start()
+    except Exception as error:
+        if attempts == 1 or "Python worker failed to connect back" not in str(error):
+            raise
+    return started(writer, attempts - 1)
+
+
 def finished(query):
     assert query.awaitTermination(DEADLINE_S)
     assert query.exception() is None
@@ -105,8 +115,8 @@ def test_foreach_batch_embeds_each_batch(any_spark, model, tmp_path):
     def write(frame, _):  # on Connect it runs on the server, which sees nothing of this module
         fitted.transform(frame).select("id", "vectors").write.mode("append").parquet(output)
 
-    writer = texts.writeStream.foreachBatch(write)
-    finished(writer.option("checkpointLocation", f"{tmp_path}/checkpoint").trigger(availableNow=True).start())
+    writer = texts.writeStream.foreachBatch(write).option("checkpointLocation", f"{tmp_path}/checkpoint")
+    finished(started(writer.trigger(availableNow=True)))
     assert rows_of(any_spark, output) == batch_rows(any_spark, 2, model)
 
 
