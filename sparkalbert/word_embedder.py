@@ -124,7 +124,7 @@ class WordEmbedder:
         Raises
         ------
         ModelNotFoundError
-            If there is no such model.
+            If no such model exists.
         BundleError, CheckpointError, ConfigError
             If the model is damaged or cannot be converted.
         DownloadError

@@ -96,7 +96,7 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     InferenceError
         If a system fails.
     ModelNotFoundError
-        If there is no such model.
+        If no such model exists.
     ParamError
         If the model is an imported graph.
     """

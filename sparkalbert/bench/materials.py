@@ -91,7 +91,7 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
     Raises
     ------
     ModelNotFoundError
-        If there is no such model.
+        If no such model exists.
     ParamError
         If the model is an imported graph.
     """

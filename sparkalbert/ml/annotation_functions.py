@@ -98,7 +98,7 @@ def map_annotations_col(
     Raises
     ------
     ColumnError
-        If there is no such column.
+        If no such column exists.
     """
     values = map_annotations(f, output_type)(find_column(dataframe, column, "map_annotations_col").column)
     return _with_column(dataframe, output_column, values, {_TYPE_KEY: annotatyon_type})

@@ -66,7 +66,7 @@ def find_column(frame: DataFrame, name: str, stage: str) -> InputColumn:
     Raises
     ------
     ColumnError
-        If there is no such column, or if several have the name.
+        If no such column exists, or if several have the name.
     """
     found = _by_path(frame, [name], stage) or _by_path(frame, name.split("."), stage)
     if found is None:

@@ -103,7 +103,7 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
     Raises
     ------
     ModelNotFoundError
-        If there is no such model; the message lists the known names.
+        If no such model exists; the message lists the known names.
     ParamError
         If `precision` is unknown, if it or an option of the tokenizer differs from that of an existing bundle, or if
         `revision` is invalid.
@@ -136,7 +136,7 @@ def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) ->
     Raises
     ------
     ModelNotFoundError
-        If there is no such model; the message lists known names.
+        If no such model exists; the message lists known names.
     ParamError
         If `revision` is invalid, or given for a folder.
     """

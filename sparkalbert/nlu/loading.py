@@ -64,7 +64,7 @@ def load(
     Raises
     ------
     ModelNotFoundError
-        If there is no such model; the message names similar models.
+        If no such model exists; the message names similar models.
     ParamTypeError
         If there is no such option.
     ParamError

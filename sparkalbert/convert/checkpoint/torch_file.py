@@ -111,7 +111,7 @@ def _zip_tensors(path: Path, file: IO[bytes]) -> dict[str, StoredTensor]:
 
 
 def _plain(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """Check that an entry is stored as it is, as torch writes it: a compressed one may be a zip bomb."""
+    """Check that an entry is uncompressed, as torch writes it: a compressed entry may be a zip bomb."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.file_size != entry.compress_size:
         msg = f"its entry {entry.filename} is compressed or encrypted, which torch.save never does"
         raise CheckpointError(msg)

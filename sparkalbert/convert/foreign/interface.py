@@ -150,7 +150,7 @@ def output_dimension(
     output
         The output with the vectors.
     hidden_size
-        ``hidden_size`` of ``config.json``, 0 if there is no such file.
+        ``hidden_size`` of ``config.json``, 0 without that file.
     vocabulary_size
         The number of pieces.
     problems

@@ -64,7 +64,7 @@ def sample_texts(frame: DataFrame, text_col: str, size: int) -> TextSample:
     Raises
     ------
     ColumnError
-        If there is no such column.
+        If no such column exists.
     InputError
         If the column contains no text.
     """
