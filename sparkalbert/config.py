@@ -88,6 +88,14 @@ class AlbertConfig:
         """The formula behind ``hidden_act``: ``erf``, ``tanh`` or ``relu``."""
         return ACTIVATIONS[self.hidden_act]
 
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the graph holds: no pooler, no heads, and the token types added to the positions."""
+        hidden, narrow, wide = self.hidden_size, self.embedding_size, self.intermediate_size
+        embeddings = narrow * (self.vocab_size + self.max_position_embeddings + 2) + hidden * (narrow + 1)
+        layer = hidden * (4 * hidden + 2 * wide + 9) + wide
+        return embeddings + self.num_hidden_groups * self.inner_group_num * layer
+
     def layers_of_groups(self) -> tuple[int, ...]:
         """Return how many consecutive layers each group serves.
 
