@@ -134,6 +134,8 @@ class AlbertConfig:
         """
         model_type = values.get("model_type", "albert")
         problems = [] if model_type == "albert" else [f"model_type is {model_type!r}, expected 'albert'"]
+        if "model_type" not in values and "class_name" in values:
+            problems.append(f"it is Keras's configuration of {values['class_name']!r}, expected Hugging Face's")
         if values.get("position_embedding_type", "absolute") != "absolute":
             problems.append(f"position_embedding_type is {values['position_embedding_type']!r}, expected 'absolute'")
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
