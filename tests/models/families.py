@@ -175,6 +175,15 @@ def _recorded(version: int, name: str) -> Ids:
         return {row["text"]: row[name] for row in map(json.loads, lines)}
 
 
+def words_alone(folder: Path) -> Ids:
+    """Write ``vocab.txt`` without any other file, with a hundred rare characters more, as a vocabulary mostly of hanzi."""
+    tokenizer_folders.WORD_PIECES["words"](folder)
+    (folder / "tokenizer_config.json").unlink()
+    with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
+        file.writelines(f"{chr(0x3400 + index)}\n" for index in range(100))
+    return _recorded(5, "words")
+
+
 def google_pieces(**options: Any) -> Callable[[Path], Ids]:
     """Write Google's vocabulary; the ids of the slow tokenizer of transformers 4 are recorded."""
 
