@@ -176,7 +176,7 @@ def _recorded(version: int, name: str) -> Ids:
 
 
 def words_alone(folder: Path) -> Ids:
-    """Write ``vocab.txt`` without any other file, with a hundred rare characters more, as a vocabulary mostly of hanzi."""
+    """Write ``vocab.txt`` alone, with a hundred rare characters more: a vocabulary of hanzi."""
     tokenizer_folders.WORD_PIECES["words"](folder)
     (folder / "tokenizer_config.json").unlink()
     with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
