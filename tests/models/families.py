@@ -45,6 +45,7 @@ HUGGING_FACE: Mapping[str, Any] = {
     "transformers_version": "4.16.2",
 }
 GOOGLE: Mapping[str, Any] = {
+    "hidden_act": "gelu",  # means gelu_new there
     "attention_probs_dropout_prob": 0,
     "hidden_dropout_prob": 0,
     "initializer_range": 0.02,

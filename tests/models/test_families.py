@@ -50,6 +50,9 @@ BOUND = 1e-5
 MAX_TEXTS = 30
 MIN_WORDS = 5
 
+SMALL, LARGE = 400, 30_010
+"""Rows of the embedding table, a few more than there are pieces."""
+
 MARKS = ("[CLS]", "[SEP]", "[MASK]")
 ALL_MARKS = {"[CLS]": 0, "[SEP]": 1, "<pad>": 2, "[MASK]": 3}
 STARTS = {"cls_token": "<s>", "sep_token": "</s>", "bos_token": "<s>", "eos_token": "</s>"}
@@ -189,11 +192,12 @@ class Published:
     special: tuple[int, int]
 
 
-def publish(folder: Path, family: Family, *, vocabulary_size: int = 300) -> Published:
+def publish(folder: Path, family: Family) -> Published:
     """Write the files of a family."""
     folder.mkdir(parents=True)
     ids = family.vocabulary(folder)
-    size = max(PieceTokenizer.load(folder).vocabulary_size, vocabulary_size)
+    largest = max(max(sequence, default=0) for sequence in ids.values())
+    size = SMALL if largest < SMALL else LARGE
     config = AlbertConfig(**{**families.SHAPE, "vocab_size": size, **family.config})
     tensors = tiny_checkpoint.random_tensors(config, seed=record_weights.SEED)
     families.write_json(folder / family.config_file, families.config_values(config, family.keys))
@@ -312,7 +316,7 @@ def test_a_repository_is_refused_with_the_mend_and_without_its_weights(hub, onli
 @pytest.mark.parametrize("version", [4, 5])
 def test_an_onnx_export_with_tokenizer_json_only(tmp_path, home, version):
     """As optimum writes it; such a repository is refused, see above."""
-    checkpoint = publish(tmp_path / "checkpoint", Family(safetensors_file, tiny_pieces, ""), vocabulary_size=400)
+    checkpoint = publish(tmp_path / "checkpoint", Family(safetensors_file, tiny_pieces, ""))
     exported = export_spark_nlp(checkpoint.folder, tmp_path / "exported")
     folder = tmp_path / "paraphrase-albert-small-v2-onnx"
     folder.mkdir()
