@@ -88,6 +88,14 @@ class AlbertConfig:
         """The formula behind ``hidden_act``: ``erf``, ``tanh`` or ``relu``."""
         return ACTIVATIONS[self.hidden_act]
 
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the graph holds: no pooler, no heads, and the token types added to the positions."""
+        hidden, narrow, wide = self.hidden_size, self.embedding_size, self.intermediate_size
+        embeddings = narrow * (self.vocab_size + self.max_position_embeddings + 2) + hidden * (narrow + 1)
+        layer = hidden * (4 * hidden + 2 * wide + 9) + wide
+        return embeddings + self.num_hidden_groups * self.inner_group_num * layer
+
     def layers_of_groups(self) -> tuple[int, ...]:
         """Return how many consecutive layers each group serves.
 
@@ -126,6 +134,8 @@ class AlbertConfig:
         """
         model_type = values.get("model_type", "albert")
         problems = [] if model_type == "albert" else [f"model_type is {model_type!r}, expected 'albert'"]
+        if "model_type" not in values and "class_name" in values:
+            problems.append(f"it is Keras's configuration of {values['class_name']!r}, expected Hugging Face's")
         if values.get("position_embedding_type", "absolute") != "absolute":
             problems.append(f"position_embedding_type is {values['position_embedding_type']!r}, expected 'absolute'")
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}

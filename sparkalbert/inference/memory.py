@@ -184,14 +184,20 @@ def plan_memory(
 
 
 def _weights_bytes(bundle: Bundle) -> int:
-    """Return the size of the graph and its weights, whatever an imported graph calls the file of its weights."""
-    beside = {VOCABULARY_FILE, CONFIG_FILE}
-    records = bundle.manifest.files.items()
-    return sum(
+    """Return the size of the graph and its weights, whatever an imported graph calls the file of its weights.
+
+    A session holds the weights of an ``fp32`` bundle as float32, even if the file stores them as float16.
+    """
+    beside = {GRAPH_FILE, VOCABULARY_FILE, CONFIG_FILE}
+    files = bundle.manifest.files
+    weights = sum(
         record.size_bytes
-        for name, record in records
-        if name == GRAPH_FILE or (name not in beside and not name.endswith(".json"))
+        for name, record in files.items()
+        if name not in beside and not name.endswith((".json", ".md"))
     )
+    if bundle.manifest.precision == "fp32" and CONFIG_FILE in files:
+        weights = max(weights, _FLOAT_BYTES * bundle.config.num_parameters)
+    return files[GRAPH_FILE].size_bytes + weights
 
 
 def _bytes_per_piece(bundle: Bundle, longest: int) -> int:

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import convert_model_to_external_data
+from safetensors.numpy import load_file, save_file
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.bundle.manifest import FileRecord
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert import import_onnx
+from sparkalbert.convert import convert_checkpoint, import_onnx
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, VectorOptions, VectorSizes, plan_memory
 from sparkalbert.inference.memory import worker_memory
-from tests import tiny_bundle, tiny_vocabulary
+from sparkalbert.models.sizes import weight_bytes
+from tests import tiny_bundle, tiny_checkpoint, tiny_vocabulary
 from tests.full_shapes import XLARGE
 
 MB = 1_000_000
@@ -59,7 +61,7 @@ def test_the_memory_of_a_worker_of_xlarge():
     assert found.batch == 256 * 204_800 == 52_428_800
     assert found.vectors == 4 * 32_000_000
     assert found.total == 260_000_000 + 2 * 218_120_192  # loading takes more than computing
-    small = worker_memory(bundle_of(40 * MB), VectorOptions(), BatchingOptions(64), VectorSizes(2 * MB, 1 * MB))
+    small = worker_memory(bundle_of(40 * MB, "int8"), VectorOptions(), BatchingOptions(64), VectorSizes(2 * MB, 1 * MB))
     assert small.batch == 128 * 204_800  # a window of 128 pieces is never split
     assert small.total == 260 * MB + 40 * MB + max(40 * MB, 26_214_400 + 8 * MB)
 
@@ -152,6 +154,22 @@ def test_a_refusal_gives_the_calculation():
 def test_weights_count_whatever_the_name_of_their_file(file):
     bundle = bundle_of(FP32_WEIGHTS, file=file)
     assert worker_memory(bundle, VectorOptions(), BatchingOptions()).weights == FP32_WEIGHTS
+
+
+@pytest.mark.parametrize("shape", [{}, {"num_hidden_groups": 3, "inner_group_num": 2}, {"type_vocab_size": 1}])
+def test_weights_that_a_file_stores_as_float16_count_as_float32(tmp_path, shape):
+    source = tmp_path / "albert"
+    tiny_checkpoint.write(source, hidden_size=128, intermediate_size=512, **shape)
+    tensors = {name: values.astype(np.float16) for name, values in load_file(source / "model.safetensors").items()}
+    save_file(tensors, source / "model.safetensors")
+    plain, halved = (convert_checkpoint(source, tmp_path / f"{halve}", halve=halve) for halve in (False, True))
+    sizes = {name: record.size_bytes for name, record in halved.manifest.files.items()}
+    found = worker_memory(halved, VectorOptions(), BatchingOptions()).weights - sizes["model.onnx"]
+    assert found == weight_bytes(halved.config, "fp32") > sizes["model.onnx.data"]
+    sizes = {name: record.size_bytes for name, record in plain.manifest.files.items()}
+    assert sizes["model.onnx.data"] >= found  # each tensor starts on a page
+    found = worker_memory(plain, VectorOptions(), BatchingOptions()).weights
+    assert found == sizes["model.onnx"] + sizes["model.onnx.data"]
 
 
 def test_weights_of_an_imported_graph_count(tmp_path):

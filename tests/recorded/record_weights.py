@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ SHAPE: dict[str, Any] = {
 }
 SEED = 5
 CONFIG = tiny_checkpoint.tiny_config(**SHAPE)
+POSITIONS = "embeddings.position_embeddings.weight"
+QUERY = "encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
 
 # How google-research/albert names what transformers names otherwise: from HF to Google, in this order.
 GOOGLE = (
@@ -48,11 +51,22 @@ GOOGLE = (
 )
 
 
-def google_tensors() -> dict[str, Any]:
-    """Return the seeded tensors as Google's code stores them."""
+def tensors(*, rounded: bool = False) -> dict[str, Any]:
+    """Return the tensors that the files hold; in those of torch, two have other number formats."""
+    found = tiny_checkpoint.random_tensors(CONFIG, seed=SEED)
+    if rounded:
+        bits = found[POSITIONS].view(np.uint32)
+        bits = bits + 0x7FFF + ((bits >> 16) & 1) & 0xFFFF0000  # to the nearest bfloat16, ties to even
+        found[POSITIONS] = bits.astype(np.uint32).view(np.float32)
+        found[QUERY] = found[QUERY].astype(np.float16).astype(np.float32)
+    return found
+
+
+def google_tensors(hugging_face: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of Hugging Face's AlbertModel as Google's code stores them."""
     renamed = {}
-    for hugging_face, values in tiny_checkpoint.random_tensors(CONFIG, seed=SEED).items():
-        name = hugging_face
+    for original, values in hugging_face.items():
+        name = original
         for pattern, replacement in GOOGLE:
             name = re.sub(pattern, replacement, name)
         renamed[f"bert/{name}"] = values.T if name.endswith("/kernel") else values
@@ -105,7 +119,7 @@ def record_tensorflow() -> None:
 
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
-        for name, values in google_tensors().items():
+        for name, values in google_tensors(tensors).items():
             tf.compat.v1.get_variable(name, initializer=np.ascontiguousarray(values))
             if name.endswith("kernel"):
                 tf.compat.v1.get_variable(f"{name}/adam_m", initializer=np.zeros(1, dtype=np.float32))

@@ -52,8 +52,16 @@ _OTHERS: Final = {
 }
 """Weights that are not read, and what to do."""
 
-_TORCH_SUFFIXES: Final = (".bin", ".ckpt", ".pt", ".pth")
-_RENAME: Final = "if it holds the weights as torch.save writes them, rename it to pytorch_model.bin"
+_TORCH: Final = "if it holds the weights as torch.save writes them, rename it to pytorch_model.bin"
+_RENAMES: Final = {
+    **dict.fromkeys((".bin", ".ckpt", ".pt", ".pth"), _TORCH),
+    ".h5": "if it holds the weights of Hugging Face's TensorFlow classes, rename it to tf_model.h5",
+    ".safetensors": f"if it holds Hugging Face's names, rename it to {WEIGHTS_FILE}",
+}
+_ONNX: Final = (
+    "is an ONNX export, not a checkpoint. It is imported from a folder: `hf download OWNER/NAME --local-dir FOLDER`, "
+    "then pass FOLDER"
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,19 @@ def weight_files(folder: Path, problems: list[str]) -> WeightFiles | None:
     found = choose_weights(names)
     if not found:
         others = [f"{name} is not read: {mend}" for name, mend in _OTHERS.items() if name in names]
-        others += [f"{name} is not read under this name: {_RENAME}" for name in names if name.endswith(_TORCH_SUFFIXES)]
+        others += [
+            f"{name} is not read under this name: {_RENAMES[suffix]}"
+            for name in names
+            if name not in _OTHERS and (suffix := PurePosixPath(name).suffix) in _RENAMES
+        ]
+        exports = sorted([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
+        others += [f"{path.relative_to(folder).as_posix()} {_ONNX}" for path in exports]
+        others += [
+            f"{path.relative_to(folder).as_posix()} is not in the folder itself: download the repository, and pass the "
+            f"folder {path.parent.name} if it holds the configuration and the vocabulary, too"
+            for path in sorted(folder.glob("*/*"))
+            if path.name in _FORMATS
+        ]
         problems += others or [f"{WEIGHTS_FILE} is missing, and so is any other file of weights ({_known()})"]
         return None
     chosen = found[0]

@@ -10,11 +10,9 @@ import pytest
 from sparkalbert.convert.checkpoint.files import checkpoint_files
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.errors import CheckpointError, MissingDependencyError
-from tests import tiny_checkpoint, tiny_vocabulary
+from tests import tiny_vocabulary
 from tests.recorded import record_weights
 
-POSITIONS = "embeddings.position_embeddings.weight"
-QUERY = "encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
 TORCH = {"zip.bin": "pytorch_model.bin", "legacy.bin": "pytorch_model.bin"}
 TENSORFLOW = {name: name for name in ("tf_model.h5", "model.ckpt.index", "model.ckpt.data-00000-of-00001")}
 
@@ -33,20 +31,11 @@ def ckpt(**renamed):
     return {name: name.replace("model.ckpt", renamed.get("to", "model.ckpt")) for name in [*TENSORFLOW][1:]}
 
 
-def expected(*, rounded=False):
-    tensors = tiny_checkpoint.random_tensors(record_weights.CONFIG, seed=record_weights.SEED)
-    if rounded:  # the number formats of two tensors in the recordings of torch
-        bits = tensors[POSITIONS].view(np.uint32)
-        bits = bits + 0x7FFF + ((bits >> 16) & 1) & 0xFFFF0000  # to the nearest bfloat16, ties to even
-        tensors[POSITIONS] = bits.astype(np.uint32).view(np.float32)
-        tensors[QUERY] = tensors[QUERY].astype(np.float16).astype(np.float32)
-    return {name: values for name, values in tensors.items() if not name.startswith("pooler")}
-
-
 def check(folder, *, rounded=False):
     checkpoint = Checkpoint.open(folder).check_values()
-    for name, values in expected(rounded=rounded).items():
-        np.testing.assert_array_equal(checkpoint.tensor(name), values, err_msg=name)
+    for name, values in record_weights.tensors(rounded=rounded).items():
+        if not name.startswith("pooler."):
+            np.testing.assert_array_equal(checkpoint.tensor(name), values, err_msg=name)
     return checkpoint
 
 

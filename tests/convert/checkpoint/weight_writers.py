@@ -43,6 +43,8 @@ def write_torch(path: Path, tensors: Tensors) -> Path:
         archive.writestr("archive/data.pkl", _pickled(tensors))
         for name, values in tensors.items():
             archive.writestr(f"archive/data/{name}", values.tobytes())
+        archive.writestr("archive/byteorder", "little")
+        archive.writestr("archive/version", "3\n")
     return path
 
 
