@@ -192,7 +192,7 @@ def _check_fields(column: InputColumn, stage: str) -> None:
     if different:
         msg = (
             f"{stage}: column '{column.name}' has the fields of an annotation, but {'; '.join(different)}. Cast the "
-            "column to Annotation.arrayType()."
+            "column to Annotation.arrayType().simpleString()."
         )
         raise ColumnError(msg)
 

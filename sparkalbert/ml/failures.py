@@ -21,7 +21,7 @@ _SPARK_MODULES: Final = ("pyspark.", "py4j.")  # a Connect client may come witho
 _OWN_ERROR: Final = re.compile(r"^sparkalbert\.errors\.(\w+): (.*)$")
 _CAUSE: Final = re.compile(r"^(?:Caused by)?: (?:[\w.$]+(?:Exception|Error): ?)?(.+)$")
 _SQL_STATE: Final = re.compile(r"\s*SQLSTATE: \w+$")
-_FILE: Final = re.compile(r"reading file (\S+?)\.?\s")
+_FILE: Final = re.compile(r"(?:reading file|: File) (\S+?)(?: does not exist|\.?\s)")
 _TRACEBACK: Final = "Traceback (most recent call last):"
 _END_OF_MESSAGE: Final = re.compile(r"^(\tat |JVM stacktrace:|Caused by: |Driver stacktrace:|\s*SQLSTATE: |\s*$)")
 _MISSING_MODULE: Final = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
@@ -34,7 +34,10 @@ _CLUES: Final[Sequence[tuple[str, type[SparkAlbertError], str]]] = (
     # Reading comes first: a failed read may also say that a permission is missing.
     ("MALFORMED_", InputError, "The text of {file} does not have the format and columns that it was read with"),
     ("FILE_NOT_EXIST", InputError, "{file} was removed while the job was reading it"),
+    ("JsonParseException", InputError, "The text of {file} does not have the format and columns that it was read with"),
+    ("SparkFileNotFoundException", InputError, "{file} was removed while the job was reading it"),  # Spark 3.5
     ("FAILED_READ_FILE", InputError, "{file} cannot be read: {cause}"),
+    ("Encountered error while reading file", InputError, "{file} cannot be read: {cause}"),  # Spark 3.5
     ("PATH_NOT_FOUND", InputError, "{cause}"),
     ("AccessControlException", OutputError, "{cause}"),
     ("Permission denied", OutputError, "{cause}"),

@@ -144,12 +144,14 @@ def test_a_field_that_changed_its_type_is_named_with_both_types(any_spark):
     frame = annotations(frame_of(any_spark, x=1), "sentence", "document", kind)
     message = (
         r"stage: column 'sentence' has the fields of an annotation, but 'begin' is bigint, expected int; 'end' is "
-        r"double, expected int\. Cast the column to Annotation\.arrayType\(\)\."
+        r"double, expected int\. Cast the column to Annotation\.arrayType\(\)\.simpleString\(\)\."
     )
     with pytest.raises(ColumnError, match=message):
         find_annotation_columns(frame, ["sentence"], ["document"], "stage")
     cast = frame.select(
-        F.col("sentence").cast(ANNOTATION_COLUMN_TYPE).alias("sentence", metadata={"annotatorType": "document"})
+        F.col("sentence")
+        .cast(ANNOTATION_COLUMN_TYPE.simpleString())
+        .alias("sentence", metadata={"annotatorType": "document"})
     )
     assert find_annotation_columns(cast, ["sentence"], ["document"], "stage")["document"].name == "sentence"
 

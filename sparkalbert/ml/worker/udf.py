@@ -69,7 +69,18 @@ def arrow_column(
         udf: Any = F.arrow_udf(form.arrow(), result)
     else:
         udf = F.pandas_udf(form.pandas(), result)  # type: ignore[attr-defined, call-overload, unused-ignore]
+        columns = [_shown(column, kind) for column, kind in zip(columns, inputs, strict=True)]
     column: Column = udf.asNondeterministic()(*columns)
+    return column
+
+
+def _shown(column: Column, kind: pa.DataType) -> Column:
+    """Return a column of strings without invalid UTF-8, which ends a pandas UDF before :func:`valid_utf8` sees it."""
+    if pa.types.is_string(kind):
+        make_valid: Any = getattr(F, "make_valid_utf8", None)  # Spark 4.0
+        return F.decode(column.cast("binary"), "UTF-8") if make_valid is None else make_valid(column)
+    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+        return F.transform(column, lambda item: _shown(item, kind.value_type))
     return column
 
 

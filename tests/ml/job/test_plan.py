@@ -79,8 +79,9 @@ def test_a_sample_is_scaled_to_all_of_it():
         assert found["expected_s_100_cores"] == pytest.approx(found["start_s"] + found["work_s"] / 100)
 
 
-def test_memory_is_what_the_stage_computes():
+def test_memory_is_what_the_stage_computes(monkeypatch):
     """A worker gets what worker_memory() returns, which is enough as a memoryBudgetMb."""
+    monkeypatch.setattr(plan_module, "JOINS_STAGES", True)
     small, large = tiny_bundle.bundle(), tiny_bundle.bundle(intermediate_size=4096, hidden_size=512)
     for bundle in (small, large):
         total = worker_memory(bundle, VectorOptions(), BatchingOptions()).total
