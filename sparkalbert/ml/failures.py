@@ -103,7 +103,7 @@ def job_error(error: BaseException) -> SparkAlbertError:
         ``InputError`` or ``OutputError`` if the job could not read or write, the worker's own error, or
         ``InferenceError``.
     """
-    if isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError":
+    if _is_gone(error):
         reason = (
             "the JVM of the Spark driver is gone. If it was killed for memory, increase spark.driver.memory; see its "
             "log"
@@ -117,6 +117,16 @@ def job_error(error: BaseException) -> SparkAlbertError:
     if python is not None:
         return InferenceError(f"{_FAILED} on a Python worker: {python}")
     return _jvm_error(lines)
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Return whether the JVM ended; a call that it did not answer has neither an exception nor a trace of Java."""
+    kind = type(error).__name__
+    return (
+        isinstance(error, ConnectionError)
+        or kind == "Py4JNetworkError"
+        or (kind == "Py4JError" and "Trace:" not in str(error))
+    )
 
 
 def _own_error(lines: Sequence[str]) -> SparkAlbertError | None:

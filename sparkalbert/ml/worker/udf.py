@@ -79,8 +79,11 @@ def _shown(column: Column, kind: pa.DataType) -> Column:
     if pa.types.is_string(kind):
         make_valid: Any = getattr(F, "make_valid_utf8", None)  # Spark 4.0
         return F.decode(column.cast("binary"), "UTF-8") if make_valid is None else make_valid(column)
-    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+    if pa.types.is_list(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_nested(kind.value_type)):
         return F.transform(column, lambda item: _shown(item, kind.value_type))
+    if pa.types.is_struct(kind):
+        fields = (_shown(column.getField(field.name), field.type).alias(field.name) for field in kind)
+        return F.when(column.isNotNull(), F.struct(*fields))
     return column
 
 
