@@ -31,7 +31,10 @@ def annotators(home: SimpleNamespace) -> list[Any]:
 
 def plain(annotations: Sequence[Row] | None) -> Any:
     """An annotation column's value as lists; vectors left out."""
-    return annotations and [[one.annotatorType, one.begin, one.end, one.result, one.metadata] for one in annotations]
+    return annotations and [
+        [one.annotatorType, one.begin, one.end, one.result, dict(one.metadata)]  # a map of Java in their LightPipeline
+        for one in annotations
+    ]
 
 
 def column(frame: DataFrame, name: str) -> list[Any]:
