@@ -8,7 +8,7 @@ import pytest
 from pyspark.ml import Pipeline
 
 from tests.peers import random_texts
-from tests.peers.compare import TOLERANCE, annotators, assert_same_rows, assert_same_schema
+from tests.peers.compare import TOLERANCE, annotators, assert_same_rows, assert_same_schema, plain
 
 SEED = 11
 TEXTS = [
@@ -44,10 +44,6 @@ def both(theirs, ours, models):
     return make
 
 
-def listed(annotations):
-    return [[one.annotatorType, one.begin, one.end, one.result, dict(one.metadata)] for one in annotations]
-
-
 def test_annotate(both):
     found, expected = both()
     assert found.annotate(TEXTS) == expected.annotate(TEXTS)
@@ -59,7 +55,7 @@ def test_full_annotate(both):
     for texts in (TEXTS, TEXTS[0]):
         for row, other in zip(found.fullAnnotate(texts), expected.fullAnnotate(texts), strict=True):
             assert list(row) == list(other)
-            assert {name: listed(row[name]) for name in row} == {name: listed(other[name]) for name in other}
+            assert {name: plain(row[name]) for name in row} == {name: plain(other[name]) for name in other}
             assert all(len(one.embeddings) == 0 for one in chain(row["embeddings"], other["embeddings"]))
 
 
