@@ -4,7 +4,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Processes that share the tests, each with a Spark of its own; 0 runs them in one, for a debugger.
+JOBS ?= 2
 
+SHARED := --numprocesses $(JOBS) --dist worksteal
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 REQUIREMENTS := pyproject.toml conf/constraints.txt
@@ -25,13 +28,13 @@ SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "Options: PYTHON=python3.12 (to create the environment with), VENV=.venv, ARGS='-k name -x' (for pytest)"
+	@echo "Options: PYTHON=python3.12 (to create the environment with), VENV=.venv, ARGS='-k name -x' (for pytest), JOBS=0 (tests in one process)"
 
 demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
 test: $(DEV) ## Install and run the whole test suite (less what test-slow and test-cluster run)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 check: lint test ## Run everything that must hold before a change lands: lint, then the tests
 
@@ -67,7 +70,7 @@ endif
 
 # Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
 test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SPARK=3.5.6 unless you name one; needs Java 17)
-	$(SPARK_VENV)/bin/python -m pytest tests/ml -W ignore::DeprecationWarning -W ignore::ResourceWarning \
+	$(SPARK_VENV)/bin/python -m pytest tests/ml $(SHARED) -W ignore::DeprecationWarning -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
 
 bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
@@ -118,7 +121,7 @@ $(SPARK_VENV)/.installed: $(REQUIREMENTS)
 	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --constraint $(SPARK_VENV)/constraints.txt 'pyspark==$(SPARK)' 'numpy<2.3' setuptools \
 	  grpcio grpcio-status googleapis-common-protos zstandard --editable '.[cli,convert]' \
-	  hypothesis pytest pytest-randomly pytest-timeout
+	  hypothesis pytest pytest-randomly pytest-timeout pytest-xdist
 	@touch $@
 
 $(PEERS): $(REQUIREMENTS) conf/peers.txt

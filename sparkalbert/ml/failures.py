@@ -75,13 +75,17 @@ def raise_input_errors(problem: str, advice: str = "") -> Iterator[None]:
 
 @contextmanager
 def log_spark_failures(message: str) -> Iterator[None]:
-    """Log a failure of Spark in the block instead of raising it: for cleanup, which must not hide the first failure."""
+    """Log a failure of Spark in the block instead of raising it: for cleanup, which must not hide the first failure.
+
+    If the JVM has ended there is nothing left to clean up, and a warning would only puzzle.
+    """
     try:
         yield
     except Exception as error:
         if not is_spark_failure(error):
             raise
-        _LOGGER.warning("%s: %s", message, str(error).partition("\n")[0])
+        level = logging.DEBUG if _is_gone(error) else logging.WARNING
+        _LOGGER.log(level, "%s: %s", message, str(error).partition("\n")[0])
 
 
 def is_spark_failure(error: BaseException) -> bool:

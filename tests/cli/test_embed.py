@@ -99,7 +99,7 @@ def test_a_document_or_sentence_has_one_vector(spark, tmp_path, capsys, form):
     assert list(first) == ["key", "text", "vector"]
     assert numbers([first["vector"]], expected.text_vector()[None])
     assert second["vector"] is None, "an empty cell of a CSV file is null"
-    assert "\n2 rows in " in "\n" + capsys.readouterr().out
+    assert "\n2 rows, 1 null in " in "\n" + capsys.readouterr().out
     first, second = sorted(embedded(tmp_path, "in.csv", "--level", "sentence", *model), key=lambda row: row["key"])
     assert list(first) == ["key", "text", "sentences", "begin", "end", "vectors"]
     assert (first["sentences"], first["begin"], first["end"]) == (

@@ -174,3 +174,9 @@ def test_a_failed_cleanup_is_logged_and_hides_nothing(spark, caplog):
     (record,) = caplog.records
     assert record.getMessage().startswith("The folder was not removed: [PATH_NOT_FOUND]")
     assert "\n" not in record.getMessage()
+
+
+def test_nothing_is_logged_if_the_jvm_ended_before_the_cleanup(caplog):
+    with caplog.at_level(logging.INFO, "sparkalbert"), log_spark_failures("The session was not stopped"):
+        raise ConnectionRefusedError(111, "Connection refused")
+    assert caplog.records == []
