@@ -7,13 +7,17 @@ ARGS ?=
 # Processes that share the tests, each with a Spark of its own; 0 runs them in one, for a debugger.
 JOBS ?= 2
 
-SHARED := --numprocesses $(JOBS) --dist worksteal
+PARALLEL := --numprocesses $(JOBS) --dist worksteal
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 REQUIREMENTS := pyproject.toml conf/constraints.txt
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 REFERENCE := $(VENV)/.installed-reference
+# The classes that Spark loads at its start, ready for the JVM to map: the tests start Spark some 40 times, and each
+# start takes half the time. A JVM that cannot use the file starts without it.
+CLASSES := $(VENV)/spark-classes.jsa
+TEST_JVM := -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable
 WHEEL_VENV := $(VENV)-wheel
 # The real Spark NLP, if it is here: the folder of spark_nlp.py and jars/.
 PEER ?= ../shared/peer/spark-nlp
@@ -33,8 +37,8 @@ help: ## Show this list
 demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
-test: $(DEV) ## Install and run the whole test suite (less what test-slow and test-cluster run)
-	$(BIN)/python -m pytest $(SHARED) $(ARGS)
+test: $(DEV) $(CLASSES) ## Install and run the whole test suite (less what test-slow and test-cluster run)
+	SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:SharedArchiveFile=$(abspath $(CLASSES))" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint test ## Run everything that must hold before a change lands: lint, then the tests
 
@@ -70,7 +74,7 @@ endif
 
 # Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
 test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SPARK=3.5.6 unless you name one; needs Java 17)
-	$(SPARK_VENV)/bin/python -m pytest tests/ml $(SHARED) -W ignore::DeprecationWarning -W ignore::ResourceWarning \
+	$(SPARK_VENV)/bin/python -m pytest tests/ml $(PARALLEL) -W ignore::DeprecationWarning -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
 
 bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
@@ -109,6 +113,9 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 	@echo "Installing sparkalbert and what its tests need into $(VENV) (some minutes, once) ..."
 	$(PIP) install --quiet --constraint conf/constraints.txt --editable '.[dev]'
 	@touch $@ $(RUN)
+
+$(CLASSES): $(DEV)
+	@SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/sparkalbert doctor 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
 
 $(REFERENCE): $(DEV)
 	$(PIP) install --quiet --constraint conf/constraints.txt torch==2.13.0 transformers==5.23.0

@@ -19,8 +19,18 @@ from typing import Any
 from sparkalbert.bundle import Bundle, install_pack, pack
 from sparkalbert.errors import SparkAlbertError
 from sparkalbert.models import find_model, inspect_model
+from sparkalbert.storage.homes import HOME_VARIABLE
 
 _VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_HOME", "SPARKALBERT_HOME", "XDG_CACHE_HOME")
+
+
+def own_spark_environment() -> dict[str, str]:
+    """Return this process's environment without its Spark, for a process that starts its own.
+
+    The folder of cached models stays, and what ``make test`` tells a JVM so that it starts faster.
+    """
+    kept = (HOME_VARIABLE, "SPARK_SUBMIT_OPTS")
+    return {name: value for name, value in os.environ.items() if "SPARK" not in name or name in kept}
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.child_processes import own_spark_environment
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -23,7 +25,7 @@ def test_there_are_five():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
-    for name in [name for name in os.environ if "SPARK" in name]:  # those of this process's own session
+    for name in os.environ.keys() - own_spark_environment().keys():
         monkeypatch.delenv(name)
     monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 import sparkalbert
 from sparkalbert import errors
+from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "notebooks").glob("*.md"))
@@ -35,11 +35,10 @@ def test_there_are_four():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != ERRORS], ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, tmp_path):
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(python_blocks(page.read_text(encoding="utf-8")))],
         cwd=tmp_path,
-        env=environment,
+        env=own_spark_environment(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,10 +1,11 @@
 """The README's Python runs as pasted, and its commands and links exist."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,11 +16,10 @@ def blocks(language):
 
 
 def test_the_python_examples_run_one_after_the_other(tmp_path):
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks("python"))],
         cwd=tmp_path,
-        env=environment,
+        env=own_spark_environment(),
         capture_output=True,
         text=True,
         timeout=300,

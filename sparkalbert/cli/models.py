@@ -17,7 +17,16 @@ from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.cli.files import SAMPLE, read_lines, reported_on_interrupt
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, print_wide, shown_steps, shown_wait, size_in_words
+from sparkalbert.cli.screen import (
+    OUTPUT,
+    pair_table,
+    print_line,
+    print_tables,
+    print_wide,
+    shown_steps,
+    shown_wait,
+    size_in_words,
+)
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
@@ -85,7 +94,7 @@ def convert(
             remove_space=remove_space,
             report=report,
         )
-    OUTPUT.print(_summary(bundle))
+    print_tables(_summary(bundle))
 
 
 def _export(
@@ -102,7 +111,7 @@ def _export(
         ).resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(folder)): size_in_words(path.stat().st_size) for path in files}
-    OUTPUT.print(pair_table({"path": str(folder), "precision": precision, **sizes}))
+    print_tables(pair_table({"path": str(folder), "precision": precision, **sizes}))
 
 
 @contextmanager
@@ -136,14 +145,14 @@ def inspect(
     elif as_json:
         OUTPUT.print_json(json.dumps(_description(found)))
     else:
-        OUTPUT.print(_summary(found), "", _file_table(found), sep="\n")
+        print_tables(_summary(found), _file_table(found))
 
 
 def _show_inspection(found: Inspection, *, as_json: bool) -> None:
     if as_json:
         OUTPUT.print_json(json.dumps(asdict(found)))
     else:
-        OUTPUT.print(_inspection_summary(found), "", _use_table(found), sep="\n")
+        print_tables(_inspection_summary(found), _use_table(found))
     if found.contents.problems:
         raise typer.Exit(1)
 
@@ -222,7 +231,7 @@ def verify(
     }
     if found.closeness is not None:
         rows |= _closeness_rows(found.closeness)
-    OUTPUT.print(pair_table(rows))
+    print_tables(pair_table(rows))
 
 
 def _closeness_rows(found: Closeness) -> dict[str, str]:
@@ -252,9 +261,9 @@ def models(
             manifest = bundle.manifest
             size = size_in_words(manifest.size_bytes)
             table.add_row(manifest.name, manifest.precision, str(manifest.dimension), size, where)
-    OUTPUT.print(table)
+    print_tables(table)
     first = ", ".join(list(KNOWN_MODELS)[:4])
-    OUTPUT.print(f"\nDownloaded from the Hugging Face Hub on first use: {first},")
+    print_line(f"\nDownloaded from the Hugging Face Hub on first use: {first},")
     print_line(f"{len(KNOWN_MODELS) - 4} more that --all lists, or any owner/name@revision of an ALBERT there.")
     print_line(f"The cache is {cache_home()}")
 

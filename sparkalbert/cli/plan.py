@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sparkalbert.cli.files import check_target, whole_file
 from sparkalbert.cli.options import Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
-from sparkalbert.cli.screen import OUTPUT, pair_table, print_line, shown_steps, shown_wait, size_in_words
+from sparkalbert.cli.screen import pair_table, print_line, print_tables, shown_steps, shown_wait, size_in_words
 from sparkalbert.cli.session import command_session
 from sparkalbert.models import find_model
 
@@ -63,7 +63,7 @@ def plan(
             show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
 
         found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
-    OUTPUT.print(_table(found))
+    print_tables(_table(found))
     if json_file is not None:
         with whole_file(json_file) as path:
             path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

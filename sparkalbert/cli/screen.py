@@ -34,6 +34,7 @@ __all__ = [
     "pair_table",
     "print_line",
     "print_status",
+    "print_tables",
     "print_wide",
     "progress_bar",
     "shown_progress",
@@ -77,6 +78,17 @@ def print_wide(table: Table) -> None:
     unlimited = OUTPUT.options.update(width=_UNLIMITED_WIDTH)
     width = Measurement.get(OUTPUT, unlimited, table).maximum
     _console(width=max(OUTPUT.width, width)).print(table, crop=False)
+
+
+def print_tables(*tables: Table) -> None:
+    """Print tables, an empty line between them: cells wrap on a terminal, but a pipe gets each row as one line."""
+    for number, table in enumerate(tables):
+        if number:
+            print_line("")
+        if OUTPUT.is_terminal:
+            OUTPUT.print(table)
+        else:
+            print_wide(table)
 
 
 def pair_table(rows: Mapping[str, str]) -> Table:

@@ -1,7 +1,6 @@
 """The commands that run Spark, in an existing session or in one of their own."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from sparkalbert.cli import run
 from sparkalbert.cli.files import SAMPLE
 from sparkalbert.models import cached_bundles
 from tests import tiny_bundle
+from tests.child_processes import own_spark_environment
 
 
 @pytest.fixture(autouse=True)
@@ -170,11 +170,10 @@ def test_a_wrong_option_is_reported_and_nothing_is_written(spark, tmp_path, caps
 
 def spark_command(folder, *words, **variables):
     """Run the command in a process and a session of its own."""
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     return subprocess.run(
         [sys.executable, "-m", "sparkalbert", *words],
         cwd=folder,
-        env={**environment, **variables},
+        env={**own_spark_environment(), **variables},
         capture_output=True,
         text=True,
         timeout=120,
@@ -258,11 +257,10 @@ def test_a_killed_run_leaves_no_output_that_looks_complete(tmp_path):
         "--master",
         "local[1]",
     ]
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     with subprocess.Popen(
         [sys.executable, "-m", "sparkalbert", *words],
         cwd=tmp_path,
-        env=environment,
+        env=own_spark_environment(),
         stderr=subprocess.DEVNULL,
     ) as process:
         deadline_s = time.monotonic() + 120

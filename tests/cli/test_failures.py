@@ -11,6 +11,7 @@ import pytest
 from sparkalbert.cli.failures import failure_message, unwinding_on_sigterm
 from sparkalbert.errors import BundleError, InferenceError, OutputError
 from tests import tiny_bundle
+from tests.child_processes import own_spark_environment
 
 MANY_LINES = 60_000
 
@@ -127,11 +128,10 @@ def test_embed_ends_orderly_and_says_what_is_there(tmp_path, sent, to_group, cod
     lines = "".join(f"Line {number} is like no other.\n" for number in range(MANY_LINES))
     (tmp_path / "in.txt").write_text(lines, encoding="utf-8")
     words = ["embed", "in.txt", "--output", "out", "--model", str(tiny_bundle.bundle().path), "--master", "local[1]"]
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     process = subprocess.Popen(
         [sys.executable, "-m", "sparkalbert", *words],
         cwd=tmp_path,
-        env=environment,
+        env=own_spark_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

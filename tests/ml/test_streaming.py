@@ -13,6 +13,7 @@ from pyspark.ml import Pipeline
 
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from tests import tiny_bundle
+from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "id int, text string"
@@ -123,7 +124,7 @@ def test_foreach_batch_embeds_each_batch(any_spark, model, tmp_path):
 def test_a_killed_stream_loses_and_repeats_nothing(spark, model, tmp_path):
     for number in range(4):
         add_file(tmp_path, number)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    environment = {**own_spark_environment(), "PYSPARK_PYTHON": sys.executable}
     command = [sys.executable, "-c", STREAM, str(tmp_path), model]
     running = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:

@@ -17,6 +17,7 @@ from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
+from tests.child_processes import own_spark_environment
 
 ROWS = [
     {"id": 1, "text": "The river was high. Nobody could cross it!"},
@@ -285,7 +286,7 @@ def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
         *(root / "conf" / "submit.py", "embed", texts, "--output", output),
         *("--model", tiny_bundle.bundle().path, "--id-cols", "id"),
     ]
-    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    environment = own_spark_environment()
     environment["SPARK_CONF_DIR"] = str(root / "conf")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(

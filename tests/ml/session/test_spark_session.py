@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,8 @@ import pytest
 
 from sparkalbert.ml import start
 from sparkalbert.ml.session.spark_session import QUIET, opened_session
+
+from tests.child_processes import own_spark_environment
 
 SESSION = """
 import json, threading
@@ -45,10 +46,9 @@ print(json.dumps(shown))
 
 
 def test_a_session_of_ones_own():
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
     done = subprocess.run(
         [sys.executable, "-c", SESSION],
-        env=environment,
+        env=own_spark_environment(),
         capture_output=True,
         text=True,
         timeout=240,
