@@ -15,7 +15,6 @@ from tests import tiny_bundle
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "fp16"])

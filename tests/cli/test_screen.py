@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sparkalbert.cli import screen
-from sparkalbert.cli.screen import shown_progress, shown_steps, shown_wait, size_in_words
+from sparkalbert.cli.screen import pair_table, print_tables, shown_progress, shown_steps, shown_wait, size_in_words
 from sparkalbert.ml.job.progress import JobProgress
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9;]+m")
@@ -127,3 +127,14 @@ def test_intervals_begin_after_the_first(monkeypatch):
 )
 def test_an_mb_is_a_million_bytes(size_bytes, words):
     assert size_in_words(size_bytes) == words
+
+
+def test_a_pipe_gets_each_row_as_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(screen, "OUTPUT", Console(width=40))
+    long = {"path": "p" * 100, "digest": "d" * 64}
+    print_tables(pair_table(long), pair_table({"size": "9 MB"}))
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        *map(list, long.items()),
+        [],
+        ["size", "9", "MB"],
+    ]

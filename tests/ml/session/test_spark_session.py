@@ -10,7 +10,6 @@ import pytest
 
 from sparkalbert.ml import start
 from sparkalbert.ml.session.spark_session import QUIET, opened_session
-
 from tests.child_processes import own_spark_environment
 
 SESSION = """
