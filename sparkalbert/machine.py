@@ -1,4 +1,4 @@
-"""Facts about this machine: the cores that this process may use, the CPU and its features, the memory in use.
+"""Reports facts about this machine: the cores that this process may use, the CPU and its features, the memory in use.
 
 Reads ``/proc`` and ``/sys``; without them (macOS) features, quotas and memory are unknown.
 """
@@ -9,12 +9,26 @@ import math
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["available_cores", "cpu_features", "machine_facts", "memory_limit", "memory_peaks"]
+__all__ = [
+    "RIVALS",
+    "available_cores",
+    "cpu_features",
+    "installed_versions",
+    "machine_facts",
+    "memory_limit",
+    "memory_peaks",
+]
+
+RIVALS: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
+    "pyspark": ("databricks-connect", "pyspark-client"),
+}
+"""Other distributions of a library's module. Two of them in one environment overwrite each other's files."""
 
 _FEATURES: Final = {
     "avx2": "AVX2",
@@ -24,7 +38,7 @@ _FEATURES: Final = {
     "amx_int8": "AMX",
     "asimddp": "DOTPROD",
 }
-"""Linux's names of the features that decide how fast a CPU multiplies floats and integers, and the usual names."""
+"""Linux's names of the features that decide how fast a CPU multiplies floats and integers, and their usual names."""
 
 _LIBRARIES: Final = ("sparkalbert", "onnxruntime", "pyspark", "numpy", "pyarrow", "torch", "transformers")
 _KIB_PER_MB: Final = 1_000_000 / 1024
@@ -32,7 +46,7 @@ _MAX_DEPTH: Final = 5
 
 
 def available_cores(root: Path = Path("/")) -> int:
-    """Return the number of cores this process may use: its CPU affinity, bounded by its cgroup's quota.
+    """Return the number of cores that this process may use: its CPU affinity, bounded by its cgroup's quota.
 
     A container with a limit of 2 CPUs sees all cores of its machine, but is throttled if it uses more than 2.
 
@@ -76,7 +90,7 @@ def _text_of(file: Path) -> str:
 
 
 def _cgroup_quotas(root: Path) -> Iterator[float]:
-    """Yield the CPU quotas of this process's cgroup and of those that contain it, in cores."""
+    """Yield the CPU quotas of this process's cgroup and of its ancestors, in cores."""
     for folder in _cgroup_folders(root, "cpu"):
         quota = _quota_of(folder)
         if quota is not None:
@@ -84,12 +98,12 @@ def _cgroup_quotas(root: Path) -> Iterator[float]:
 
 
 def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folders of this process's cgroup for a controller, and of those that contain it."""
+    """Yield the folders of this process's cgroup for a controller, and of its ancestors."""
     try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        text = (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="surrogateescape")  # a path of any bytes
     except OSError:
         return
-    for line in lines:
+    for line in filter(None, text.split("\n")):
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
@@ -130,7 +144,9 @@ def machine_facts() -> dict[str, Any]:
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "libraries": {library: found for library in _LIBRARIES if (found := _version(library))},
+        "libraries": {
+            library: next(iter(found.values())) for library in _LIBRARIES if (found := installed_versions(library))
+        },
     }
 
 
@@ -143,9 +159,15 @@ def _cpu_name() -> str:
     return next(names, "unknown")
 
 
-def _version(library: str) -> str | None:
+def installed_versions(library: str) -> dict[str, str]:
+    """Return the version of each installed distribution of a library by its name; that of the library comes first."""
+    names = (library, *RIVALS.get(library, ()))
+    return {name: found for name in names if (found := _version(name)) is not None}
+
+
+def _version(distribution: str) -> str | None:
     try:
-        return version(library)
+        return version(distribution)
     except PackageNotFoundError:
         return None
 
@@ -175,8 +197,8 @@ def memory_peaks() -> dict[str, int]:
 def _statuses() -> Iterator[tuple[int, dict[str, str]]]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            lines = (folder / "status").read_text(encoding="utf-8").splitlines()
+            text = (folder / "status").read_text(encoding="utf-8", errors="replace")  # a name may be any bytes
         except OSError:  # the process has ended
             continue
-        pairs = (line.partition(":") for line in lines)
+        pairs = (line.partition(":") for line in text.split("\n"))
         yield int(folder.name), {name: value.strip() for name, _, value in pairs}

@@ -89,6 +89,15 @@ def test_without_cgroups_affinity_decides(tmp_path, monkeypatch):
     assert available_cores(tmp_path) == 3
 
 
+def test_a_group_whose_name_is_not_utf_8(tmp_path):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_bytes(b"0::/\xff\x0cjobs\n")
+    group = tmp_path / "sys/fs/cgroup" / os.fsdecode(b"\xff\x0cjobs")
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("200000 100000\n")
+    assert available_cores(tmp_path) == 2
+
+
 def test_affinity_below_the_quota_decides(root, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert available_cores(root({**VERSION_2, f"{POD}/main/cpu.max": "400000 100000"})) == 1
@@ -121,6 +130,12 @@ def test_facts_are_those_of_this_machine():
     assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
+def test_the_version_of_a_library_may_be_that_of_another_distribution(monkeypatch):
+    versions = {"onnxruntime-gpu": "1.31.0", "numpy": "2.4.6", "pyspark": "4.1.0", "pyspark-client": "4.0.1"}
+    monkeypatch.setattr(machine, "_version", versions.get)
+    assert machine_facts()["libraries"] == {"onnxruntime": "1.31.0", "pyspark": "4.1.0", "numpy": "2.4.6"}
+
+
 def test_memory_peaks_count_processes_below_this_one():
     script = "data = bytearray(200_000_000); print('ready', flush=True); input()"
     command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"]
@@ -129,6 +144,21 @@ def test_memory_peaks_count_processes_below_this_one():
         peaks = memory_peaks()
         child.communicate(b"\n")
     assert 190 <= peaks["python"] < 400
+    assert peaks["own"] > 0
+
+
+def test_a_process_whose_name_is_not_utf_8_is_counted():
+    script = (
+        "open('/proc/self/comm', 'wb').write(b'\\xffjob'); data = bytearray(100_000_000); "
+        "print('ready', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"ready\n"
+        status = dict(machine._statuses())[child.pid]
+        peaks = memory_peaks()
+        child.communicate(b"\n")
+    assert status["Name"] == "\ufffdjob"
+    assert status["PPid"] == str(os.getpid())
     assert peaks["own"] > 0
 
 

@@ -71,7 +71,7 @@ class BareSystem:
     cores
         Number of cores to use.
     split
-        ``[processes, threads, pieces_per_batch]``; None to search the fastest.
+        ``[processes, threads, pieces_per_batch]``; None to search for the fastest.
     """
 
     def __init__(
@@ -148,6 +148,8 @@ class _SessionPool:
 
     def run(self, sequences: Sequence[Int64Array]) -> dict[str, Any]:
         """Run sequences and return what was counted."""
+        if not sequences:
+            return {"batches": 0, "pieces": 0, "slots": 0}
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         planned = list(plan_batches(lengths, BatchingOptions(self._pieces_per_batch(lengths))))
         batches = [pad([sequences[index] for index in batch], self._pad_id) for batch in reversed(planned)]

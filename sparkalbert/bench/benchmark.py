@@ -46,7 +46,7 @@ class BenchOptions:
     kinds
         The systems, of :data:`KINDS`.
     bare_split
-        ``(processes, threads, pieces per batch)`` of bare ONNX Runtime; None to search the fastest.
+        ``(processes, threads, pieces per batch)`` of bare ONNX Runtime; None to search for the fastest.
     spark_nlp_python, spark_nlp_jars
         Interpreter of an environment with Spark NLP, and a folder with its jars (empty: from Maven).
     spark_nlp_settings
@@ -89,7 +89,7 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     options
         What to compare.
     notify
-        Called with what runs now.
+        Called with a description of each step.
 
     Raises
     ------
@@ -98,23 +98,40 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     ModelNotFoundError
         If no such model exists.
     ParamError
-        If the model is an imported graph.
+        If the model is an imported graph, or if no text contains a word.
     """
     with tempfile.TemporaryDirectory(prefix="sparkalbert-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         notify(f"preparing {options.model}", 0, 0)
         materials = prepare_materials(options.model, options.precisions, folder)
         texts = list(options.texts) or news_paragraphs(options.words)
-        specs = list(_specs(options, materials, texts, folder))
         encoded = encode_texts(materials.bundles[options.precisions[0]], texts)
+        if not encoded.sequences:
+            msg = f"texts holds {len(texts)} texts without a word, expected at least one text with words."
+            raise ParamError(msg)
+        warm_up = _warm_up_texts(texts, encoded.words, options.cores or available_cores())
+        specs = list(_specs(options, materials, texts, warm_up, folder))
         results = run_rounds(specs, options.rounds, notify)
         return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), results)
 
 
-def _specs(options: BenchOptions, materials: Materials, texts: Sequence[str], folder: Path) -> Iterator[Spec]:
+def _warm_up_texts(texts: Sequence[str], words: Sequence[int], cores: int) -> list[str]:
+    """Return texts of about the median length, of those that contain words.
+
+    Examples
+    --------
+    >>> _warm_up_texts(["", "a b c", "", "a", "a b"], [0, 3, 0, 1, 2], cores=1)
+    ['a b', 'a b c']
+    """
+    ascending = sorted((text for text, count in zip(texts, words, strict=True) if count), key=len)
+    return ascending[len(ascending) // 2 :][: _WARM_UP_ROWS_PER_CORE * cores]
+
+
+def _specs(
+    options: BenchOptions, materials: Materials, texts: Sequence[str], warm_up: Sequence[str], folder: Path
+) -> Iterator[Spec]:
     cores = options.cores or available_cores()
-    warm_up = sorted(texts, key=len)[len(texts) // 2 :][: _WARM_UP_ROWS_PER_CORE * cores]
-    work = {"texts": list(texts), "warm_up_texts": warm_up, "cores": cores}
+    work = {"texts": list(texts), "warm_up_texts": list(warm_up), "cores": cores}
     for precision in options.precisions:
         looped = {**work, "bundle": str(materials.bundles[precision].path)}
         if "bare" in options.kinds:

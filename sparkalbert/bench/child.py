@@ -78,17 +78,17 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     requests
         Lines ``{"do": "prepare", "name", "kind", "arguments"}`` and ``{"do": "run", "name"}``.
     answers
-        Receives one line per request.
+        Receives one line per request: what was measured, ``{"failed": reason}``, or, if a package is missing while a
+        system is prepared, ``{"skipped": reason}``.
     """
     systems: dict[str, System] = {}
     for line in requests:
         request = json.loads(line)
         try:
             answer = _answer(request, systems)
-        except MissingDependencyError as error:
-            answer = {"skipped": str(error)}
         except Exception as error:  # noqa: BLE001 - the parent process reports it
-            answer = {"failed": _reason(error)}
+            is_missing = request["do"] == "prepare" and isinstance(error, MissingDependencyError)
+            answer = {"skipped": str(error)} if is_missing else {"failed": _reason(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -123,7 +123,7 @@ def _sentence(rng: random.Random, length: int) -> str:
         if missing > 8 and roll < 0.35:  # noqa: PLR2004 - a clause has about eight tokens
             clause = (rng.choice(_LINKS), _subject(rng), rng.choice(_VERBS), _thing(rng))
             parts += [", " + " ".join(clause)]
-        elif missing > 5 and roll < 0.45:  # noqa: PLR2004 - so have a name and a verb of saying, with commas
+        elif missing > 5 and roll < 0.45:  # noqa: PLR2004 - a name and a verb of saying have about five
             parts += [f", {rng.choice(_NAMES)} {rng.choice(_SAYING)},"]
         elif roll < 0.8:  # noqa: PLR2004
             parts += [f"{rng.choice(_PREPOSITIONS)} {_thing(rng)}"]

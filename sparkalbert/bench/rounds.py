@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Notify", "alternation", "run_rounds"]
 
 Notify = Callable[[str, float, float], None]
-"""Called with a line that describes what runs now, and how many of how many steps are done; 0 of 0 if not known."""
+"""Called with a line that describes the step, the number of finished steps and that of all; 0 and 0 if unknown."""
 
 _END_S: Final = 30
 _LOG_LINES: Final = 15
@@ -54,7 +54,7 @@ def run_rounds(specs: Sequence[Spec], rounds: int, notify: Notify) -> list[Resul
     rounds
         How often each system runs.
     notify
-        Called with what runs now.
+        Called with a description of each step.
 
     Raises
     ------
@@ -139,7 +139,7 @@ class _SystemProcess:
             os.killpg(self._process.pid, number)
 
     def prepare(self, result: Result) -> None:
-        """Load a system and warm it up; fill in what is known then."""
+        """Load a system, warm it up, and fill in what is known by then."""
         spec = result.spec
         answer = self._request({"do": "prepare", "name": spec.name, "kind": spec.kind, "arguments": spec.arguments})
         result.skipped = answer.get("skipped", "")

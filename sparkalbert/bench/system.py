@@ -1,4 +1,4 @@
-"""The systems that are compared: their protocol, what specifies one, and what was measured of it."""
+"""The systems that are compared: their protocol, their specifications and their results."""
 
 from __future__ import annotations
 

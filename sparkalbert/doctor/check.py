@@ -1,4 +1,4 @@
-"""One check, and what to do about the failures of Spark that people meet most."""
+"""One check, and what to do about the most frequent failures of Spark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLUES: Final[Sequence[tuple[Sequence[str], str]]] = (
         ("'JavaPackage' object is not callable",),
         (
             "This is a class of a jar that the session does not have, such as Spark NLP's: import from sparkalbert "
-            "instead of sparknlp, which needs no jar; or start the session with that jar."
+            "instead of sparknlp (sparkalbert needs no jar), or start the session with that jar."
         ),
     ),
     (
@@ -53,7 +53,7 @@ _CLUES: Final[Sequence[tuple[Sequence[str], str]]] = (
         "Increase spark.executor.memoryOverhead, or set a smaller memoryBudgetMb.",
     ),
 )
-"""What a message contains, and what to do then; the first that fits."""
+"""What a message contains, and what to do about it; the first match counts."""
 
 _OTHER: Final = "Run the command with --debug to see Spark's log."
 

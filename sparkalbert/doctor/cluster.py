@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from sparkalbert.arrays import Float32Array
 from sparkalbert.bundle import Bundle
 from sparkalbert.doctor.check import Check, failed
 from sparkalbert.inference import BatchingOptions, VectorOptions
 from sparkalbert.inference.memory import worker_memory
+from sparkalbert.machine import installed_versions
 
 __all__ = ["executor_checks", "session_checks"]
 
@@ -58,7 +60,8 @@ def _version_check(client: str, server: str, origin: str, *, is_connect: bool) -
     ours, theirs = (tuple(map(int, text.split(".")[:2])) for text in (client, server))
     if is_connect:
         if ours > theirs:
-            mend = f"A client may be older than its server, but not newer: pip install 'pyspark=={server}'"
+            distribution = next(iter(installed_versions("pyspark")), "pyspark")
+            mend = f"A client may be older than its server, but not newer: install {distribution} for Spark {server}."
             return Check("session", "warning", f"{origin}; the client is pyspark {client}", mend)
     elif ours != theirs:
         mend = f"pip install 'pyspark=={server}', or unset SPARK_HOME"
@@ -76,7 +79,7 @@ def _spark_nlp_check(spark: Any) -> Iterator[Check]:
     if type(found).__name__ != "JavaPackage":
         yield Check("spark-nlp", "ok", f"{installed} with its jar")
         return
-    mend = "import from sparkalbert instead of sparknlp, which needs no jar; or start the session with that jar"
+    mend = "import from sparkalbert instead of sparknlp (sparkalbert needs no jar), or start the session with that jar"
     text = f"{installed} without its jar: its stages end in \"'JavaPackage' object is not callable\""
     yield Check("spark-nlp", "warning", text, mend)
 
@@ -153,7 +156,7 @@ def _cpu_check(driver: Mapping[str, Any], executors: Sequence[Mapping[str, Any]]
 def _memory_check(executors: Sequence[Mapping[str, Any]], needed_bytes: int | None) -> Check:
     known = [facts for facts in executors if facts["memory_bytes"]]
     if not known:
-        return Check("memory", "ok", "the limit of the executors is unknown")
+        return Check("memory", "ok", "the memory limit of the executors is unknown")
     scarce = min(known, key=lambda facts: facts["memory_bytes"] / facts["cores"])
     found = f"{scarce['memory_bytes'] / _MB:,.0f} MB for {scarce['cores']} cores on {scarce['host']}"
     if needed_bytes is None:
@@ -182,11 +185,15 @@ def _word_check(spark: Any, bundle: Bundle) -> Check:
         return failed("embedding", str(job_error(error)))
     with WordEmbedder(bundle) as embedder:
         (here,) = embedder.embed_tokens([_TOKENS])
-    difference = float(np.abs(np.array(row.vectors, dtype=np.float32) - here.vectors).max())
-    found = f"a word on an executor has the driver's vector, to {difference:.0e}" if difference else (
+    return _vector_check(np.array(row.vectors, dtype=np.float32), here.vectors)
+
+
+def _vector_check(executors: Float32Array, drivers: Float32Array) -> Check:
+    difference = float(np.abs(executors - drivers).max())
+    found = f"a word on an executor has the driver's vector, up to {difference:.0e}" if difference else (
         "a word on an executor has the driver's vector, bit for bit"
     )  # fmt: skip
-    if difference > _CLOSE:
+    if not difference <= _CLOSE:  # NaN is not close
         mend = "Run `sparkalbert verify` on the driver and on the executor, and report it."
-        return Check("embedding", "failed", f"a word on an executor has another vector, by {difference:.1e}", mend)
+        return Check("embedding", "failed", f"a vector from an executor differs by {difference:.1e}", mend)
     return Check("embedding", "ok", found)

@@ -8,21 +8,16 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Final
 
 from sparkalbert.doctor.check import Check
+from sparkalbert.machine import installed_versions
 
 __all__ = ["java_check", "library_checks", "pyspark_check", "python_check"]
 
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)>=([\d.]+)")
-_RIVALS: Final[Mapping[str, tuple[str, ...]]] = {
-    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
-    "pyspark": ("databricks-connect", "pyspark-client", "pyspark-connect"),
-}
-"""Distributions that install the same module, each over the files of the other."""
-
 _CORE_JAR: Final = re.compile(r"spark-core_[\d.]+-([\d.]+\d)")
 
 
@@ -34,8 +29,8 @@ def python_check() -> Check:
 
 def library_checks() -> Iterator[Check]:
     """Check each library that sparkalbert requires: that it can be imported, and its version."""
-    for name, least in _requirements().items():
-        yield _library_check(name, least)
+    for name, minimum in _requirements().items():
+        yield _library_check(name, minimum)
 
 
 def _requirements() -> dict[str, str]:
@@ -48,31 +43,32 @@ def _requirements() -> dict[str, str]:
     return {match[1]: match[2] for match in found if match is not None}
 
 
-def _library_check(name: str, least: str) -> Check:
+def _library_check(name: str, minimum: str) -> Check:
+    installed = installed_versions(name)
+    distribution = next(iter(installed), name)
+    required = f"'{distribution}>={minimum}'"
     try:
         importlib.import_module(name)
     except ImportError as error:
-        return Check(name, "failed", f"cannot be imported: {error}", f"pip install --force-reinstall '{name}>={least}'")
-    installed = _version(name)
-    if installed is None:
-        return Check(name, "warning", "is importable, but its version is unknown", f"pip install '{name}>={least}'")
-    if _numbers(installed) < _numbers(least):
-        return Check(name, "failed", f"{installed}, expected at least {least}", f"pip install '{name}>={least}'")
-    return _rival_check(name, installed)
+        return Check(name, "failed", f"cannot be imported: {error}", f"pip install --force-reinstall {required}")
+    if not installed:
+        return Check(name, "warning", "is importable, but its version is unknown", f"pip install {required}")
+    if len(installed) > 1:
+        return _rival_check(name, installed)
+    if _numbers(installed[distribution]) < _numbers(minimum):
+        found = f"{installed[distribution]}, expected at least {minimum}"
+        return Check(name, "failed", found, f"pip install {required}")
+    return Check(name, "ok", installed[distribution])
 
 
-def _rival_check(name: str, installed: str) -> Check:
-    for rival in _RIVALS.get(name, ()):
-        other = _version(rival)
-        if other is not None:
-            found = f"{installed}, and {rival} {other} with the same module"
-            mend = f"pip uninstall {name} {rival}, then install one of them"
-            return Check(name, "warning", found, mend)
-    return Check(name, "ok", installed)
+def _rival_check(name: str, installed: Mapping[str, str]) -> Check:
+    found = f"{' and '.join(map(' '.join, installed.items()))} install the same module"
+    mend = f"pip uninstall {' '.join(installed)}, then install one of them"
+    return Check(name, "warning", found, mend)
 
 
 def pyspark_check() -> Check:
-    """Check that pyspark can be imported, and that the Spark it would start is of its version."""
+    """Check that pyspark can be imported, and that the Spark it would start has the same version."""
     try:
         pyspark = importlib.import_module("pyspark")
     except ImportError as error:
@@ -83,7 +79,8 @@ def pyspark_check() -> Check:
         found = f"{pyspark.__version__}, but SPARK_HOME={home} is Spark {jars}"
         mend = f"unset SPARK_HOME, or pip install 'pyspark=={jars}'"
         return Check("pyspark", "failed", f'{found}: calls end in "does not exist in the JVM"', mend)
-    return _rival_check("pyspark", str(pyspark.__version__))
+    installed = installed_versions("pyspark")
+    return _rival_check("pyspark", installed) if len(installed) > 1 else Check("pyspark", "ok", pyspark.__version__)
 
 
 def _spark_version(home: Path) -> str | None:
@@ -102,13 +99,6 @@ def java_check() -> Check:
     except MissingDependencyError as error:
         found, _, mend = str(error).partition(". ")
         return Check("java", "failed", found, mend)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -10,8 +10,16 @@ from typing import Final
 from sparkalbert.bundle import Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE
 from sparkalbert.doctor.check import Check
-from sparkalbert.errors import BundleError, DownloadError, MissingDependencyError, OutputError, SparkAlbertError
-from sparkalbert.models import KNOWN_MODELS, find_model
+from sparkalbert.errors import (
+    BundleError,
+    DownloadError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    OutputError,
+    SparkAlbertError,
+    listed_problems,
+)
+from sparkalbert.models import KNOWN_MODELS, embedded_models, find_model
 from sparkalbert.models.hub import ask_hub
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home, node_home
 
@@ -19,10 +27,11 @@ __all__ = ["cache_checks", "hub_check", "model_check"]
 
 _MB: Final = 1_000_000
 _PROBED: Final = "albert_base_uncased"
+_REINSTALL: Final = "pip install --force-reinstall --no-deps sparkalbert"
 
 
 def cache_checks() -> Iterator[Check]:
-    """Check the folders for models on this machine: rights, contents, damage."""
+    """Check the folders for models on this machine: permissions, contents, damage."""
     try:
         home, node = cache_home(), node_home()
     except (BundleError, OutputError) as error:
@@ -70,10 +79,17 @@ def model_check(model: str) -> tuple[Check, Bundle | None]:
     except DownloadError as error:
         mend = f"Download it on a machine with a network: sparkalbert.find_model({model!r})."
         return Check("model", "failed", f"{model} is not on this machine: {error}", mend), None
-    except SparkAlbertError as error:
+    except ModelNotFoundError as error:
         return Check(
             "model", "failed", str(error), "Choose a model that `sparkalbert models` lists, or a folder."
         ), None
+    except BundleError as error:
+        is_embedded = model in embedded_models()
+        mend = _REINSTALL if is_embedded else "Convert its checkpoint again, or copy the folder again."
+        return Check("model", "failed", "; ".join(listed_problems(error)), mend), None
+    except SparkAlbertError as error:
+        mend = "Correct this, or choose a model that `sparkalbert models` lists."
+        return Check("model", "failed", "; ".join(listed_problems(error)), mend), None
     manifest = bundle.manifest
     found = f"{manifest.name}, {manifest.precision}, {manifest.size_bytes / _MB:,.0f} MB, intact"
     return Check("model", "ok", found), bundle
@@ -87,5 +103,5 @@ def hub_check(timeout_s: float = 5.0) -> Check:
         mend = "pip install 'sparkalbert[hub]', if models are to be downloaded"
         return Check("hub", "warning", "huggingface_hub is not installed", mend)
     except DownloadError as error:
-        mend = "Allow the connection (HTTPS_PROXY, HF_ENDPOINT), or use models by folder; see 'Offline' in the README."
+        mend = "Allow the connection (HTTPS_PROXY, HF_ENDPOINT), or load a model folder; see 'Offline' in the README."
         return Check("hub", "warning", str(error), mend)

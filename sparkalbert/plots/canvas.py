@@ -41,8 +41,8 @@ _ANGLES: Final = (0, 180, 30, -30, 150, -150, 90, -90, 60, -60, 120, -120, 15, -
 _DIRECTIONS: Final = np.stack([np.cos(np.radians(_ANGLES)), np.sin(np.radians(_ANGLES))], axis=1)
 _OFFSETS: Final = (np.array(_DISTANCES)[:, None, None] * _DIRECTIONS).reshape(-1, 2)
 _SIDES: Final = np.tile(np.sign(_DIRECTIONS) * (np.abs(_DIRECTIONS) > (0.1, 0.6)), (len(_DISTANCES), 1))
-"""By which half of its size a label is shifted: its edge is at the distance, not its centre. Beside a point only its
-width counts, above and below a point its height too."""
+"""The direction in which a label is shifted by half of its size, so that its edge, not its centre, is at the distance.
+A label beside a point is shifted by half of its width only."""
 
 _LINE_STEPS: Final = 8
 _FONT_SIZE: Final = 8.0

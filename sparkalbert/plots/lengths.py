@@ -1,4 +1,4 @@
-"""How long sentences are, and how many windows they need."""
+"""Draws how long sentences are, and how many windows they need."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ def length_histogram(
     """
     from sparkalbert.plots.canvas import COLOURS, Picture
 
+    if isinstance(data, Iterator):  # can be read only once, but may be read twice below
+        data = list(data)
     texts = _plain_texts(data)
     if texts is None:
         encoded = _encoded_tokens(read_words(data, token_col=token_col, vector_col=vector_col), embedder)

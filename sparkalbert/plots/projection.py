@@ -1,4 +1,4 @@
-"""Vectors in a plane: near each other if the vectors are."""
+"""Draws vectors as points in a plane, which are near each other if the vectors are."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def projected(vectors: Float32Array, method: Method) -> tuple[Float32Array, tupl
     except ImportError as error:
         msg = "The method umap requires umap-learn: pip install umap-learn. Or choose the method pca."
         raise MissingDependencyError(msg) from error
-    reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1)  # a seed allows one thread only
+    reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1)  # with a seed UMAP uses one thread only
     return np.asarray(reducer.fit_transform(vectors), dtype=np.float32), ("UMAP, first axis", "UMAP, second axis")
 
 

@@ -1,4 +1,4 @@
-"""Cosines of word vectors: of two sentences, of a word's nearest neighbours, and layer by layer."""
+"""Draws cosines of word vectors: of two sentences, of a word's nearest neighbours, and layer by layer."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _MAX_WRITTEN: Final = 16
 """Cosines of at most this many words are written into their cells."""
 
 _DARK: Final = 0.55
+"""Cells below this share of the colour scale are dark."""
+
+_LABEL_WIDTH: Final = 0.1
+"""Room for the number beside the longest bar, as a cosine."""
+
 _SIZE_INCHES: Final = (5.0, 14.0)
 
 
@@ -52,7 +57,8 @@ def similarity_heatmap(
     width, height = (float(np.clip(0.32 * len(words) + 2.2, *_SIZE_INCHES)) for words in (columns, rows))
     figure = Picture(width + 0.8, height)
     axes = figure.subplots()
-    image = axes.imshow(cosines, cmap="viridis", vmin=min(0.0, float(cosines.min())), vmax=1, aspect="auto")
+    lowest = min(0.0, float(cosines.min()))
+    image = axes.imshow(cosines, cmap="viridis", vmin=lowest, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), columns.tokens, rotation=90, fontsize=8, parse_math=False)
     axes.set_yticks(range(len(rows)), rows.tokens, fontsize=8, parse_math=False)
     axes.set_xlabel("words of the text" if second is None else "words of the second text")
@@ -62,7 +68,7 @@ def similarity_heatmap(
     figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
     if max(len(rows), len(columns)) <= _MAX_WRITTEN:
         for (row, column), cosine in np.ndenumerate(cosines):
-            colour = "white" if cosine < _DARK else "black"
+            colour = "white" if cosine < lowest + _DARK * (1 - lowest) else "black"
             written = f"{round(float(cosine), 2) + 0:.2f}".replace("0.", ".", 1)
             axes.text(column, row, written, ha="center", va="center", fontsize=6.5, color=colour)
     return figure
@@ -86,7 +92,7 @@ def word_neighbours(
     data, token_col, vector_col
         See :func:`~sparkalbert.plots.words.read_words`.
     word
-        Any case.
+        The word; its case is ignored.
     neighbours
         Number of neighbours of each use.
     max_uses
@@ -95,13 +101,14 @@ def word_neighbours(
     Raises
     ------
     InputError
-        If the word does not occur, or if there is only one sentence.
+        If the word does not occur, or if fewer than two sentences contain words.
     """
     from sparkalbert.plots.canvas import COLOURS, Picture
 
     words = read_words(data, token_col=token_col, vector_col=vector_col)
-    if len(words.sentences) == 1:
-        msg = "There is only one sentence, expected others to find neighbours in. Embed more texts together."
+    with_words = {words.sentence[position] for position, token in enumerate(words.tokens) if _is_word(token)}
+    if len(with_words) < 2:  # noqa: PLR2004 - each use then has a neighbour
+        msg = f"Expected words in at least two sentences, found them in {len(with_words)}. Embed more texts together."
         raise InputError(msg)
     uses = words.positions(word)
     shown = _sampled(uses, max_uses)
@@ -110,8 +117,10 @@ def word_neighbours(
     columns = min(len(shown), 2)
     figure = Picture(6.5 * columns, (0.27 * neighbours + 0.9) * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
-    for axes, use in zip(panels, shown, strict=False):
-        found = _nearest(words, unit, int(use), neighbours)
+    nearest = [_nearest(words, unit, int(use), neighbours) for use in shown]
+    lowest = min(cosine for found in nearest for _, cosine in found)
+    panels[0].set_xlim(lowest - _LABEL_WIDTH if lowest < 0 else 0.0, 1 + _LABEL_WIDTH)
+    for axes, use, found in zip(panels, shown, nearest, strict=False):
         cosines = [cosine for _, cosine in found]
         same = [words.tokens[position].casefold() == word.casefold() for position, _ in found]
         colours = [COLOURS[1] if is_same else COLOURS[0] for is_same in same]
@@ -120,7 +129,6 @@ def word_neighbours(
         labels = [f"{words.tokens[position]}:  {words.context(position, 14)}" for position, _ in found]
         axes.set_yticks(range(len(found)), labels, fontsize=8, parse_math=False)
         axes.invert_yaxis()
-        axes.set_xlim(min(0.0, *cosines), 1.1)
         axes.set_title(f"“{words.context(int(use), 20)}”", fontsize=9, loc="right", parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels[len(shown) :]:
@@ -149,7 +157,7 @@ def layer_similarity(
         The same texts embedded with one layer at a time, by the number of the layer; each as for
         :func:`~sparkalbert.plots.words.read_words`.
     word
-        Any case. It must occur at least twice.
+        The word; its case is ignored. It must occur at least twice.
     max_uses
         If the word has more other uses, this many are drawn at random.
     token_col, vector_col
@@ -226,11 +234,18 @@ def _nearest(words: Words, unit: Any, position: int, count: int) -> list[tuple[i
     seen: set[tuple[str, str]] = set()
     for candidate in np.argsort(-cosines, kind="stable").tolist():
         use = words.tokens[candidate], words.context(candidate)
-        is_word = any(map(str.isalnum, words.tokens[candidate]))
-        if not is_word or words.sentence[candidate] == words.sentence[position] or use in seen:
+        if (
+            not _is_word(words.tokens[candidate])
+            or words.sentence[candidate] == words.sentence[position]
+            or use in seen
+        ):
             continue
         seen.add(use)
         found.append((candidate, float(cosines[candidate])))
         if len(found) == count:
             break
     return found
+
+
+def _is_word(token: str) -> bool:
+    return any(map(str.isalnum, token))

@@ -1,4 +1,4 @@
-"""The throughput of each system that a benchmark measured, and the limit."""
+"""Draws the throughput of each system that a benchmark measured, and the limit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = ["throughput"]
 
 _COLOURS: Final = {"bare": "#9aa5b1", "embedder": "#7fb2d6", "pipeline": "#1f6fb2"}
 _OTHER_COLOUR: Final = "#c9a66b"
+_KEYS: Final = ("name", "title", "precision", "words_per_s", "of_limit")
+"""What is drawn of a system."""
 
 
 def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
@@ -38,11 +40,14 @@ def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
 
     content = record if isinstance(record, Mapping) else _read(Path(record))
     try:
-        ran = [system for system in content["systems"] if system["words_per_s"]]
+        ran = [{key: system[key] for key in _KEYS} for system in content["systems"] if system["words_per_s"]]
         machine = content["machine"]
         name, cores, features = content["model"], machine["cores"], machine["cpu_features"]
     except (KeyError, TypeError) as error:
-        msg = "This is not a record of `sparkalbert bench --json`, expected machine, model and systems."
+        msg = (
+            "Expected a record of `sparkalbert bench --json`, found other or incomplete JSON "
+            f"({type(error).__name__}: {error}). Run the benchmark again."
+        )
         raise InputError(msg) from error
     if not ran:
         msg = "The record contains no system that was measured. Run `sparkalbert bench --json` again."

@@ -24,7 +24,7 @@ _LISTS: Final = (list, tuple, np.ndarray)
 _INSPECTED_CELLS: Final = 1000
 """A column whose first cells are all null or empty is not recognized."""
 
-_NO_WORD: Final = "There is not a single word with a vector, expected at least one."
+_NO_WORD: Final = "The data contains not a single word with a vector, expected at least one."
 _VECTOR_NAMES: Final = ("word_embedding", "vector", "embedding")
 _TOKEN_NAMES: Final = ("token",)
 
@@ -75,7 +75,7 @@ class Words:
         return self.take(np.sort(drawn))
 
     def positions(self, word: str) -> Int64Array:
-        """Return the positions of a word, whatever its case.
+        """Return the positions of a word, ignoring case.
 
         Raises
         ------
@@ -224,7 +224,7 @@ def _words(texts: Iterable[_Text]) -> Words | None:
         return None
     lengths = sorted({len(vector) for vector in vectors})
     if len(lengths) > 1:
-        msg = f"The vectors have {', '.join(map(str, lengths))} numbers, expected one length. Embed with one model."
+        msg = f"The vectors have {', '.join(map(str, lengths))} numbers, expected one length. Embed all with one model."
         raise ColumnError(msg)
     return Words(tokens, np.stack(vectors), sentences, np.array(numbers), np.array(starts))
 
@@ -334,7 +334,7 @@ def _wide_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
         if not isinstance(tokens, _LISTS) or not isinstance(vectors, _LISTS):
             continue  # a null text
         if len(tokens) != len(vectors):
-            msg = f"A row has {len(tokens)} {token_col} and {len(vectors)} {vector_col}, expected as many of each."
+            msg = f"A row has {len(tokens)} {token_col} and {len(vectors)} {vector_col}, expected equally many."
             raise ColumnError(msg)
         spans = None
         if has_spans and isinstance(row["begin"], _LISTS) and len(row["begin"]) == len(tokens):
@@ -361,14 +361,14 @@ def _long_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
 
 
 def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str | None, names: Sequence[str]) -> str:
-    """Return the column of one of the wanted kinds: that which is given, the only one, or the one that fits by name."""
+    """Return the column of a wanted kind: the given one, the only one, or the only one with a fitting name."""
     option, *prefixes = names
     fitting = [name for name, kind in kinds.items() if kind in wanted]
     if given is not None and given in fitting:
         return given
-    what = " or ".join(f"{kind} column" for kind in wanted)
+    what = f"{' or '.join(wanted)} column"
     if given is not None:
-        msg = f"{option} is {given!r}, expected a {what}; found {', '.join(map(str, fitting)) or 'none'} "
+        msg = f"{option} is {given!r}, expected the {what}; found {', '.join(map(str, fitting)) or 'none'} "
         msg += f"among the columns {', '.join(map(str, kinds))}."
         raise ColumnError(msg)
     named = [name for name in fitting if str(name).startswith(tuple(prefixes))]
@@ -411,6 +411,6 @@ def _array(vector: Any) -> Float32Array:
     if isinstance(vector, bytes):
         row: Float32Array = binary_to_numpy([vector])[0]
         return row
-    if hasattr(vector, "toArray"):  # of Spark ML
+    if hasattr(vector, "toArray"):  # a vector of Spark ML
         vector = vector.toArray()
     return np.asarray(vector, dtype=np.float32)

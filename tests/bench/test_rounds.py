@@ -5,11 +5,14 @@ import json
 
 import pytest
 
+from sparkalbert.bench import child
+from sparkalbert.bench.bare import Split, _SessionPool
+from sparkalbert.bench.benchmark import BenchOptions, run_benchmark
 from sparkalbert.bench.child import serve
 from sparkalbert.bench.record import text_facts, whole_record
 from sparkalbert.bench.rounds import alternation, run_rounds
 from sparkalbert.bench.system import Result, Spec
-from sparkalbert.errors import InferenceError
+from sparkalbert.errors import InferenceError, MissingDependencyError, ParamError
 from sparkalbert.inference.sequences import encode_texts
 from tests import tiny_bundle
 
@@ -99,6 +102,63 @@ def test_a_system_that_fails_is_reported_and_the_next_request_is_answered():
     answers = io.StringIO()
     serve(requests, answers)
     assert [json.loads(line) for line in answers.getvalue().splitlines()] == [{"failed": "KeyError: 'nobody'"}] * 2
+
+
+class Incomplete:
+    """A system that needs a package only when it embeds, or already when it is loaded."""
+
+    def __init__(self, *, at_once):
+        self.at_once = at_once
+
+    def load(self):
+        if self.at_once:
+            self.embed()
+        return {}
+
+    def warm_up(self):
+        return None
+
+    def embed(self):
+        msg = "no torch"
+        raise MissingDependencyError(msg)
+
+
+def test_a_missing_package_skips_a_system_only_while_it_is_prepared(monkeypatch):
+    monkeypatch.setattr(child, "_KINDS", {"incomplete": Incomplete})
+    requests = [
+        {"do": "prepare", "name": "early", "kind": "incomplete", "arguments": {"at_once": True}},
+        {"do": "prepare", "name": "late", "kind": "incomplete", "arguments": {"at_once": False}},
+        {"do": "run", "name": "late"},
+    ]
+    answers = io.StringIO()
+    serve(io.StringIO("".join(json.dumps(request) + "\n" for request in requests)), answers)
+    assert [json.loads(line) for line in answers.getvalue().splitlines()] == [
+        {"skipped": "no torch"},
+        {"warm_up_vectors": None},
+        {"failed": "MissingDependencyError: no torch"},
+    ]
+
+
+def test_bare_onnx_runtime_runs_no_sequences():
+    pool = _SessionPool(str(tiny_bundle.bundle().path), Split(1, 1, 64))
+    assert pool.run([]) == {"batches": 0, "pieces": 0, "slots": 0}
+    pool.close()
+
+
+def test_texts_without_a_word_are_refused():
+    options = BenchOptions(str(tiny_bundle.bundle().path), precisions=["fp32"], texts=["", " "], kinds=["embedder"])
+    with pytest.raises(ParamError, match="texts holds 2 texts without a word"):
+        run_benchmark(options, lambda *_: None)
+
+
+def test_texts_of_which_most_are_empty_are_measured():
+    texts = ["", "the river", "", "", " "]
+    options = BenchOptions(
+        str(tiny_bundle.bundle().path), precisions=["fp32"], texts=texts, kinds=["embedder"], rounds=1, cores=1
+    )
+    (system,) = run_benchmark(options, lambda *_: None)["systems"]
+    assert system["warm_up_vectors"] == 2
+    assert system["words_per_s"] > 0
 
 
 def test_the_process_of_a_failed_system_ends_and_its_folder_is_removed(tmp_path, monkeypatch):

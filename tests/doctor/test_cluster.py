@@ -3,10 +3,13 @@
 import pickle
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
 from pyspark import cloudpickle
 
+from sparkalbert import machine
 from sparkalbert.doctor import cluster
 from sparkalbert.doctor.cluster import executor_checks, session_checks
 from sparkalbert.ml.job import executor_probe
@@ -92,6 +95,34 @@ def test_an_executor_without_the_package_answers_too(tmp_path):
     assert "sparkalbert" in problem
 
 
+def test_an_executor_with_another_distribution_of_a_library_has_that_library(monkeypatch):
+    def version(name):
+        if name == "onnxruntime":
+            raise PackageNotFoundError(name)
+        return {"onnxruntime-gpu": "1.31.0"}.get(name, "1.0")
+
+    monkeypatch.setattr(executor_probe, "version", version)
+    assert driver_facts()["libraries"]["onnxruntime"] == "1.31.0"
+
+
+@pytest.mark.parametrize(
+    ("difference", "status", "found"),
+    [
+        (0.0, "ok", "bit for bit"),
+        (2e-6, "ok", "up to 2e-06"),
+        (0.5, "failed", "differs by 5.0e-01"),
+        (np.nan, "failed", "differs by nan"),
+    ],
+)
+def test_a_vector_from_an_executor_is_compared_with_the_drivers(difference, status, found):
+    there = np.zeros((1, 3), dtype=np.float32)
+    there[0, 1] = difference
+    check = cluster._vector_check(there, np.zeros((1, 3), dtype=np.float32))
+    assert check.status == status
+    assert found in check.found
+    assert bool(check.mend) == (status != "ok")
+
+
 def test_a_real_session_passes(any_spark):
     found = list(session_checks(any_spark, "a session", tiny_bundle.bundle()))
     assert [check.status for check in found] == ["ok"] * 7
@@ -121,3 +152,9 @@ def test_a_spark_of_another_version_is_found(client, server, is_connect, status)
     check = cluster._version_check(client, server, "here", is_connect=is_connect)
     assert check.status == status
     assert bool(check.mend) == (status != "ok")
+
+
+def test_a_client_that_is_too_new_is_named_by_its_distribution(monkeypatch):
+    monkeypatch.setattr(machine, "_version", {"pyspark-client": "4.1.0"}.get)
+    check = cluster._version_check("4.1.0", "4.0.0", "here", is_connect=True)
+    assert check.mend.endswith("install pyspark-client for Spark 4.0.0.")

@@ -4,18 +4,18 @@ import sys
 
 import pytest
 
-from sparkalbert.doctor import libraries
+from sparkalbert import machine
 from sparkalbert.doctor.libraries import java_check, library_checks, pyspark_check, python_check
 
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Change the versions that seem to be installed."""
-    real = libraries._version
+    """Change the versions that seem to be installed; None for a distribution that is not."""
+    real = machine._version
 
     def change(**versions):
         names = {name.replace("_", "-"): version for name, version in versions.items()}
-        monkeypatch.setattr(libraries, "_version", lambda name: names.get(name, real(name)))
+        monkeypatch.setattr(machine, "_version", lambda name: names[name] if name in names else real(name))
 
     return change
 
@@ -52,6 +52,41 @@ def test_two_distributions_of_one_module_are_a_warning(installed):
         "warning",
         "pip uninstall onnxruntime onnxruntime-gpu, then install one of them",
     )
+    assert check.found.endswith("and onnxruntime-gpu 1.30.0 install the same module")
+
+
+def test_the_build_for_gpus_alone_passes(installed):
+    installed(onnxruntime=None, onnxruntime_gpu="1.31.0")
+    check = of("onnxruntime")
+    assert (check.status, check.found, check.mend) == ("ok", "1.31.0", "")
+
+
+def test_the_mend_names_the_distribution_that_is_installed(installed, monkeypatch):
+    installed(onnxruntime=None, onnxruntime_gpu="1.2.0")
+    check = of("onnxruntime")
+    assert check.status == "failed"
+    assert check.found.startswith("1.2.0, expected at least ")
+    assert check.mend.startswith("pip install 'onnxruntime-gpu>=")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert of("onnxruntime").mend.startswith("pip install --force-reinstall 'onnxruntime-gpu>=")
+
+
+@pytest.mark.parametrize("distribution", ["pyspark_client", "databricks_connect"])
+def test_another_distribution_of_pyspark_alone_passes(installed, distribution):
+    installed(pyspark=None, **{distribution: "4.1.0"})
+    assert (pyspark_check().status, pyspark_check().mend) == ("ok", "")
+
+
+def test_pyspark_connect_adds_to_pyspark(installed):
+    installed(pyspark_connect="4.1.0")  # since Spark 4.0 it requires pyspark and has a module of its own
+    assert pyspark_check().status == "ok"
+
+
+def test_two_distributions_of_pyspark_are_a_warning(installed):
+    installed(pyspark="4.1.0", pyspark_client="4.0.1")
+    check = pyspark_check()
+    assert (check.status, check.found) == ("warning", "pyspark 4.1.0 and pyspark-client 4.0.1 install the same module")
+    assert check.mend == "pip uninstall pyspark pyspark-client, then install one of them"
 
 
 def test_a_spark_home_of_another_version_is_found(monkeypatch, tmp_path):

@@ -5,7 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from sparkalbert.bundle import Bundle
+from sparkalbert.doctor import models
 from sparkalbert.doctor.models import cache_checks, hub_check, model_check
+from sparkalbert.errors import MissingDependencyError
 from sparkalbert.models import hub
 from sparkalbert.storage.homes import HOME_VARIABLE
 from tests import tiny_bundle
@@ -53,6 +56,28 @@ def test_a_model_is_checked_without_a_download(home):
         check, bundle = model_check(name)
         assert (check.status, bundle) == ("failed", None)
         assert text in check.found
+
+
+def test_a_damaged_model_is_to_be_converted_or_installed_again(tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_bundle.bundle().path, tmp_path / "damaged")
+    with (folder / "config.json").open("a") as file:
+        file.write(" ")
+    check, bundle = model_check(str(folder))
+    assert (check.status, bundle) == ("failed", None)
+    assert check.found.startswith(f"The bundle {folder}: config.json has ")
+    assert check.mend == "Convert its checkpoint again, or copy the folder again."
+    monkeypatch.setattr(models, "find_model", lambda *_, **__: Bundle.open(folder))
+    assert model_check("albert_mini_en")[0].mend == "pip install --force-reinstall --no-deps sparkalbert"
+
+
+def test_the_mend_of_another_error_does_not_contradict_its_message(monkeypatch):
+    def find(*_, **__):
+        msg = "Converting requires onnx: pip install 'sparkalbert[convert]'"
+        raise MissingDependencyError(msg)
+
+    monkeypatch.setattr(models, "find_model", find)
+    check, _ = model_check("folder")
+    assert check.mend == "Correct this, or choose a model that `sparkalbert models` lists."
 
 
 @pytest.fixture

@@ -37,6 +37,13 @@ def test_embedded_texts_are_counted_by_their_tokens(embedder):
     assert legend(length_histogram(embedder.embed(TEXTS[:1]), embedder)) == ["1 window: 1", "a window: 128 pieces"]
 
 
+@pytest.mark.parametrize("texts", [TEXTS[:1], "embedded"])
+def test_a_generator_is_read_once(embedder, texts):
+    texts = embedder.embed(TEXTS[:1]) if texts == "embedded" else texts
+    figure = length_histogram((text for text in texts), embedder)
+    assert legend(figure) == ["1 window: 1", "a window: 128 pieces"]
+
+
 def test_many_texts_are_sampled(embedder):
     figure = length_histogram(["a river."] * 50, embedder, max_texts=20)
     title = figure.axes[0].get_title(loc="left")

@@ -30,6 +30,16 @@ def test_a_heat_map_shows_the_cosines_of_two_texts():
     assert (axes.get_xlabel(), bar.get_ylabel()) == ("words of the second text", "cosine")
 
 
+def test_numbers_are_white_on_the_dark_half_of_the_scale():
+    axes, _ = similarity_heatmap(text("ab", [[1, 0], [0.6, 0.8]]), text("ab", [[0.6, 0.8], [-1, 0]])).axes
+    (image,) = axes.images
+    assert [written.get_text() for written in axes.texts] == [".60", "-1.00", "1.00", "-.60"]
+    assert [float(image.norm(cosine)) for cosine in (0.6, -0.6)] == pytest.approx([0.8, 0.2])
+    assert [written.get_color() for written in axes.texts] == ["black", "white", "black", "white"]
+    axes, _ = similarity_heatmap(text("a", [[1, 0]]), text("abc", [[0.28, 0.96], [0.6, 0.8], [-1, 0]])).axes
+    assert [written.get_color() for written in axes.texts] == ["black", "black", "white"], "0.28 is 0.64 of the scale"
+
+
 def test_a_heat_map_of_one_text_is_symmetric_and_cut_where_it_says():
     axes, _ = similarity_heatmap(FIRST, max_words=2).axes
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0.6], [0.6, 1]], atol=1e-6)
@@ -47,6 +57,16 @@ def test_neighbours_are_words_of_other_sentences_nearest_first():
     assert figure.get_suptitle().startswith("Nearest words to 'BANK', 3 uses")
 
 
+def test_every_panel_has_room_for_the_lowest_cosine():
+    first, second = text(["bank"], [[1, 0]]), text(["bank", "x"], [[0.8, 0.6], [-1, 0]])
+    figure = word_neighbours([first, second, text("y", [[0.6, 0.8]])], "bank")
+    lowest = [min(bar.get_width() for bar in axes.patches) for axes in figure.axes]
+    assert lowest == pytest.approx([-1, 0.8])
+    assert [axes.get_xlim() for axes in figure.axes] == [pytest.approx((-1.1, 1.1))] * 2
+    positive = word_neighbours([SECOND, THIRD], "bank")
+    assert positive.axes[0].get_xlim() == pytest.approx((0, 1.1))
+
+
 def test_many_uses_are_sampled():
     figure = word_neighbours([FIRST, SECOND, THIRD], "bank", max_uses=2)
     assert len(figure.axes) == 2
@@ -54,8 +74,10 @@ def test_many_uses_are_sampled():
 
 
 def test_neighbours_need_the_word_and_another_sentence():
-    with pytest.raises(InputError, match="only one sentence"):
+    with pytest.raises(InputError, match="at least two sentences, found them in 1"):
         word_neighbours(FIRST, "bank")
+    with pytest.raises(InputError, match="at least two sentences, found them in 1"):
+        word_neighbours([FIRST, text("!", [[1, 0]])], "bank")
     with pytest.raises(InputError, match="'bench' is not among the 5 words"):
         word_neighbours([FIRST, SECOND], "bench")
 

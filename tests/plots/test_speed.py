@@ -49,7 +49,14 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         throughput(path)
     path.write_text("{}")
-    with pytest.raises(InputError, match="not a record"):
+    with pytest.raises(InputError, match="found other or incomplete JSON"):
         throughput(path)
     with pytest.raises(InputError, match="no system that was measured"):
         throughput({**RECORD, "systems": [system("bare", "fp32", None, None)]})
+
+
+@pytest.mark.parametrize("key", ["name", "title", "precision", "words_per_s", "of_limit"])
+def test_a_record_without_a_value_is_refused(key):
+    systems = [{name: value for name, value in one.items() if name != key} for one in RECORD["systems"]]
+    with pytest.raises(InputError, match=f"incomplete JSON .KeyError: '{key}'"):
+        throughput({**RECORD, "systems": systems})

@@ -1,7 +1,7 @@
 """Facts about the executors of a session, from a job of small tasks.
 
 What the tasks run is sent as code, not by name: it also works on an executor that cannot import this package, which is
-one of the things to find out. So nothing outside the standard library is imported at the top of what is sent.
+one of the things to find out. So what is sent uses only the standard library, and constants, which are sent along.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
+from sparkalbert.machine import RIVALS
 from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["driver_facts", "executor_facts"]
@@ -78,10 +80,10 @@ def driver_facts() -> dict[str, Any]:
     """
 
     def version_of(name: str) -> str | None:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return None
+        for distribution in (name, *RIVALS.get(name, ())):
+            with suppress(PackageNotFoundError):
+                return version(distribution)
+        return None
 
     facts: dict[str, Any] = {
         "host": socket.gethostname(),
