@@ -1,7 +1,8 @@
-"""The bundle: the model folder that sparkalbert runs. Its layout, checksums, and its way to other machines.
+"""Reads, writes, verifies and packs bundles: the model folders that sparkalbert runs.
 
 A bundle holds an ONNX graph (``model.onnx``), its weights (``model.onnx.data``), the vocabulary
-(``spiece.model``), the configuration (``config.json``) and a manifest with the checksum of every file.
+(``spiece.model`` or ``tokenizer.json``), the configuration (``config.json``) and a manifest with the checksum of every
+file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bundle folder: opened, verified and written as a whole."""
+"""Opens, verifies and writes bundle folders as a whole."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Bundle:
 
     @cached_property
     def config(self) -> AlbertConfig:
-        """The model's configuration; ConfigError if an imported graph came without one."""
+        """The model's configuration; raises ConfigError if an imported graph came without one."""
         return AlbertConfig.from_file(self.path / CONFIG_FILE)
 
     @property
@@ -141,8 +141,8 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
     manifest
         The manifest with empty ``files``; the files in the folder are recorded at the end.
     overwrite
-        If true, an existing bundle at `target` is replaced. A folder that is not a bundle, or that holds
-        other files too, never is.
+        If true, an existing bundle at `target` is replaced. A folder that is not a bundle, or that also
+        holds other files, is never replaced.
 
     Yields
     ------

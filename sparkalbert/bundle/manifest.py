@@ -181,7 +181,7 @@ class Manifest:
     @classmethod
     def _from_values(cls, values: Any, source: str) -> Manifest:
         version = values.get("format_version") if isinstance(values, dict) else None
-        if version not in _READ_VERSIONS:
+        if not _is_count(version, 1) or version not in _READ_VERSIONS:
             msg = (
                 f"{source} has format_version {version!r}, expected {' or '.join(map(str, _READ_VERSIONS))}. "
                 "Upgrade sparkalbert, or convert the checkpoint again."
@@ -226,16 +226,29 @@ def _field_problems(manifest: Manifest) -> list[str]:
     versions = values["versions"]
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         problems.append(f"versions is {versions!r}, expected an object of strings")
-    tokenizer = values["tokenizer"]
-    if tokenizer is not None and not isinstance(tokenizer.file, str):
-        problems.append(f"file of tokenizer is {tokenizer.file!r}, expected a string")
+    if values["tokenizer"] is not None:
+        problems += _tokenizer_problems(values["tokenizer"])
     if values["precision"] not in PRECISIONS:
         problems.append(f"precision is {values['precision']!r}, expected one of {', '.join(PRECISIONS)}")
     return problems
 
 
+def _tokenizer_problems(tokenizer: TokenizerRecord) -> list[str]:
+    values: Mapping[str, Any] = vars(tokenizer)  # read from a file, so their types are unknown
+    problems = [
+        f"{name} of tokenizer is {values[name]!r}, expected a string"
+        for name in ("kind", "file", "source")
+        if not isinstance(values[name], str)
+    ]
+    for name, kind, expected in (("options", bool, "true or false"), ("origins", str, "strings")):
+        value = values[name]
+        if not isinstance(value, dict) or not all(isinstance(item, kind) for item in value.values()):
+            problems.append(f"{name} of tokenizer is {value!r}, expected an object of {expected}")
+    return problems
+
+
 def _record_problems(records: Mapping[str, FileRecord]) -> list[str]:
-    """Check that a manifest from elsewhere names files of its own folder only, and not itself."""
+    """Return what is wrong with the records of files: a manifest may name only files in its own folder, not itself."""
     problems = []
     for name, record in records.items():
         if PurePosixPath(name).name != name or name in {"", ".", ".."} or "\\" in name:
@@ -245,7 +258,7 @@ def _record_problems(records: Mapping[str, FileRecord]) -> list[str]:
         elif name == MANIFEST_FILE:
             problems.append(f"{name} lists itself")
         if not _is_count(record.size_bytes, 0):
-            problems.append(f"size_bytes of {name!r} is {record.size_bytes!r}, expected a count")
+            problems.append(f"size_bytes of {name!r} is {record.size_bytes!r}, expected a non-negative integer")
         if not _is_sha256(record.sha256):
             problems.append(f"sha256 of {name!r} is {record.sha256!r}, expected {_SHA256_DIGITS} hex digits")
     return problems

@@ -1,4 +1,4 @@
-"""A bundle on its way to other machines: packed into one file, installed once on each node.
+"""Packs a bundle into one file for other machines, and installs it once on each node.
 
 Spark copies the file to every executor (``SparkContext.addFile``, or ``addArtifacts`` on Spark Connect). A
 node keeps the bundle in a folder named by its digest, however many workers run there: they map the same pages.
@@ -18,7 +18,6 @@ import re
 import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import IO, Final
 from sparkalbert.bundle.folder import BUNDLE_KIND, MANIFEST_FILE, Bundle
 from sparkalbert.bundle.manifest import Manifest
 from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.storage.files import unfinished_prefix, write_file
 from sparkalbert.storage.folders import FolderKind, write_folder
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home, node_home
 from sparkalbert.storage.locks import exclusive
@@ -66,28 +66,32 @@ def pack(bundle: Bundle, folder: str | Path | None = None) -> Path:
     bundle
         The bundle.
     folder
-        Where the file goes; ``packs`` in the cache folder by default.
+        Where the file goes; ``packs`` in the cache folder by default. One process at a time writes a pack there, so
+        a folder ``locks`` is created in it.
 
     Raises
     ------
     BundleError
-        If a file of the bundle differs from its manifest.
+        If a file of the bundle cannot be read or differs from its manifest.
     OutputError
         If the file cannot be written.
     """
-    home = cache_home()
-    target = Path(folder) if folder is not None else home / "packs"
+    home = cache_home() if folder is None else Path(folder)
+    target = home / "packs" if folder is None else home
+    choose = f"Set {HOME_VARIABLE} to" if folder is None else "Choose"
     path = target / pack_name(bundle)
-    with exclusive(home, path.name):
-        if not _is_pack_of(path, bundle):
-            try:
+    try:
+        with exclusive(home, path.name, choose=choose):
+            if not _is_pack_of(path, bundle):
                 _write_pack(path, bundle)
-            except OSError as error:
-                msg = (
-                    f"{path} cannot be written ({error.strerror}); it needs {bundle.manifest.size_bytes} bytes. "
-                    f"Free space there, or set {HOME_VARIABLE} to a folder with room."
-                )
-                raise OutputError(msg) from error
+    except OutputError:
+        raise
+    except OSError as error:
+        msg = (
+            f"{path} cannot be written ({error.strerror or error}); it needs {bundle.manifest.size_bytes} bytes. "
+            f"{choose} a folder with room, or free space there."
+        )
+        raise OutputError(msg) from error
     return path
 
 
@@ -160,16 +164,21 @@ def _folder_of(digest: str) -> Path:
 
 
 def _is_private(folder: Path) -> bool:
-    """Return whether a folder and its files belong to this user or root, and take from others the right to write.
+    """Return whether a folder and its files belong to this user or root, and nobody else can write to a file.
 
-    Checksums alone would not do: whoever may write could exchange a file after it has been verified.
+    Checksums alone are not enough: anyone who can write to the folder or a file could change a file after it has been
+    verified. The right of others to write to the folder is revoked first. A file that they could write to is refused,
+    because it may still be open for writing.
     """
     mode = folder.lstat().st_mode
     if not stat.S_ISDIR(mode):
         return False
     if mode & _OTHERS_WRITE:
         folder.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
-    return all(path.lstat().st_uid in {os.getuid(), _ROOT} for path in (folder, *folder.iterdir()))
+    if folder.lstat().st_uid not in {os.getuid(), _ROOT}:
+        return False
+    files = [path.lstat() for path in folder.iterdir()]
+    return all(file.st_uid in {os.getuid(), _ROOT} and not file.st_mode & _OTHERS_WRITE for file in files)
 
 
 def _unpack(path: Path, digest: str, folder: Path) -> Manifest:
@@ -185,6 +194,7 @@ def _unpack(path: Path, digest: str, folder: Path) -> Manifest:
                     shutil.copyfileobj(packed, file, _CHUNK_BYTES)
                 (work / name).chmod(_READ_ONLY)
             (work / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+            (work / MANIFEST_FILE).chmod(_READ_ONLY)
             Bundle.open(work).verify()
             work.chmod(_OTHERS_READ_ONLY)
     return manifest
@@ -250,21 +260,12 @@ def _sha256_of_entry(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _write_pack(path: Path, bundle: Bundle) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}-"
-    for leftover in path.parent.glob(f"{prefix}*"):  # of a killed writer: every writer holds the same lock
+    for leftover in path.parent.glob(f"{unfinished_prefix(path)}*"):  # of a killed writer: all hold the same lock
         leftover.unlink()
-    descriptor, work = tempfile.mkstemp(prefix=prefix, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(_entry(MANIFEST_FILE), _manifest_bytes(bundle))
-            for name in sorted(bundle.manifest.files):
-                _write_entry(archive, name, bundle)
-        Path(work).chmod(0o644)
-        Path(work).replace(path)
-    except BaseException:
-        Path(work).unlink(missing_ok=True)
-        raise
+    with write_file(path) as work, zipfile.ZipFile(work, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_entry(MANIFEST_FILE), _manifest_bytes(bundle))
+        for name in sorted(bundle.manifest.files):
+            _write_entry(archive, name, bundle)
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, bundle: Bundle) -> None:
@@ -272,8 +273,8 @@ def _write_entry(archive: zipfile.ZipFile, name: str, bundle: Bundle) -> None:
     entry = _entry(name)
     entry.file_size = record.size_bytes
     sha256 = hashlib.sha256()
-    with (bundle.path / name).open("rb") as source, archive.open(entry, "w") as packed:
-        for chunk in _chunks(source):
+    with archive.open(entry, "w") as packed:
+        for chunk in _file_chunks(bundle.path / name):
             sha256.update(chunk)
             packed.write(chunk)
     if sha256.hexdigest() != record.sha256:
@@ -286,13 +287,22 @@ def _write_entry(archive: zipfile.ZipFile, name: str, bundle: Bundle) -> None:
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, date_time=_EPOCH)
-    entry.create_system = 3  # Unix, on whatever machine it is written
+    entry.create_system = 3  # Unix, so that the bytes do not depend on the machine
     entry.external_attr = _REGULAR_FILE << 16
     return entry
 
 
 def _manifest_bytes(bundle: Bundle) -> bytes:
     return bundle.manifest.to_json().encode()
+
+
+def _file_chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from _chunks(file)
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror or error}). Check that this user may read it."
+        raise BundleError(msg) from error
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ from sparkalbert.text.pieces.options import PieceOptions
 __all__ = ["Report", "convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
 
 Report = Callable[[int, int], None]
-"""Called after each weight of a checkpoint, with how many numbers of how many are converted."""
+"""Called after each weight of a checkpoint with the number of values converted so far and their total."""
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
 
@@ -57,13 +57,13 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     ----------
     source
         Folder with ``config.json``, weights (``model.safetensors``, ``pytorch_model.bin``, ``tf_model.h5``, one file
-        or shards, or a TensorFlow checkpoint; of several the first is read), a vocabulary (``spiece.model``,
+        or shards, or a TensorFlow checkpoint; the first that exists is read), a vocabulary (``spiece.model``,
         ``tokenizer.json``, ``vocab.txt``) and the small files beside it. A pooler and heads are ignored.
     target
         The bundle folder to write. It appears complete or not at all.
     precision
-        ``fp32``; ``int8`` (a quarter of the size, about three times as fast on CPUs with VNNI); or ``fp16``
-        (half the size, for GPUs).
+        ``fp32``; ``int8`` (the layers in a quarter of the size, about three times as fast on CPUs with VNNI); or
+        ``fp16`` (half the size, for GPUs).
     name
         Name of the model; by default the name of the source folder.
     origin
@@ -80,7 +80,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         If true, float32 weights that float16 represents exactly are stored as float16. The vectors are the same,
         the file is half as large, but each process has its own float32 weights instead of mapping the file's.
     report
-        Called after each weight, with how many numbers of how many are converted.
+        Called after each weight with the number of values converted so far and their total.
 
     Raises
     ------

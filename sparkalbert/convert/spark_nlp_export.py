@@ -49,12 +49,12 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
     remove_space: bool | None = None,
     report: Report | None = None,
 ) -> Path:
-    """Write a Hugging Face ALBERT as Spark NLP's ``AlbertEmbeddings.loadSavedModel`` reads it.
+    """Write a Hugging Face ALBERT in the layout that Spark NLP's ``AlbertEmbeddings.loadSavedModel`` reads.
 
     The graph takes int64 ``input_ids``, ``attention_mask`` and ``token_type_ids`` ``[batch, pieces]`` and
     returns float32 ``last_hidden_state`` ``[batch, pieces, hidden]``. ``token_type_ids`` is ignored,
-    because Spark NLP never passes a second segment. Opset 18 and IR version 8, which ONNX Runtime 1.15 and
-    later read.
+    because Spark NLP never passes a second segment. The file has opset 18 and IR version 8, which ONNX Runtime
+    1.15 and later read.
 
     Parameters
     ----------

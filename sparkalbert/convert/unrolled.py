@@ -1,7 +1,7 @@
-"""The same ALBERT as other exporters write it: every layer written out, with standard operators only.
+"""Builds the graph of an ALBERT as other exporters do: every layer written out, with standard operators only.
 
-It serves the benchmark, as another measure of what ONNX Runtime can do with the same weights: our own graph
-is compared with the faster of the two. ONNX Runtime fuses the standard operators as it does those of a
+It shows the benchmark what ONNX Runtime can do with the same weights: the limit is the speed of the faster graph,
+this one or our own. ONNX Runtime fuses the standard operators as it does those of a
 torch export. The weights are still stored once, because all layers of a group refer to the same
 initializers.
 """

@@ -1,4 +1,4 @@
-"""From the name of a model to a bundle that is ready to run: known names, the Hub, the cache, embedded models.
+"""Finds a model by name or path and makes its bundle: known names, the Hub, the cache, embedded models.
 
 The folders beside this file are the embedded models, part of the package.
 """

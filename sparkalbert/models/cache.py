@@ -1,4 +1,4 @@
-"""The cache of converted models: each is converted once, by one process at a time, and verified before each use."""
+"""Caches converted models: each is converted once, by one process at a time, and verified before each use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE
-from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.errors import BundleError, CheckpointError, OutputError
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home
 from sparkalbert.storage.locks import exclusive
 
@@ -45,10 +45,13 @@ def converted_once(key: str, convert: Callable[[Path], Bundle]) -> Bundle:
     key
         Name of the folder in the cache. It must depend on everything that `convert` reads.
     convert
-        Writes the bundle to the folder that it is given, which does not exist, and returns it.
+        Writes the bundle to the folder that it is given, which does not exist, and returns it. It raises OutputError
+        if it cannot write; any other OSError means that it cannot read the model.
 
     Raises
     ------
+    CheckpointError
+        If the model cannot be read.
     OutputError
         If the cache cannot be written.
     """
@@ -61,18 +64,29 @@ def converted_once(key: str, convert: Callable[[Path], Bundle]) -> Bundle:
             return bundle
         folder = _folder_of(key)
         try:
-            if folder.exists():
-                shutil.rmtree(folder)
+            _remove(folder)
             bundle = convert(folder).verify()
-        except OSError as error:
+        except OutputError as error:
             msg = f"{str(error).rstrip('.')}. The cache is {cache_home()}; set {HOME_VARIABLE} to a folder with room."
             raise OutputError(msg) from error
+        except OSError as error:
+            msg = f"The model cannot be read: {str(error).rstrip('.')}. Check that its files exist and can be read."
+            raise CheckpointError(msg) from error
     _LOGGER.info("Converted %s (%s) to %s", bundle.manifest.name, bundle.manifest.precision, folder)
     return bundle
 
 
 def _folder_of(key: str) -> Path:
     return cache_home() / "bundles" / key
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        msg = f"The damaged model {folder} cannot be removed ({error.strerror or error})."
+        raise OutputError(msg) from error
 
 
 def _complete(folder: Path) -> Bundle | None:

@@ -1,6 +1,6 @@
-"""What a checkpoint folder contains and how a conversion would use it. No weights are read.
+"""Lists what a checkpoint folder contains and how a conversion would use it, without reading weights.
 
-The rules themselves, which file is taken and what an option is, are those of the conversion: this module asks them.
+The rules, such as which file is read and which value an option has, are those of the conversion itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Contents:
     problems: tuple[str, ...]
 
     def at(self, source: str, outline: Path) -> Contents:
-        """Return these contents with the problems in terms of the repository that an outline stands for."""
+        """Return these contents with `source` in place of the path `outline` in the problems."""
         return replace(self, problems=tuple(problem.replace(str(outline), source) for problem in self.problems))
 
 

@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote
 
 from sparkalbert.bundle.folder import BUNDLE_KIND, Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, check_precision
-from sparkalbert.errors import MissingDependencyError, ModelNotFoundError, ParamError
+from sparkalbert.convert.checkpoint.files import checkpoint_files, choose_weights, config_path
+from sparkalbert.errors import CheckpointError, MissingDependencyError, ModelNotFoundError, OutputError, ParamError
 from sparkalbert.models.cache import cached_bundle, converted_once
 from sparkalbert.models.hub import HubCheckpoint, download_checkpoint
 from sparkalbert.models.names import (
@@ -29,10 +30,11 @@ from sparkalbert.models.names import (
     slug,
 )
 from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.storage.files import write_file
 from sparkalbert.storage.folders import write_folder
-from sparkalbert.storage.homes import cache_home
+from sparkalbert.storage.homes import HOME_VARIABLE, cache_home
 from sparkalbert.storage.locks import exclusive
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import exists, is_folder, local_path
 from sparkalbert.text.pieces.options import PieceOptions
 
 if TYPE_CHECKING:
@@ -53,8 +55,11 @@ _EMBEDDED: Final = resources.files("sparkalbert.models")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _KEY_DIGITS: Final = 16
+_MAX_NAME_IN_KEY: Final = 100
+"""File systems limit a name to 255 bytes; what follows a model's name in a key, and what a writer adds, take 150."""
+
 _CONVERSION: Final = b"2"
-"""Raised when a conversion reads other files than before, or makes other vectors of them: the cache then misses."""
+"""Increment it when a conversion reads other files than before or computes other vectors: the cache then misses."""
 
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
 _SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
@@ -106,7 +111,7 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
         If no such model exists; the message lists the known names.
     ParamError
         If `precision` is unknown, if it or an option of the tokenizer differs from that of an existing bundle, or if
-        `revision` is invalid.
+        `revision` is invalid, or given for a folder or an embedded model.
     BundleError, CheckpointError, ConfigError
         If the model is damaged or cannot be converted.
     DownloadError
@@ -138,7 +143,7 @@ def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) ->
     ModelNotFoundError
         If no such model exists; the message lists known names.
     ParamError
-        If `revision` is invalid, or given for a folder.
+        If `revision` is invalid, or given for a folder or an embedded model.
     """
     folder = _folder(model)
     if folder is not None:
@@ -148,6 +153,9 @@ def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) ->
         return folder
     name = os.fspath(model)
     if name in embedded_models():
+        if revision is not None:
+            msg = f"revision is {revision!r}, but {name} is part of this package, which has one revision. Leave it out."
+            raise ParamError(msg)
         return _embedded_folder(_EMBEDDED / name)
     found = hub_model(name, revision)
     if found is None:
@@ -182,8 +190,6 @@ def folder_kind(folder: Path) -> FolderKind | None:
     """Return what a model folder holds, None if it does not look like one."""
     if Bundle.is_bundle(folder):
         return "bundle"
-    from sparkalbert.convert.checkpoint.files import choose_weights, config_path  # loads NumPy, which names do not need
-
     if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
         return "checkpoint"
     if (folder / _SPARK_NLP_VOCABULARY).exists():
@@ -205,18 +211,19 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     if not text:
         raise ModelNotFoundError(_unknown(text))
     path = _path(text)
-    if path.is_dir() and folder_kind(path) is not None:
+    found_folder = is_folder(path)
+    if found_folder and folder_kind(path) is not None:
         return path
     is_path = not isinstance(model, str) or _looks_like_path(text)
-    if not is_path and (not path.is_dir() or hub_model(text) is not None or text in embedded_models()):
+    if not is_path and (not found_folder or hub_model(text) is not None or text in embedded_models()):
         return None
-    if path.is_dir():
+    if found_folder:
         msg = (
             f"The folder {path} does not hold a model. Expected a bundle ({MANIFEST_FILE}), a Hugging Face "
             "checkpoint (config.json, model.safetensors, spiece.model), a Spark NLP import folder "
             "(model.onnx, assets/spiece.model) or a saved Spark NLP model (albert_onnx, albert_spp)."
         )
-    elif path.exists():
+    elif exists(path):
         msg = f"{path} is a file, expected a model folder."
     else:
         msg = f"There is no folder {path}. {_choices()}"
@@ -236,8 +243,8 @@ def _path(text: str) -> Path:
     except RuntimeError as error:
         msg = f"{text} is not a valid path: {error}"
         raise ModelNotFoundError(msg) from error
-    # Path.as_uri() escapes spaces, Spark does not unescape them: whichever exists is meant.
-    if text.startswith("file:") and not literal.exists():
+    # Path.as_uri() escapes spaces, but Spark does not unescape them: use whichever path exists.
+    if text.startswith("file:") and not exists(literal):
         return Path(unquote(str(literal)))
     return literal
 
@@ -266,8 +273,8 @@ def _unknown(name: str) -> str:
     close = close_names(name, [*KNOWN_MODELS, *embedded_models()])
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     origin = (
-        " If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
-        "pass that as owner/name."
+        " If Spark NLP lists it, look up its repository under References in Spark NLP's model card, and pass it as "
+        "owner/name."
     )
     is_listed = _SPARK_NLP_NAME.fullmatch(name) is not None
     return f"There is no model {name!r}.{hint} {_choices()}{origin if is_listed else ''}"
@@ -288,7 +295,7 @@ def _embedded_folder(folder: Traversable) -> Path:
     return converted_once(f"{folder.name}-{manifest.digest[:_KEY_DIGITS]}", extract).path
 
 
-def _unconverted(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
+def _open_bundle(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
     bundle = Bundle.open(folder)
     if precision is not None and bundle.manifest.precision != precision:
         msg = (
@@ -321,16 +328,14 @@ def _from_folder(folder: Path, precision: Precision | None, given: PieceOptions)
     name = folder.resolve().name
     if kind == "onnx":
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        key = f"{slug(name)}-onnx-{_content_key(folder, files)}{given.key}"
+        key = f"{_in_key(name)}-onnx-{_content_key(folder, files)}{given.key}"
         imported = converted_once(key, partial(_import_onnx, folder, name, given))
-        return _unconverted(imported.path, precision, given)
+        return _open_bundle(imported.path, precision, given)
     if kind == "checkpoint":
-        from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
-
         chosen: Precision = precision or "fp32"
-        key = f"{slug(name)}-{chosen}-{_content_key(folder, checkpoint_files(folder))}{given.key}"
+        key = f"{_in_key(name)}-{chosen}-{_content_key(folder, checkpoint_files(folder))}{given.key}"
         return converted_once(key, partial(_convert, folder, given, precision=chosen, name=name))
-    return _unconverted(folder, precision, given)
+    return _open_bundle(folder, precision, given)
 
 
 def _convert(source: Path, given: PieceOptions, target: Path, **options: str) -> Bundle:
@@ -356,12 +361,21 @@ def _missing_converter(what: str, error: ImportError) -> str:
     )
 
 
+def _in_key(name: str) -> str:
+    """Return the name of a model as the first part of a key, whose other parts identify the model."""
+    return slug(name)[:_MAX_NAME_IN_KEY]
+
+
 def _content_key(folder: Path, files: Iterable[Path]) -> str:
     """Return a key that depends on the names and bytes of the files that a conversion reads."""
     digest = hashlib.sha256(_CONVERSION)
     for path in files:
-        status = path.stat()
-        sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+        try:
+            status = path.stat()
+            sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+        except OSError as error:
+            msg = f"{path} cannot be read ({error.strerror or error}). Check that this user may read it."
+            raise CheckpointError(msg) from error
         digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()[:_KEY_DIGITS]
 
@@ -408,7 +422,7 @@ def _converted_from_hub(
 
 
 def _hub_key(model: HubModel, precision: Precision, given: PieceOptions, commit: str) -> str:
-    return f"{slug(model.name)}-{precision}-{commit}-{_CONVERSION.decode()}{given.key}"
+    return f"{_in_key(model.name)}-{precision}-{commit}-{_CONVERSION.decode()}{given.key}"
 
 
 def cached_from_hub(model: HubModel, precision: Precision, given: PieceOptions) -> Bundle | None:
@@ -431,10 +445,15 @@ def _commit_of(model: HubModel) -> str | None:
 def _record_commit(model: HubModel, commit: str) -> None:
     if model.commit is None:
         record = _record_of(model)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        work = record.with_name(f".{record.name}-{os.getpid()}")
-        work.write_text(f"{commit}\n", encoding="ascii")
-        work.replace(record)
+        try:
+            with write_file(record) as work:
+                work.write_text(f"{commit}\n", encoding="ascii")
+        except OSError as error:
+            msg = (
+                f"{record} cannot be written ({error.strerror or error}). Free space there, or set {HOME_VARIABLE} to "
+                "a folder with room."
+            )
+            raise OutputError(msg) from error
 
 
 def _record_of(model: HubModel) -> Path:

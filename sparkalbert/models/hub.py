@@ -1,8 +1,8 @@
-"""Checkpoints from the Hugging Face Hub: listed, judged, downloaded into its cache, every file checked.
+"""Downloads checkpoints from the Hugging Face Hub into its cache, and checks every file.
 
-A repository is judged by the rules for folders: its list of files is laid out as a folder of empty files, and those
-that decide (configuration, tokenizer, lists of shards) are downloaded. What a conversion would read there is then
-downloaded, and nothing else; if it could not read it, no weights are.
+The rules for folders decide what is downloaded. The files of a repository are laid out as a folder of empty files, the
+outline; those that the rules read (configuration, tokenizer, lists of shards) are downloaded first. Then only the files
+that a conversion would read are downloaded; if the repository cannot be converted, no weights are.
 
 Uses huggingface_hub, so ``HF_HUB_OFFLINE``, ``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HOME`` work as usual, and an
 interrupted download continues where it stopped.
@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Final
 
+from sparkalbert.convert.checkpoint.files import checkpoint_files
 from sparkalbert.errors import (
     CheckpointError,
     DownloadError,
@@ -29,7 +30,7 @@ from sparkalbert.errors import (
 )
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
-from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS
+from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS, tokenizer_files
 from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["HubCheckpoint", "Repository", "ask_hub", "download_checkpoint", "open_repository"]
@@ -40,7 +41,7 @@ _CONFIGS: Final = ("config.json", "albert_config.json")
 _SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 _LICENCE_TAG: Final = "license:"
 _MAX_REQUESTS: Final = 20
-"""How many of the latest pull requests are searched for safetensors."""
+"""At most this many of the latest pull requests are searched for safetensors."""
 
 _WITHOUT_NETWORK: Final = (
     "Without a network: on a machine that has one, run `sparkalbert convert CHECKPOINT BUNDLE` (or load the "
@@ -105,7 +106,7 @@ class Repository:
             return self._fetched(name)
 
     def request_with_safetensors(self) -> str | None:
-        """Return the revision of a pull request that adds ``model.safetensors``; None if it is there or in none."""
+        """Return the revision of a pull request that adds safetensors; None if they are there or none adds them."""
         if any(name in self.sizes for name in _SAFETENSORS):
             return None
         api, repository = self._library.HfApi(), self.model.repository
@@ -118,8 +119,15 @@ class Repository:
         return None
 
     def mends(self) -> tuple[str, ...]:
-        """Return what the caller can pass instead, one sentence each."""
-        revision = self.request_with_safetensors()
+        """Return what the caller can pass instead, one sentence each; empty if the Hub does not answer.
+
+        Call it only if the repository cannot be converted: it may take 21 requests.
+        """
+        try:
+            revision = self.request_with_safetensors()
+        except Exception as error:  # noqa: BLE001 - as in `_as_download_error`; advice must not hide the problem itself
+            _LOGGER.warning("The pull requests of %s were not searched: %s", self.model, _reason(self.model, error))
+            return ()
         if revision is None:
             return ()
         return (f"A pull request adds {_SAFETENSORS[0]}: pass {self.model.repository}@{revision}",)
@@ -134,12 +142,12 @@ class Repository:
 def open_repository(model: HubModel) -> Iterator[Repository]:
     """List a repository and lay out its outline, which is there until the block ends.
 
-    Errors of huggingface_hub in the block are raised as DownloadError, too.
+    An error in the block that is not a SparkAlbertError is raised as DownloadError, too.
 
     Raises
     ------
     DownloadError
-        If the Hub cannot be reached or refuses, or if it is switched off.
+        If the Hub cannot be reached or refuses the request, or if HF_HUB_OFFLINE is set.
     MissingDependencyError
         If huggingface_hub is not installed.
     """
@@ -173,7 +181,7 @@ def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download:
     model
         The repository and its revision.
     given
-        Options of the tokenizer that the caller states; they may mend what would be refused.
+        Options of the tokenizer that the caller states; a checkpoint may be convertible only with them.
     allow_download
         If false, only huggingface_hub's cache is used, never the network.
 
@@ -206,7 +214,7 @@ def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download:
 
 
 def ask_hub(model: HubModel, timeout_s: float) -> str:
-    """Ask the Hub for a repository, without downloading it, and return where the Hub is.
+    """Check that the Hub answers, without downloading a repository, and return the finding as text.
 
     Raises
     ------
@@ -232,8 +240,7 @@ def _cached_checkpoint(library: ModuleType, model: HubModel, given: PieceOptions
 
     A file that may be missing counts as held if the cache knows that the repository does not have it.
     """
-    from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
-    from sparkalbert.models.contents import checkpoint_contents
+    from sparkalbert.models.contents import checkpoint_contents  # loads NumPy, which names do not need
 
     def cached(name: str) -> Any:
         return library.try_to_load_from_cache(model.repository, name, revision=model.revision)
@@ -256,9 +263,6 @@ def _cached_checkpoint(library: ModuleType, model: HubModel, given: PieceOptions
 
 def _lay_out(repository: Repository) -> None:
     """Write the outline: an empty file for each name, then the contents of those that decide what is read."""
-    from sparkalbert.convert.checkpoint.files import checkpoint_files  # loads NumPy, which names do not need
-    from sparkalbert.text.pieces.files import tokenizer_files
-
     outline = repository.outline
     for name in repository.sizes:
         (outline / name).parent.mkdir(parents=True, exist_ok=True)
@@ -327,7 +331,7 @@ def _check_file(model: HubModel, name: str, path: Path, checksum: str) -> None:
 
 @contextmanager
 def _as_download_error(model: HubModel) -> Iterator[None]:
-    """Raise every error of huggingface_hub as DownloadError."""
+    """Raise every error that is not a SparkAlbertError as DownloadError."""
     try:
         yield
     except SparkAlbertError:
@@ -355,4 +359,4 @@ def _reason(model: HubModel, error: Exception) -> str:
             "name here. Check the spelling; for a private repository set HF_TOKEN."
         )
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{type(error).__name__}: {first_line}"
+    return f"{type(error).__name__}: {first_line.rstrip('.')}."

@@ -1,4 +1,4 @@
-"""Tells what loading a model would do, before it is converted and before any weights are downloaded."""
+"""Reports what loading a model would do, before it is converted and before any weights are downloaded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Inspection:
     contents
         What is used for what, and what is wrong.
     mends
-        What can be passed instead, one sentence each.
+        What can be passed instead of a repository that cannot be converted, one sentence each.
     """
 
     source: str
@@ -63,8 +63,8 @@ class Inspection:
 def inspect_model(model: str | os.PathLike[str], *, revision: str | None = None) -> Bundle | Inspection:
     """Return the bundle that :func:`.find_model` would return at once, or what it would convert.
 
-    Of a repository the list of files, its configuration and its tokenizer are downloaded, never its weights. An ONNX
-    export is imported into the cache, because only its graph tells what it is.
+    For a repository, the list of files, the configuration and the tokenizer are downloaded, never the weights. An ONNX
+    export is imported into the cache, because only its graph describes it.
 
     Parameters
     ----------
@@ -102,5 +102,5 @@ def _of_repository(model: HubModel) -> Inspection:
             licence=repository.licence,
             sizes=repository.sizes,
             contents=contents.at(model.repository, repository.outline),
-            mends=repository.mends(),
+            mends=repository.mends() if contents.problems else (),
         )

@@ -1,4 +1,4 @@
-"""Names of models: Spark NLP's, NLU's, Hugging Face's, and any repository on the Hub.
+"""Maps the names of models (Spark NLP's, NLU's, Hugging Face's) to repositories on the Hub.
 
 The table is ``names.csv`` beside this file: a row for each ALBERT that Spark NLP lists, with the repository that its
 model card names as the origin. Only what was read in public sources is in it (November 2026): Spark NLP's cards

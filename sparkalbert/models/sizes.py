@@ -1,4 +1,4 @@
-"""What a model will take, computed from its configuration before there is a file: bytes of weights, and work."""
+"""Estimates the size and the work per piece of a model from its configuration alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["megaflop_per_piece", "weight_bytes"]
 def weight_bytes(config: AlbertConfig, precision: Precision) -> int:
     """Return the size of the weights of a bundle, without the padding between them.
 
-    For ``int8`` a lower bound: a matrix that loses much by rounding gets a residual, which depends on its values
-    (see :mod:`sparkalbert.convert.weights.quantize`).
+    For ``int8`` this is a lower bound: a matrix that loses much by rounding gets a residual, which depends on its
+    values (see :mod:`sparkalbert.convert.weights.quantize`).
 
     Examples
     --------

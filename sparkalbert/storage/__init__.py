@@ -1,4 +1,4 @@
-"""Where models and results are kept, and how folders are written without losing anything.
+"""Writes folders safely, locks and verifies files, and locates the folders that hold models.
 
 Standard library only, because executors run it too.
 """

@@ -1,4 +1,4 @@
-"""Checksums of files, by which a damaged or exchanged file is recognized."""
+"""Computes the checksums that reveal a damaged or replaced file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One safe way to write a folder: beside its target, then renamed into place.
+"""Writes a folder safely: beside its target, then renamed into place.
 
 The same steps serve every file system that can rename (local disks here, Hadoop's in :mod:`sparkalbert.ml.files`):
 
@@ -80,7 +80,7 @@ class LocalFileSystem:
         _plain(old).rename(_plain(new))
 
     def remove(self, path: str) -> None:
-        """Remove a folder and everything in it; of a link, only the link."""
+        """Remove a folder and everything in it; if `path` is a link, remove only the link."""
         folder = _plain(path)
         if folder.is_symlink():
             folder.unlink()
@@ -103,7 +103,7 @@ def _plain(path: str) -> Path:
 
 @dataclass(frozen=True)
 class FolderKind:
-    """How a writer recognizes its own folders.
+    """Describes how a writer recognizes its own folders.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class FolderKind:
     is_ours
         Returns whether a folder holds what this writer writes. Only such a folder may be replaced.
     overwrite_hint
-        How a user permits that a folder is replaced.
+        What the user has to do so that a folder is replaced, for messages, without a full stop.
     """
 
     marker: str

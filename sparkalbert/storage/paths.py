@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
-__all__ = ["local_path"]
+__all__ = ["exists", "is_folder", "local_path"]
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
+"""RFC 3986, section 3.1."""
 
 
 def local_path(text: str) -> Path | None:
@@ -18,8 +22,29 @@ def local_path(text: str) -> Path | None:
     >>> local_path("file:///models/a%20b").as_posix(), local_path("s3a://bucket/models")
     ('/models/a%20b', None)
     """
-    scheme = urlsplit(text).scheme
-    if scheme == "file":
-        path = text.removeprefix("file:")
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return Path(text)
+    if scheme[0].lower() == "file":
+        path = text[len("file:") :]
         return Path("/" + path.lstrip("/")) if path.startswith("/") else Path(path)
-    return None if scheme else Path(text)
+    return None
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is a file or folder, as ``Path.exists`` does from Python 3.14 on.
+
+    If the file system refuses the path, for instance because a name is longer than 255 bytes, there is none.
+    """
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; see :func:`exists`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

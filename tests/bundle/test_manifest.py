@@ -87,7 +87,7 @@ def test_a_number_of_very_many_digits(tmp_path):
         Bundle.open(tmp_path)
 
 
-@pytest.mark.parametrize("version", [3, 0, None, "1", [1]])
+@pytest.mark.parametrize("version", [3, 0, None, "1", [1], True, 2.0])
 def test_another_format_is_refused(tmp_path, version):
     assert message(tmp_path, format_version=version) == (
         f"FOLDER/manifest.json has format_version {version!r}, expected 1 or 2. "
@@ -153,6 +153,27 @@ def test_malformed_versions(tmp_path, versions):
     assert f"versions is {versions!r}, expected an object of strings" in message(tmp_path, versions=versions)
 
 
+TOKENIZER = {"kind": "sentencepiece", "file": "spiece.model", "source": "spiece.model", "options": {}, "origins": {}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("kind", None, "a string"),
+        ("file", 1, "a string"),
+        ("source", ["x"], "a string"),
+        ("options", None, "an object of true or false"),
+        ("options", {"do_lower_case": 1}, "an object of true or false"),
+        ("origins", [], "an object of strings"),
+        ("origins", {"do_lower_case": None}, "an object of strings"),
+    ],
+)
+def test_a_malformed_tokenizer(tmp_path, field, value, expected):
+    assert read(tmp_path, tokenizer=TOKENIZER).tokenizer.kind == "sentencepiece"
+    found = message(tmp_path, tokenizer={**TOKENIZER, field: value})
+    assert found.endswith(f"has 1 problem:\n  - {field} of tokenizer is {value!r}, expected {expected}")
+
+
 def test_a_manifest_does_not_list_itself(tmp_path):
     record = {"size_bytes": 1, "sha256": SHA256}
     assert message(tmp_path, files={"manifest.json": record}).endswith("  - manifest.json lists itself")
@@ -161,7 +182,7 @@ def test_a_manifest_does_not_list_itself(tmp_path):
 @pytest.mark.parametrize("size", [-1, "3", 1.5, True, None])
 def test_a_size_that_is_not_a_count(tmp_path, size):
     files = {"model.onnx": {"size_bytes": size, "sha256": SHA256}}
-    assert f"size_bytes of 'model.onnx' is {size!r}, expected a count" in message(tmp_path, files=files)
+    assert f"size_bytes of 'model.onnx' is {size!r}, expected a non-negative integer" in message(tmp_path, files=files)
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "G" * 64, "A" * 64, 0, None])

@@ -98,8 +98,32 @@ class TestPack:
 
     def test_a_folder_that_cannot_be_written(self, tiny, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(OutputError, match=r"\.zip cannot be written \(.*\); it needs \d+ bytes"):
+        with pytest.raises(
+            OutputError, match=r"file/locks cannot be written \(Not a dir.*\)\. Choose a writable folder"
+        ):
             pack(tiny, tmp_path / "file")
+
+    def test_a_cache_without_room(self, home, tiny):
+        home.mkdir()
+        (home / "packs").write_text("a file in its place")
+        with pytest.raises(OutputError, match=r"\.zip cannot be written \(.*\); it needs \d+ bytes\. Set SPARKALBERT_"):
+            pack(tiny)
+
+    def test_a_folder_of_its_own_does_not_need_the_cache(self, home, tiny, tmp_path):
+        """Processes with different caches may write to one folder, so the lock is there."""
+        home.write_text("a file in place of the cache")
+        path = pack(tiny, tmp_path / "elsewhere")
+        assert names(path.parent) == ["locks", path.name]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+    def test_a_file_that_cannot_be_read(self, home, tiny):
+        (tiny.path / WEIGHTS).unlink()
+        with pytest.raises(BundleError) as caught:
+            pack(tiny)
+        assert str(caught.value) == (
+            f"{tiny.path / WEIGHTS} cannot be read (No such file or directory). Check that this user may read it."
+        )
+        assert names(home / "packs") == []
 
     def test_leftovers_of_a_killed_writer_are_removed(self, home, tiny):
         (home / "packs").mkdir(parents=True)
@@ -174,6 +198,15 @@ class TestInstalled:
         assert installed(tiny.digest) == folder
         assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
+    @pytest.mark.parametrize("mode", [0o464, 0o446])
+    @pytest.mark.parametrize("name", [WEIGHTS, "manifest.json"])
+    def test_a_file_that_others_can_write_to_is_not_used(self, tiny, name, mode):
+        packed = pack(tiny)
+        folder = install_pack(tiny.digest, packed)
+        (folder / name).chmod(mode)
+        self.check_repair(folder, tiny, packed)
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o444
+
     @needs_root
     @pytest.mark.parametrize("name", [".", WEIGHTS, "manifest.json"])
     def test_a_file_of_another_user_is_not_used(self, tiny, name):
@@ -202,7 +235,7 @@ class TestInstall:
         assert folder == home / "installed" / tiny.digest == installed(tiny.digest)
         assert contents(folder) == contents(tiny.path)
         assert Bundle.open(folder).verify().manifest == tiny.manifest
-        assert {stat.S_IMODE((folder / name).stat().st_mode) for name in tiny.manifest.files} == {0o444}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
         assert caplog.messages == [f"Installed {tiny.manifest.name} (fp32) in {folder}"]
 
     def test_an_installed_model_is_not_written_again(self, tiny, tmp_path):

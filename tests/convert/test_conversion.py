@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import sentencepiece
 from safetensors.numpy import load_file, save_file
@@ -133,6 +134,19 @@ def test_halves_are_stored_as_such_and_give_the_same_vectors(tmp_path, groups):
     assert verify_bundle(halved).max_abs_error <= 1e-5
     vectors = [WordEmbedder(bundle).embed(["the cat sat on the mat"])[0].vectors for bundle in (plain, halved)]
     np.testing.assert_array_equal(*vectors)
+
+
+def test_halves_of_a_bundle_for_gpus_give_the_same_vectors(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    tensors = {name: tensor.astype(np.float16) for name, tensor in load_file(source / "model.safetensors").items()}
+    save_file(tensors, source / "model.safetensors")
+    plain = convert_checkpoint(source, tmp_path / "plain", precision="fp16")
+    halved = convert_checkpoint(source, tmp_path / "halved", precision="fp16", halve=True)
+    weights = onnx.load(str(halved.graph_path), load_external_data=False).graph.initializer
+    assert "embeddings.projection.weight.half" in {weight.name for weight in weights}
+    vectors = [WordEmbedder(bundle).embed(["the cat sat on the mat"])[0].vectors for bundle in (plain, halved)]
+    np.testing.assert_array_equal(*vectors)
+    assert verify_bundle(halved, against=source).mean_cosine > 0.999
 
 
 @pytest.mark.parametrize("write", [convert_checkpoint, export_spark_nlp])

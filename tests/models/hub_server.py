@@ -24,6 +24,9 @@ FAILURES = {
     "acme/gated": (403, "GatedRepo"),
     "acme/broken": (500, ""),
 }
+SECRETIVE = ("acme/secretive", "acme/secretive-flax")
+"""Repositories whose pull requests this account cannot list."""
+
 LARGE = ("model.safetensors", "spiece.model")
 
 
@@ -54,7 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         self.hub.requests.append(f"{self.command} {'/'.join(path)}")
         if path[:2] == ["api", "models"] and path[4:] == ["refs"]:
-            self._send(json.dumps(_refs("/".join(path[2:4]), self.hub.files)).encode(), {}, body=body)
+            name = "/".join(path[2:4])
+            if name in SECRETIVE:
+                self._fail(403, "")
+            else:
+                self._send(json.dumps(_refs(name, self.hub.files)).encode(), {}, body=body)
         elif path[:2] == ["api", "models"] and len(path) >= 4:
             self._repository("/".join(path[2:4]), path[5] if len(path) > 5 else "main", None, body=body)
         elif len(path) >= 5 and path[2] == "resolve":

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from sparkalbert.bundle import Bundle, write_bundle
-from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.errors import BundleError, CheckpointError, OutputError
 from sparkalbert.models import cached_bundles
 from sparkalbert.models.cache import cached_bundle, converted_once
 
@@ -79,6 +79,18 @@ def test_a_disk_without_room_names_the_cache(home):
         converted_once("key", convert)
     assert str(caught.value) == (
         f"{home} cannot be written: disk full. The cache is {home}; set SPARKALBERT_HOME to a folder with room."
+    )
+
+
+def test_a_model_that_cannot_be_read_is_not_a_problem_of_the_cache(tmp_path):
+    def convert(_):
+        (tmp_path / "model.safetensors").read_bytes()
+
+    with pytest.raises(CheckpointError) as caught:
+        converted_once("key", convert)
+    assert str(caught.value) == (
+        f"The model cannot be read: [Errno 2] No such file or directory: '{tmp_path / 'model.safetensors'}'. Check "
+        "that its files exist and can be read."
     )
 
 

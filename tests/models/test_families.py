@@ -156,7 +156,7 @@ REFUSED = {
         "model.weights.h5 is not read: it has the layout of Keras 3; save the weights with Hugging Face's names"),
     "acme/flax": (without_weights("flax_model.msgpack"),
         "flax_model.msgpack is not read: save it again with transformers 4: AlbertModel.from_pretrained("),
-    "acme/rust": (without_weights("rust_model.ot"), "rust_model.ot is not read: take pytorch_model.bin"),
+    "acme/rust": (without_weights("rust_model.ot"), "rust_model.ot is not read: use pytorch_model.bin"),
     "acme/prefix": (without_weights("with-prefix-tf_model.h5"),
         "with-prefix-tf_model.h5 is not read under this name: ", "rename it to tf_model.h5"),
     "acme/renamed": (without_weights("albert.safetensors"),

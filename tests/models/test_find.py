@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
-from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError, ParamTypeError
+from sparkalbert.errors import (
+    BundleError,
+    CheckpointError,
+    ModelNotFoundError,
+    OutputError,
+    ParamError,
+    ParamTypeError,
+)
 from sparkalbert.models import embedded_models, find, find_model
+from sparkalbert.models.names import HubModel
 from tests import child_processes, tiny_bundle, tiny_checkpoint, tiny_vocabulary
 
 KNOWN = "albert_base_uncased, albert_large_uncased, albert_xlarge_uncased, albert_xxlarge_uncased"
@@ -169,6 +179,22 @@ class TestCheckpointFolder:
             (first.path / name).write_bytes(damaged)
             assert find_model(checkpoint).verify().digest == first.digest
 
+    def test_a_name_as_long_as_a_file_system_allows(self, checkpoint, tmp_path):
+        options = {"do_lower_case": False, "keep_accents": True, "remove_space": False}
+        found = find_model(checkpoint.rename(tmp_path / ("a" * 255)), **options)
+        assert found.manifest.name == "a" * 255
+        assert found.path.name.startswith("a" * 100 + "-fp32-")
+
+    def test_weights_that_cannot_be_read(self, checkpoint, monkeypatch):
+        def refused(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(find, "sha256_of", refused)
+        with pytest.raises(
+            CheckpointError, match=r"cannot be read \(Permission denied\)\. Check that this user may read"
+        ):
+            find_model(checkpoint)
+
     def test_a_checkpoint_that_cannot_be_converted(self, checkpoint, home):
         (checkpoint / "model.safetensors").unlink()
         with pytest.raises(CheckpointError, match=r"model\.safetensors"):
@@ -284,6 +310,15 @@ class TestNames:
         assert found.digest == tiny.digest
         assert not home.exists()
 
+    @pytest.mark.usefixtures("embedded")
+    def test_an_embedded_model_has_one_revision(self):
+        with pytest.raises(ParamError) as caught:
+            find_model("albert_tiny_en", revision="no-such-revision")
+        assert str(caught.value) == (
+            "revision is 'no-such-revision', but albert_tiny_en is part of this package, which has one revision. "
+            "Leave it out."
+        )
+
     def test_embedded_models_of_this_package_open(self):
         for name in embedded_models():
             assert find_model(name, allow_download=False).verify().path.name == name
@@ -295,12 +330,12 @@ class TestNames:
             "'albert_xxlarge_uncased' or 'albert_large_uncased'? Known names: "
             f"{KNOWN}, and 35 more, see `sparkalbert models --all`. Part of this package: albert_tiny_en. "
             "Or pass the path of a model folder, or owner/name of a repository on the Hugging Face Hub. "
-            "If Spark NLP lists it, its origin is unknown here: its model card names the repository under References; "
-            "pass that as owner/name."
+            "If Spark NLP lists it, look up its repository under References in Spark NLP's model card, and pass it as "
+            "owner/name."
         )
         assert "Did you mean 'albert_tiny_en'" in not_found("albert_tiny")
 
-    @pytest.mark.parametrize("name", ["glove", "", " ", "x\0y"])
+    @pytest.mark.parametrize("name", ["glove", "", " ", "x\0y", "a" * 300])
     def test_nothing_like_a_name(self, name):
         message = not_found(name)
         assert message.startswith(f"There is no model {name!r}. Known names: {KNOWN}")
@@ -325,6 +360,31 @@ class TestNames:
             find_model("albert_base_uncased", precision=precision)
 
 
+class TestRecordOfACommit:
+    MODEL = HubModel("albert", "acme/albert")
+    COMMIT = "c0ffee" + "0" * 34
+
+    def test_two_threads_write_it(self, monkeypatch):
+        barrier, write_text = threading.Barrier(2), Path.write_text
+
+        def write_together(path, *arguments, **options):
+            write_text(path, *arguments, **options)
+            barrier.wait(60)
+
+        monkeypatch.setattr(Path, "write_text", write_together)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(find._record_commit, [self.MODEL] * 2, [self.COMMIT] * 2))
+        assert find._commit_of(self.MODEL) == self.COMMIT
+
+    def test_a_cache_without_room(self, home):
+        home.mkdir()
+        (home / "refs").write_text("a file in its place")
+        with pytest.raises(
+            OutputError, match=r"refs/acme--albert@main cannot be written \(.*\)\. Free space there, or"
+        ):
+            find._record_commit(self.MODEL, self.COMMIT)
+
+
 class TestWrongPath:
     @pytest.mark.parametrize("path", ["./nowhere", "/no/where", "../no-where", "nowhere/", "a/b/c", "file:/no"])
     def test_it_is_not_there(self, tmp_path, monkeypatch, path):
@@ -332,6 +392,10 @@ class TestWrongPath:
         expected = Path(path.removeprefix("file:"))
         message = not_found(path)
         assert message.startswith(f"There is no folder {expected}. Known names: {KNOWN}")
+
+    @pytest.mark.parametrize("path", ["./" + "a" * 300, "file:/" + "a" * 300, "file://[x"])
+    def test_a_path_that_no_file_system_has(self, path):
+        assert not_found(path).startswith("There is no folder ")
 
     def test_a_path_object_is_never_a_name(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -49,6 +49,7 @@ def hub():
     del without_weights["tf_model.h5"]
     repositories["acme/flax"] = {**without_weights, "flax_model.msgpack": b"\x80"}
     repositories["acme/flax@refs/pr/1"] = files
+    repositories["acme/secretive-flax"] = repositories["acme/flax"]
     repositories["acme/sharded"] = sharded(without_weights, files[WEIGHTS])
     recorded = {path.name: path.read_bytes() for path in record_weights.FOLDER.iterdir()}
     small = {PIECES: files[PIECES], CONFIG: json.dumps(record_weights.CONFIG.to_dict()).encode(), "README.md": b""}
@@ -301,6 +302,13 @@ def test_a_pull_request_with_safetensors_is_named_and_can_be_loaded(online, home
     found = bundle_of(online("acme/flax@refs/pr/1", str(home)))
     assert found.digest == tiny_bundle.bundle().digest
     assert found.manifest.revision == REQUEST_COMMIT
+
+
+def test_pull_requests_that_cannot_be_listed_do_not_hide_the_problem(online, home):
+    message = failure(online("acme/secretive-flax", str(home)), "CheckpointError")
+    assert message.startswith(
+        "The repository acme/secretive-flax@main has 1 problem:\n  - flax_model.msgpack is not read"
+    )
 
 
 def test_another_kind_of_model_leaves_no_bundle(online, home):

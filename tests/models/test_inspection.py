@@ -86,6 +86,8 @@ def hub():
         "acme/again": files,
         "acme/flax": {**only_flax, "flax_model.msgpack": b"\x80"},
         "acme/flax@refs/pr/1": files,
+        "acme/secretive": {**only_flax, "pytorch_model.bin": b"weights"},
+        "acme/secretive-flax": {**only_flax, "flax_model.msgpack": b"\x80"},
         "acme/odd": {**files, "../outside": b"", "a/b/model.safetensors": b""},
         "ai4bharat/indic-bert": files,
     }
@@ -128,6 +130,15 @@ class TestRepository:
         assert found.mends == ("A pull request adds model.safetensors: pass acme/flax@refs/pr/1",)
         again = inspect("acme/flax@refs/pr/1")
         assert again.contents.problems == again.mends == ()
+
+    def test_pull_requests_are_listed_only_for_a_mend(self, hub, inspect):
+        found = inspect("acme/secretive")
+        assert found.contents.problems == found.mends == ()
+        assert [request for request in hub.requests if request.endswith("/refs")] == []
+        found = inspect("acme/secretive-flax")
+        assert len(found.contents.problems) == 1
+        assert found.mends == ()
+        assert [request for request in hub.requests if request.endswith("/refs")] != []
 
     def test_a_known_name(self, inspect):
         assert inspect("xx.embed.albert.indic").source == "ai4bharat/indic-bert@main"

@@ -2,7 +2,7 @@
 
 Weights
 -------
-Of several weights, the first of these is read: ``model.safetensors``, ``pytorch_model.bin``, ``tf_model.h5``,
+If there are several, the first of these is read: ``model.safetensors``, ``pytorch_model.bin``, ``tf_model.h5``,
 each before its shards (``NAME.index.json``), as Hugging Face's ``from_pretrained`` does, then a TensorFlow
 checkpoint (``NAME.index`` with ``NAME.data-00000-of-00001``).
 """
@@ -47,7 +47,7 @@ _MAX_INDEX_BYTES: Final = 16 << 20
 _SAVE: Final = "AlbertModel.from_pretrained(FOLDER{}).save_pretrained(FOLDER)"
 _OTHERS: Final = {
     "flax_model.msgpack": f"save it again with transformers 4: {_SAVE.format(', from_flax=True')}",
-    "rust_model.ot": "take pytorch_model.bin, from which it was made",
+    "rust_model.ot": "use pytorch_model.bin, from which it was made",
     "model.weights.h5": "it has the layout of Keras 3; save the weights with Hugging Face's names as safetensors",
 }
 """Weights that are not read, and what to do."""
@@ -71,7 +71,7 @@ class WeightFiles:
     Attributes
     ----------
     name
-        The file that was chosen; of shards their index.
+        The file that was chosen; for shards, their index.
     format
         How to read the parts.
     parts
@@ -87,7 +87,7 @@ class WeightFiles:
 
 
 def choose_weights(names: Collection[str]) -> list[str]:
-    """Return the names that hold weights, best first; the module's description has the rule.
+    """Return the names that hold weights, best first, in the order of the module's docstring.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def config_path(folder: Path) -> Path:
-    """Return the path of the configuration, ``config.json`` unless there is only Google's own."""
+    """Return the path of the configuration: ``config.json``, or ``albert_config.json`` if only that exists."""
     path = folder / CONFIG_FILE
     google = folder / GOOGLE_CONFIG_FILE
     return google if google.is_file() and not path.is_file() else path
@@ -158,7 +158,7 @@ def weight_files(folder: Path, problems: list[str]) -> WeightFiles | None:
         data = [folder / name for name in _tensorflow_data(chosen, names)]
         return WeightFiles(chosen, "tensorflow", (path,), (path, *data))
     if chosen.endswith(_SHARDS):
-        shards = tuple(_shards(path, problems))
+        shards = tuple(_shards(path, names, problems))
         return WeightFiles(chosen, _FORMATS[chosen.removesuffix(_SHARDS)], shards, (path, *shards))
     return WeightFiles(chosen, _FORMATS[chosen], (path,), (path,))
 
@@ -172,7 +172,7 @@ def _known() -> str:
     return ", ".join([*_FORMATS, "a TensorFlow checkpoint"])
 
 
-def _shards(path: Path, problems: list[str]) -> Iterator[Path]:
+def _shards(path: Path, existing: Collection[str], problems: list[str]) -> Iterator[Path]:
     try:
         if path.stat().st_size > _MAX_INDEX_BYTES:
             problems.append(f"{path.name} is larger than the index of any model")
@@ -189,7 +189,7 @@ def _shards(path: Path, problems: list[str]) -> Iterator[Path]:
     for name in names:
         if name in outside:
             continue
-        if (path.parent / name).is_file():
+        if name in existing:
             yield path.parent / name
         else:
             problems.append(f"the shard {name} is missing")

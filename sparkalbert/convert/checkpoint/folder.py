@@ -40,6 +40,7 @@ from sparkalbert.errors import (
     listed_problems,
     problem_list,
 )
+from sparkalbert.storage.paths import is_folder
 from sparkalbert.text import PieceTokenizer
 
 __all__ = ["Checkpoint", "read_config", "vocabulary_problems"]
@@ -73,7 +74,7 @@ class Checkpoint:
     config
         Its ``config.json``, or Google's ``albert_config.json``.
     weights
-        Name of the file that the weights are read from; of shards that of their index.
+        Name of the file that the weights are read from; for shards, that of their index.
     """
 
     folder: Path
@@ -99,7 +100,7 @@ class Checkpoint:
             If the weights are in an HDF5 file and h5py is not installed.
         """
         path = Path(folder)
-        if not path.is_dir():
+        if not is_folder(path):
             msg = f"{path} is not a folder, expected a Hugging Face checkpoint with config.json."
             raise CheckpointError(msg)
         problems: list[str] = []
@@ -110,8 +111,8 @@ class Checkpoint:
             problems += listed_problems(error)
         problems += vocabulary_problems(path, config)
         weights = weight_files(path, problems)
-        stored = _stored(weights, problems) if weights else {}
-        tensors = _of_model(config, stored, problems) if config and stored else {}
+        stored = _stored(weights, problems) if weights else None
+        tensors = {} if config is None or stored is None else _of_model(config, stored, problems)
         if problems or config is None or weights is None:
             raise CheckpointError(problem_list(f"The checkpoint {path}", problems))
         return cls(path, config, weights.name, tensors)
@@ -155,7 +156,7 @@ class Checkpoint:
 def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
     """Return why the tokenizer of a folder does not fit its model, one line per problem.
 
-    A table of embeddings may have rows for which no file has a piece, but not the other way round.
+    The embedding table may have more rows than the vocabulary has pieces, but not fewer.
     """
     try:
         tokenizer = PieceTokenizer.load(folder)
@@ -191,23 +192,29 @@ def read_config(folder: Path) -> AlbertConfig:
     return config
 
 
-def _stored(weights: WeightFiles, problems: list[str]) -> dict[str, StoredTensor]:
-    """Return the tensors of all parts, heads left out, under their names in PyTorch; problems are appended."""
+def _stored(weights: WeightFiles, problems: list[str]) -> dict[str, StoredTensor] | None:
+    """Return the tensors of all parts, heads left out, under their names in PyTorch; problems are appended.
+
+    None if there is no part, or if a part cannot be read: which tensors are missing is then unknown.
+    """
     read, rename = _READERS[weights.format]
     tensors: dict[str, StoredTensor] = {}
+    is_complete = bool(weights.parts)
     for path in weights.parts:
         try:
             with path.open("rb") as file:
                 if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
                     problems.append(f"{path.name} is a pointer of Git LFS; download the file itself (git lfs pull)")
+                    is_complete = False
                     continue
             found = without_heads(rename(read(path)))
         except CheckpointError as error:
             problems.append(str(error))
+            is_complete = False
             continue
         problems += [f"{path.name}: {name} is in another shard, too" for name in found if name in tensors]
         tensors |= found
-    return tensors
+    return tensors if is_complete else None
 
 
 def _of_model(config: AlbertConfig, stored: Mapping[str, StoredTensor], problems: list[str]) -> dict[str, StoredTensor]:
@@ -253,9 +260,10 @@ def _prefix_problem(
         found = " and ".join(f"{prefix!r} ({count} of {len(expected)})" for prefix, count in prefixes.items())
         return f"tensors of an ALBERT appear under the prefixes {found}; keep those of one model"
     names = ", ".join(sorted(stored)[:_MAX_LISTED])
+    found = f"none of its {len(stored)} tensors ({names} ...) has" if stored else "no tensor, task heads left out, has"
     return (
-        f"none of its {len(stored)} tensors ({names} ...) has the name of an ALBERT's tensor; expected "
-        f"{next(iter(expected))} and {len(expected) - 1} more, with or without a prefix"
+        f"{found} the name of an ALBERT's tensor; expected {next(iter(expected))} and {len(expected) - 1} more, with "
+        "or without a prefix"
     )
 
 

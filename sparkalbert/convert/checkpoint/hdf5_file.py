@@ -18,8 +18,8 @@ _DTYPES: Final[Mapping[str, str]] = {"<f8": "F64", "<f4": "F32", "<f2": "F16"}
 def hdf5_tensors(path: Path) -> dict[str, StoredTensor]:
     """Return the tensors of a file by their paths in it, such as ``albert/.../kernel:0``.
 
-    h5py reads the description of the file only. Links are not followed, and data sets in other files, in chunks
-    or compressed are refused: Keras writes none.
+    h5py reads only the description of the file. Links, and data sets in other files, in chunks or compressed, are
+    refused: Keras writes none.
 
     Raises
     ------

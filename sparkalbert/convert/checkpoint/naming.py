@@ -1,4 +1,4 @@
-"""The names of tensors: those of Keras and of Google's code in PyTorch's terms, and the prefix before them."""
+"""Translates the tensor names of Keras and of Google's code into PyTorch's, and finds the prefix before them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _NO_EFFECT: Final = frozenset({"PROTO", "FRAME", "STOP"})
 
 
 class Global(NamedTuple):
-    """A name in a pickle that would be imported, one of those that the caller allows."""
+    """A name that a pickle would import and that the caller allows."""
 
     name: str
 
@@ -63,7 +63,7 @@ def read_pickle(
     file
         The file; it is read up to the end of the pickle.
     calls
-        What stands for the callables that the pickle may name. They must not trust their arguments.
+        Stand-ins for the callables that the pickle may name. They must not trust their arguments.
     names
         Names that may occur in the pickle and are never called.
     load_persistent

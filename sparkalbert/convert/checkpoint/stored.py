@@ -1,4 +1,4 @@
-"""Tensors as the files of a checkpoint hold them: raw numbers at a position in a file, whatever the format.
+"""Reads tensors from the files of a checkpoint: raw numbers at a position in a file, for any format.
 
 The readers beside this module find the positions without reading a number. A tensor is read when it is needed,
 so at most one is in memory.
@@ -33,7 +33,7 @@ class StoredTensor:
     offset_bytes
         Position of the first number.
     dtype
-        Number format: a key of :data:`FLOATS`, or the file's own name of another one.
+        Number format: a key of :data:`FLOATS`, or the file's own name for any other.
     shape
         The shape in the file.
     strides
@@ -89,12 +89,12 @@ class StoredTensor:
 
 
 def check_inside(tensor: StoredTensor, name: str, start_bytes: int, stop_bytes: int) -> None:
-    """Check that a tensor lies between two positions of its file and takes no more memory than there.
+    """Check that a tensor is between two positions of its file and takes no more memory than the part between them.
 
     Parameters
     ----------
     tensor
-        The tensor; one whose number format is not in :data:`FLOATS` is never read and passes.
+        The tensor. It passes if its number format is not in :data:`FLOATS`, because it is then never read.
     name
         Its name, for messages.
     start_bytes, stop_bytes

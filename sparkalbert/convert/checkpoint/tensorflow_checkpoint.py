@@ -66,16 +66,16 @@ def tensorflow_tensors(index: Path) -> dict[str, StoredTensor]:
         table = dict(_table(index.read_bytes()))
         header = _fields(table.pop(b""))
         entries = {key.decode(): _Entry.parse(value) for key, value in table.items()}
+        if header.get(2, [0])[-1]:
+            msg = f"{index.name} is big-endian; save it again on a little-endian machine"
+            raise CheckpointError(msg)
+        num_shards = header.get(1, [0])[-1]
+        return {name: _located(index, name, entry, num_shards) for name, entry in entries.items()}
     except (OSError, LookupError, ValueError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
         msg = f"{index.name} is not a complete index of a TensorFlow checkpoint ({error}); download it again"
         raise CheckpointError(msg) from error
-    if header.get(2, [0])[-1]:
-        msg = f"{index.name} is big-endian; save it again on a little-endian machine"
-        raise CheckpointError(msg)
-    num_shards = header.get(1, [0])[-1]
-    return {name: _located(index, name, entry, num_shards) for name, entry in entries.items()}
 
 
 def _located(index: Path, name: str, entry: _Entry, num_shards: int) -> StoredTensor:
@@ -106,7 +106,7 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the keys and values of one block, which ends with a list of positions of keys that share nothing."""
+    """Yield the keys and values of one block, which ends with the positions of the keys that are stored in full."""
     block = content[start : start + size + 1]
     if len(block) <= size or block[size]:
         msg = "a block is missing or compressed"

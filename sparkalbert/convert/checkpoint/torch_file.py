@@ -6,6 +6,7 @@ Both hold a pickle that describes the tensors, and the raw numbers of each stora
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -42,6 +43,9 @@ _MAX_PICKLE_BYTES: Final = 1 << 20
 
 _MAX_DICTIONARIES: Final = 100
 _MAX_DIMENSIONS: Final = 8
+_DAMAGED: Final = (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error)
+"""What reading a damaged file raises: a zip may claim entries that are longer than the file, or beyond any file."""
+
 _TOO_LARGE: Final = 1 << 62
 
 
@@ -60,7 +64,7 @@ class _Tensor(NamedTuple):
 
 
 def torch_tensors(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors of a file by name; those in dictionaries inside the dictionary have dotted names.
+    """Return the tensors of a file by name; tensors in nested dictionaries have dotted names.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def torch_tensors(path: Path) -> dict[str, StoredTensor]:
     except CheckpointError as error:
         msg = f"{path.name} cannot be read: {error}"
         raise CheckpointError(msg) from error
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except _DAMAGED as error:
         msg = f"{path.name} is not a complete file of torch.save ({error}); download it again"
         raise CheckpointError(msg) from error
     msg = f"{path.name} is not a file of torch.save, neither of its zip format nor of the one before torch 1.6"
@@ -139,7 +143,8 @@ def _legacy_tensors(path: Path, file: IO[bytes]) -> dict[str, StoredTensor]:
     keys = read_pickle(bounded, {})
     positions: dict[str, tuple[int, int]] = {}
     for key in keys if isinstance(keys, list) else []:
-        if key not in storages:  # its width is unknown, and so are the positions of all that follow
+        # Its width is unknown, and so are the positions of all that follow.
+        if not isinstance(key, str) or key not in storages:
             msg = f"the storage {str(key)[:200]!r} belongs to no tensor"
             raise CheckpointError(msg)
         count = int.from_bytes(file.read(_COUNT_BYTES), "little")
@@ -213,8 +218,11 @@ def _count(value: Any) -> int:
 
 def _flattened(value: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, _Tensor]]:
     """Yield the tensors of a dictionary and of those inside it, such as ``state_dict`` of a training checkpoint."""
-    if not isinstance(value, dict) or id(value) in seen or len(seen) > _MAX_DICTIONARIES:
+    if not isinstance(value, dict) or id(value) in seen:
         return
+    if len(seen) >= _MAX_DICTIONARIES:
+        msg = f"it holds more than {_MAX_DICTIONARIES} dictionaries; save the state_dict() of the model alone"
+        raise CheckpointError(msg)
     seen.add(id(value))
     for key, item in value.items():
         if isinstance(item, _Tensor):

@@ -70,6 +70,7 @@ def data_files(model: ModelProto, folder: Path, problems: list[str]) -> list[Pat
     """
     tensors = [item for item in _contents(model) if isinstance(item, TensorProto)]
     names = {name for tensor in tensors if uses_external_data(tensor) for name in _locations(tensor)}
+    existing = {path.name for path in folder.iterdir() if path.is_file()}
     paths = []
     for name in sorted(names):
         if not _is_plain_name(name):
@@ -77,7 +78,7 @@ def data_files(model: ModelProto, folder: Path, problems: list[str]) -> list[Pat
                 f"the graph names the data file {name!r}; expected a file beside the graph, with a name that no "
                 "other file of a bundle has"
             )
-        elif not (folder / name).is_file():
+        elif name not in existing:
             problems.append(f"the graph's data file {name} is missing")
         else:
             paths.append(folder / name)
@@ -113,7 +114,7 @@ def _contents(message: Message) -> Iterator[Message | str | bytes]:
 
 
 def _locations(tensor: TensorProto) -> list[str]:
-    """Return every location of a tensor: of several, readers differ in which they use."""
+    """Return every location of a tensor: if it has several, readers differ in which they use."""
     return [entry.value for entry in tensor.external_data if entry.key == "location"] or [""]
 
 

@@ -1,4 +1,4 @@
-"""The inputs and the output of a foreign graph, found by name, type and shape.
+"""Finds the inputs and the output of a foreign graph by name, type and shape.
 
 Exporters agree on what a graph takes and returns, but not on the names.
 """
@@ -118,7 +118,7 @@ def rename_inputs(model: ModelProto, inputs: GraphInputs) -> None:
 
 
 def find_output(model: ModelProto, problems: list[str]) -> ValueInfoProto | None:
-    """Return the output that holds the last hidden state; None, and one more problem, if it is ambiguous."""
+    """Return the output that holds the last hidden state; if it is ambiguous, append a problem and return None."""
     outputs: dict[str, ValueInfoProto] = {value.name: value for value in model.graph.output}
     for name in _OUTPUTS:
         if name in outputs and _may_be_hidden(outputs[name]):

@@ -210,7 +210,7 @@ def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
 
 
 def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
-    """Run a few pieces: a graph that cannot run, or whose inputs are not what their names say, is refused now."""
+    """Run a few pieces to refuse a graph that cannot run, or whose inputs are not what their names suggest."""
     source = bundle.manifest.source
     ids = np.array([[2, 4, 5, 3]], dtype=np.int64)
     padding = [(0, 0), (0, 3)]
@@ -226,7 +226,7 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
             )
             raise CheckpointError(msg)
         reordered = _run(session, ids[:, [0, 2, 1, 3]], np.ones_like(ids))
-        masked, unmasked = (_run(session, padded, of)[:, : ids.shape[1]] for of in (mask, np.ones_like(mask)))
+        masked, unmasked = (_run(session, padded, used)[:, : ids.shape[1]] for used in (mask, np.ones_like(mask)))
     except (BundleError, InferenceError) as error:
         msg = f"ONNX Runtime cannot run the ONNX export {source}: {error}"
         raise CheckpointError(msg) from error
@@ -238,7 +238,7 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
     if not (depends_on_ids and _distance(masked, hidden) <= allowed):
         found = "change with masked padding" if depends_on_ids else "do not change with the ids"
         names = ", ".join(f"{name} as {role}" for role, name in inputs.names.items())
-        how = "in Hugging Face's order, for no name gives a hint" if inputs.guessed else "by their names"
+        how = "in Hugging Face's order, because no name gives a hint" if inputs.guessed else "by their names"
         msg = (
             f"The vectors of the ONNX export {source} {found}. Its inputs were taken {how} ({names}) and may be "
             "swapped. Export the model again with Hugging Face's names and a mask."

@@ -54,7 +54,7 @@ def unpacked_model(folder: Path) -> Iterator[Path]:
     Raises
     ------
     CheckpointError
-        If the saved model has no ONNX graph, or its zip file is damaged or not plausible.
+        If the saved model has no ONNX graph, or its zip file is damaged or unpacks to an implausible size.
     OutputError
         If there is no room to unpack it.
     """
@@ -75,7 +75,7 @@ def unpacked_model(folder: Path) -> Iterator[Path]:
 
 
 def _is_case_sensitive(folder: Path) -> bool:
-    """Return whether the model was saved with ``caseSensitive``: Spark NLP states nothing else about its texts."""
+    """Return whether the model was saved with ``caseSensitive``, Spark NLP's only option of normalization."""
     part = next(iter(sorted(folder.glob("metadata/part-*"))), None)
     if part is None:
         return False

@@ -1,6 +1,6 @@
 """The ONNX graph of an ALBERT in fp16, for GPUs: float16 throughout, few and fused operators, rows gathered inside.
 
-Beside the inputs of :mod:`sparkalbert.convert.graph.build` it takes the rows whose vectors are needed, so that the
+Besides the inputs of :mod:`sparkalbert.convert.graph.build`, it takes the rows whose vectors are needed, so that the
 hidden states of a batch never leave the GPU:
 
 ==================  ==================================  =================================================
@@ -45,7 +45,7 @@ from typing import Final
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.graph.build import embeddings, graph_model
+from sparkalbert.convert.graph.build import embeddings, graph_model, widen_halves
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 
@@ -64,7 +64,8 @@ def build_accelerator_graph(
     config
         Shape of the model.
     weights
-        The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`.
+        The initializers, under the names of :func:`sparkalbert.convert.weights.quantize.stored_arrays`, some with
+        the suffix :data:`~sparkalbert.convert.weights.quantize.HALF`.
     all_rows
         If true, the graph has the interface of fp32 instead: no ``rows``, and the hidden states of all pieces.
 
@@ -74,6 +75,7 @@ def build_accelerator_graph(
         Opset 18 and ``com.microsoft`` 1; the same bytes for the same arguments.
     """
     nodes = Nodes(Constants())
+    widen_halves(nodes, weights)
     constants = nodes.constants
     if all_rows:
         zero, one = constants.add(0, "int64"), constants.add(1, "int64")

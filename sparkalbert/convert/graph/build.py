@@ -1,6 +1,6 @@
 """The ONNX graph of an ALBERT in fp32 or int8: each group's layer is written once and run in a loop.
 
-Every graph built here has these inputs and this output, which :mod:`sparkalbert.inference` relies on; that of fp16 is
+Every graph built here has these inputs and this output, which :mod:`sparkalbert.inference` relies on; the fp16 graph is
 built by :mod:`sparkalbert.convert.graph.accelerator`:
 
 ==================  ===================================  =================================
@@ -31,12 +31,12 @@ from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 from sparkalbert.convert.weights.quantize import HALF
 
-__all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings", "graph_model"]
+__all__ = ["IR_VERSION", "OPSET", "PRODUCER", "build_graph", "embeddings", "graph_model", "widen_halves"]
 
 PRODUCER: Final = "sparkalbert"
 OPSET: Final = 18
 IR_VERSION: Final = 8
-"""The oldest version that has opset 18; an ONNX Runtime refuses files that are newer than itself."""
+"""The oldest version that has opset 18; ONNX Runtime rejects files whose version is newer than its own."""
 
 
 def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[TensorProto]) -> ModelProto:
@@ -59,10 +59,7 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     """
     form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
     nodes = Nodes(Constants())
-    for weight in weights:
-        if weight.name.endswith(HALF):
-            # ONNX Runtime computes this once, as it loads the graph.
-            nodes.rename_output(nodes.add("Cast", weight.name, to=TensorProto.FLOAT), weight.name.removesuffix(HALF))
+    widen_halves(nodes, weights)
     lengths = nodes.add(
         "Cast",
         nodes.add("ReduceSum", "attention_mask", nodes.constants.add([1], "int64"), keepdims=0),
@@ -79,6 +76,14 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
         first_layer += num_layers
     nodes.rename_output(mixed, "hidden_state")
     return graph_model(config, nodes, weights)
+
+
+def widen_halves(nodes: Nodes, weights: Sequence[TensorProto]) -> None:
+    """Add the float32 form of each weight with the suffix :data:`~sparkalbert.convert.weights.quantize.HALF`."""
+    for weight in weights:
+        if weight.name.endswith(HALF):
+            # ONNX Runtime computes this once, as it loads the graph.
+            nodes.rename_output(nodes.add("Cast", weight.name, to=TensorProto.FLOAT), weight.name.removesuffix(HALF))
 
 
 def embeddings(nodes: Nodes, config: AlbertConfig, precision: Precision) -> str:

@@ -1,4 +1,4 @@
-"""The int8 matrix product as ONNX nodes: rows of floats are quantized, multiplied and scaled back.
+"""Builds the int8 matrix product from ONNX nodes: rows of floats are quantized, multiplied and scaled back.
 
 Each row (piece) has its own scale, so a vector depends on its sentence alone. No integer of a row exceeds
 127, so the sums are exact on every CPU; :mod:`sparkalbert.convert.weights.quantize` explains why.

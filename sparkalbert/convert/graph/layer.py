@@ -1,4 +1,4 @@
-"""One ALBERT layer in fp32 or int8 as ONNX nodes: self-attention, then the feed-forward network, each normalized."""
+"""Builds an ALBERT layer in fp32 or int8 as ONNX nodes: self-attention, feed-forward network, each normalized."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def add_norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, skip: 
 
 
 def _product_and_residual(nodes: Nodes, form: LayerForm, rows: str, weight: str) -> tuple[str, str]:
-    """Add the products of rows with a matrix and with its residual; without one the second name is empty."""
+    """Add the products of rows with a matrix and with its residual; without a residual the second name is empty."""
     if form.precision == "int8":
         integers = symmetric_rows(nodes, rows)
         has_residual = weight + RESIDUAL in form.stored

@@ -1,4 +1,4 @@
-"""The nodes and constants of an ONNX graph, added in order and named after their operators."""
+"""Collects the nodes and constants of an ONNX graph in order, and names them after their operators."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ cannot: what rounding does to meaningful vectors, layer by layer, and to their n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from sparkalbert.arrays import Float64Array, Int64Array
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.verify.forward import Tensors, hidden_states
 from sparkalbert.errors import ParamError
-from sparkalbert.inference.batching import pad
+from sparkalbert.inference.batching import BatchingOptions, pad, plan_batches
 from sparkalbert.inference.session import EncoderSession
 from sparkalbert.offsets import span_array
 from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
@@ -85,17 +85,13 @@ def compare_words(session: EncoderSession, config: AlbertConfig, tensors: Tensor
     if words <= _NEIGHBOURS:
         msg = f"The texts hold {words} words, expected at least {_NEIGHBOURS + 1} to compare neighbours."
         raise ParamError(msg)
-    ids, mask = pad(sequences, 0)
-    first_pieces = (np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows))
-    expected = hidden_states(config, tensors, ids, mask)[(slice(None), *first_pieces)]
-    layers, vectors = [], expected[-1]
-    for layer in _depths(session, config):
-        one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
-        one_layer[layer] = 1
-        vectors = session.run(ids, mask, one_layer)[first_pieces].astype(np.float64)
-        cosines = (unit_vectors(vectors) * unit_vectors(expected[layer])).sum(axis=1)
+    depths = _depths(session, config)
+    found, expected = _word_vectors(session, config, tensors, sequences, rows, depths)
+    layers = []
+    for layer, vectors, expected_vectors in zip(depths, found, expected, strict=True):
+        cosines = (unit_vectors(vectors) * unit_vectors(expected_vectors)).sum(axis=1)
         layers.append(LayerCosine(layer, float(cosines.mean()), float(cosines.min())))
-    nearest, expected_nearest = _nearest(vectors), _nearest(expected[-1])
+    nearest, expected_nearest = _nearest(found[-1]), _nearest(expected[-1])
     shared = [len(np.intersect1d(row, other)) for row, other in zip(nearest, expected_nearest, strict=True)]
     return Closeness(
         words=words,
@@ -127,6 +123,36 @@ def _encoded(
             if count >= _MAX_WORDS:
                 return sequences, rows
     return sequences, rows
+
+
+def _word_vectors(
+    session: EncoderSession,
+    config: AlbertConfig,
+    tensors: Tensors,
+    sequences: Sequence[Int64Array],
+    rows: Sequence[Int64Array],
+    depths: Sequence[int],
+) -> tuple[Float64Array, Float64Array]:
+    """Return the words' vectors and those of the reference, float64 ``[depths, words, hidden]``, in the order of words.
+
+    The sequences run in batches of similar length, as they do for users, so memory does not grow with the longest.
+    """
+    starts = np.cumsum([0, *map(len, rows)])
+    found = np.empty((len(depths), starts[-1], config.hidden_size))
+    expected = np.empty_like(found)
+    options = BatchingOptions().for_model(session.bundle.manifest)
+    for batch in plan_batches(np.array([len(sequence) for sequence in sequences]), options):
+        ids, mask = pad([sequences[index] for index in batch], 0)
+        counts = [len(rows[index]) for index in batch]
+        first_pieces = (np.repeat(np.arange(len(batch)), counts), np.concatenate([rows[index] for index in batch]))
+        words = np.concatenate([np.arange(starts[index], starts[index + 1]) for index in batch])
+        states = hidden_states(config, tensors, ids, mask)
+        for depth, layer in enumerate(depths):
+            one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
+            one_layer[layer] = 1
+            found[depth, words] = session.run(ids, mask, one_layer)[first_pieces]
+            expected[depth, words] = states[layer][first_pieces]
+    return found, expected
 
 
 def _depths(session: EncoderSession, config: AlbertConfig) -> list[int]:

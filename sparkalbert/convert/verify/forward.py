@@ -1,6 +1,6 @@
 """ALBERT's forward pass in NumPy, written from the paper's equations and Hugging Face's tensor names.
 
-It has nothing in common with the graph, neither the layout of the weights nor fused operators. Sums are
+It shares nothing with the graph, neither the layout of the weights nor fused operators. Sums are
 float64, so a comparison shows the error of the graph alone. It is slow, and verification runs only a few
 sequences.
 """

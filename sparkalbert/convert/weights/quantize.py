@@ -23,9 +23,9 @@ With ONNX Runtime's AVX2 kernels the first product takes 84, 79, 112 and 166 ms,
 The missing bit costs little, because the error of the weights dominates: every layer repeats it. Distance to
 float32 (1 - mean cosine of the last layer, xlarge shape, random weights): 0.0020 with rounded weights alone,
 0.0021 with 8-bit activations, 0.0030 with symmetric 7-bit activations, and 0.0026 if the output of the
-activation function uses the whole 7-bit range. The latter is free: GELU is never below -0.17004, so adding
+activation function uses the whole 7-bit range. The last option is free: GELU is never below -0.17004, so adding
 0.1701 makes its output non-negative, and what this adds to the product is a constant per column, which is
-added to the bias. Clipping each column of the weights where its squared error is smallest gains another
+subtracted from the bias. Clipping each column of the weights where its squared error is smallest gains another
 0.0003, at conversion time.
 
 The residual, and what trained weights showed
@@ -120,8 +120,8 @@ _MIN_PEAK: Final = 1e-30
 _CLIP_RATIOS: Final = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 _COLUMNS_PER_BLOCK: Final = 128
 _VALUE_PATH: Final = {".qkv.weight": 3, ".attention.weight": 1}
-"""The matrices that carry values from piece to piece, and the share ``1 / n`` of their columns, counted from the
-last, that do so: of query, key and value one third."""
+"""The matrices that carry values from piece to piece, with a number ``n``: the last ``1 / n`` of their columns do so
+(of query, key and value, the last third)."""
 
 _MAX_LOSS: Final = 0.015
 """The loss by rounding, as a ratio of norms, above which a matrix gets a residual. Columns of normally
@@ -141,8 +141,8 @@ def stored_arrays(
         Its values, float32 of ``weight.shape``.
     precision
         ``fp32`` stores the array unchanged. ``fp16`` stores the tables and everything inside the layers as
-        float16. ``int8`` stores layer matrices as int8 with a scale per column, and
-        a residual for those on the value path that need it.
+        float16. ``int8`` stores layer matrices as int8 with a scale per column, and a residual for those on the
+        value path that need it.
     activation
         ``erf``, ``tanh`` or ``relu``: the function that the input rows of ``ffn_output`` come from.
 

@@ -137,6 +137,20 @@ def test_tensors_under_two_prefixes_are_ambiguous(folder):
     assert "tensors of an ALBERT appear under the prefixes 'albert.' (1 of 23) and '' (23 of 23)" in message
 
 
+def test_a_file_with_task_heads_only_is_refused(folder):
+    save_file({"predictions.bias": np.ones(3, dtype=np.float32)}, folder / "model.safetensors")
+    assert refusal(folder).endswith(
+        f"\n  - no tensor, task heads left out, has the name of an ALBERT's tensor; expected {WORDS} and 22 more, with "
+        "or without a prefix"
+    )
+
+
+def test_a_part_that_cannot_be_read_is_the_only_problem_of_the_weights(folder):
+    shard(folder)
+    (folder / "two.safetensors").write_bytes(b"")
+    assert "has 1 problem:\n  - two.safetensors is not a complete safetensors file" in refusal(folder)
+
+
 def test_names_of_2019_are_read(folder):
     expected = load_file(folder / "model.safetensors")
 
@@ -271,8 +285,9 @@ def test_a_vocabulary_that_was_never_downloaded_is_refused(folder):
     assert "spiece.model (43 bytes)" in refusal(folder)
 
 
-def test_a_missing_folder_is_refused(tmp_path):
-    assert "is not a folder" in refusal(tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["nowhere", "a" * 300])
+def test_a_missing_folder_is_refused(tmp_path, name):
+    assert "is not a folder" in refusal(tmp_path / name)
 
 
 def shard(folder: Path, **files) -> None:
@@ -295,9 +310,11 @@ def test_shards_are_read_as_one_checkpoint(folder):
 
 
 def test_a_missing_shard_and_one_outside_the_folder_are_refused(folder):
-    shard(folder, a="three.safetensors", b="../elsewhere.safetensors")
+    too_long = "a" * 300
+    shard(folder, a="three.safetensors", b="../elsewhere.safetensors", c=too_long)
     message = refusal(folder)
     assert "the shard three.safetensors is missing" in message
+    assert f"the shard {too_long} is missing" in message
     assert "'../elsewhere.safetensors', which is outside the folder" in message
 
 

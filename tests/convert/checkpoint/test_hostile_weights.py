@@ -142,6 +142,37 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     assert "its pickle is longer than that of any model" in refusal(long)
 
 
+def test_an_entry_that_is_longer_than_its_file_is_refused(tmp_path):
+    path = write_zip(tmp_path / "w.bin", b"\x80\x02X" + struct.pack("<I", 100_000) + b"short")
+    content = bytearray(path.read_bytes())
+    sizes = content.index(b"PK\1\2") + 20  # in the directory of the archive
+    content[sizes : sizes + 8] = struct.pack("<II", 200_000, 200_000)
+    path.write_bytes(content)
+    assert "is not a complete file of torch.save" in refusal(path)
+
+
+@pytest.mark.parametrize("key", [[], ["0"], 0, None])
+def test_a_key_that_is_not_a_string_is_refused(tmp_path, key):
+    path = tmp_path / "legacy.bin"
+    path.write_bytes(LEGACY_HEAD + described() + pickle.dumps([key], protocol=2) + struct.pack("<q", 16) + FLOATS_16)
+    assert f"the storage {str(key)!r} belongs to no tensor" in refusal(path)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_too_many_dictionaries_are_refused(tmp_path, nested):
+    def written(count):
+        tensor = described()[len(b"\x80\x02}") : -1]
+        value = {}
+        for index in range(count - 1):
+            value = {"d": value} if nested else {**value, index: {}}
+        # The dictionary of dictionaries comes first, then the tensor is added to it.
+        return write_zip(tmp_path / "w.bin", pickle.dumps(value, protocol=2)[:-1] + tensor + b".", storages=storages)
+
+    storages = {"0": FLOATS_16}
+    assert set(torch_tensors(written(100))) == {"w"}
+    assert "it holds more than 100 dictionaries; save the state_dict() of the model alone" in refusal(written(101))
+
+
 def test_other_archives_are_refused(tmp_path):
     path = write_zip(tmp_path / "w.bin", described(), storages={"0": FLOATS_16}, byteorder="big")
     assert "big-endian" in refusal(path)
@@ -189,11 +220,11 @@ def test_damaged_files_are_refused_or_read(tmp_path, name, read, times):
     assert num_refused > times / 3
 
 
-def write_index(folder, *, entry=b"", num_shards=1, endianness=0, kind=b"\0"):
+def write_index(folder, *, entry=b"", num_shards=1, endianness=0, kind=b"\0", header=b""):
     """Write the index of a checkpoint with one tensor; `entry` replaces fields of its description."""
     shape = b"\x12\x02\x08\x04"  # one dimension of size 4
     described = b"\x08\x01\x12" + varint(len(shape)) + shape + b"\x28\x10" + entry  # float32, 16 bytes
-    header = b"\x08" + varint(num_shards) + b"\x10" + varint(endianness)
+    header = b"\x08" + varint(num_shards) + b"\x10" + varint(endianness) + header
     (folder / DATA).write_bytes(FLOATS_16[:16])
     return write_table(folder / "model.ckpt.index", {b"": header, b"w": described}, kind=kind)
 
@@ -209,6 +240,7 @@ def write_index(folder, *, entry=b"", num_shards=1, endianness=0, kind=b"\0"):
         ({"entry": b"\x3a\x00"}, "holds w in several parts"),
         ({"entry": b"\x12\x7f"}, "is not a complete index"),
         ({"num_shards": 2}, "names the data file model.ckpt.data-00000-of-00002, which is missing"),
+        ({"header": b"\x0a\x01x"}, "is not a complete index"),  # the number of shards as bytes
         ({"endianness": 1}, "big-endian"),
         ({"kind": b"\1"}, "a block is missing or compressed"),
     ],
@@ -217,6 +249,13 @@ def write_index(folder, *, entry=b"", num_shards=1, endianness=0, kind=b"\0"):
 def test_an_index_that_lies_is_refused(tmp_path, lie, shown):
     path = write_index(tmp_path, **lie)
     with pytest.raises(CheckpointError, match=shown):
+        tensorflow_tensors(path)
+
+
+def test_a_data_file_whose_name_would_be_too_long(tmp_path):
+    path = write_index(tmp_path)
+    path = path.rename(tmp_path / f"{'a' * 240}.index")
+    with pytest.raises(CheckpointError, match="is not a complete index of a TensorFlow checkpoint"):
         tensorflow_tensors(path)
 
 

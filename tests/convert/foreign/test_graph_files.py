@@ -114,6 +114,12 @@ def test_a_missing_data_file_is_named_wherever_it_is_named(tmp_path, place):
     assert "the graph's data file weights.bin is missing" in refusal(source)
 
 
+def test_a_data_file_of_a_name_that_is_too_long_is_missing(tmp_path):
+    source = write_export(tmp_path / "export")
+    add(source, in_initializer, external_tensor("a" * 300))
+    assert f"the graph's data file {'a' * 300} is missing" in refusal(source)
+
+
 @pytest.mark.parametrize("locations", [["model.weights", "../secret"], ["../secret", "model.weights"]])
 def test_every_location_of_a_tensor_counts(tmp_path, locations):
     """ONNX Runtime uses the last one, other readers the first."""

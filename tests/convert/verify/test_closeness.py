@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from sparkalbert.convert import convert_checkpoint, verify_bundle
+from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.verify import closeness as module
 from sparkalbert.convert.verify.verification import MIN_MEAN_COSINE
 from sparkalbert.errors import ParamError
+from sparkalbert.inference.batching import pad
+from sparkalbert.inference.session import EncoderSession, SessionOptions
+from sparkalbert.text import PieceTokenizer
 from tests import tiny_bundle
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +57,40 @@ def test_a_thousand_words_of_the_texts_are_compared():
     assert long.closeness.words == 1000
     assert verify_bundle(bundle, against=checkpoint).closeness is None
     assert MIN_MEAN_COSINE["int8"] < long.closeness.layers[-1].worst <= long.closeness.layers[-1].mean
+
+
+def test_a_long_sentence_does_not_pad_the_short_ones(monkeypatch):
+    """Padded to the longest, 101 sentences of 400 pieces would need 40,000."""
+    pieces, hidden_states = [], module.hidden_states
+
+    def counted(config, tensors, ids, mask):
+        pieces.append(ids.size)
+        return hidden_states(config, tensors, ids, mask)
+
+    monkeypatch.setattr(module, "hidden_states", counted)
+    texts = ["river"] * 100 + [" ".join(["the cat sat on the mat"] * 60)]
+    bundle = tiny_bundle.bundle()
+    result = verify_bundle(bundle, against=tiny_bundle.checkpoint(), texts=texts).closeness
+    assert result.words > 400
+    assert result.layers[-1].worst >= 1 - 1e-9
+    assert max(pieces) <= 600
+    assert sum(pieces) < 2000
+
+
+def test_vectors_are_in_the_order_of_the_words():
+    """Batches change the order of sentences, and the two kinds of vectors belong to the same words."""
+    texts = ["the cat sat on the mat by the river", "a river", "one two three four", "the bank of the river and a boat"]
+    session = EncoderSession(tiny_bundle.bundle(), SessionOptions())
+    checkpoint = Checkpoint.open(tiny_bundle.checkpoint())
+    tokenizer = PieceTokenizer.load(session.bundle.path)
+    sequences, rows = module._encoded(tokenizer, checkpoint.config, texts)
+    depths = [1, 3]
+    found, expected = module._word_vectors(session, checkpoint.config, checkpoint.tensor, sequences, rows, depths)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    ids, mask = pad(sequences, 0)
+    first_pieces = (np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows))
+    together = module.hidden_states(checkpoint.config, checkpoint.tensor, ids, mask)[depths]
+    np.testing.assert_allclose(expected, together[(slice(None), *first_pieces)], rtol=0, atol=1e-12)
 
 
 def test_too_few_words_are_refused():

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from sparkalbert.bundle import Bundle, write_bundle
-from sparkalbert.convert import convert_checkpoint, verify_bundle
+from sparkalbert.convert import convert_checkpoint, export_spark_nlp, import_onnx, verify_bundle
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.verify.bundle_weights import bundle_tensors
 from sparkalbert.convert.weights.names import checkpoint_shapes
@@ -151,6 +151,17 @@ def test_nan_in_a_late_position_is_found(tmp_path, precision):
     wrong = altered(tiny_bundle.bundle(precision), tmp_path / "wrong", "embeddings.positions", change)
     with pytest.raises(VerificationError, match=r"nan|NaN"):
         verify_bundle(wrong, against=tiny_bundle.checkpoint())
+
+
+def test_an_imported_graph_has_only_its_last_layer(tmp_path):
+    source = export_spark_nlp(tiny_bundle.checkpoint(), tmp_path / "export")
+    imported = import_onnx(source, tmp_path / "imported")
+    assert len(verify_bundle(imported, against=tiny_bundle.checkpoint()).relative_errors) == 1
+    other = tiny_checkpoint.write(tmp_path / "other", seed=1)
+    with pytest.raises(
+        VerificationError, match=r"\n  - the last layer has a relative error of .*, expected at most 1e-05"
+    ):
+        verify_bundle(imported, against=other)
 
 
 def test_every_difference_to_a_checkpoint_of_another_shape_is_listed(tmp_path):
