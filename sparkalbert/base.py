@@ -1,4 +1,4 @@
-"""What Spark NLP keeps in ``sparknlp.base``; ported code changes the package's name only.
+"""Re-exports what Spark NLP has in ``sparknlp.base``; ported code changes only the name of the package.
 
 ``from sparknlp.base import *`` brings pyspark's ``Pipeline`` and ``PipelineModel`` along, so this does too.
 """

@@ -1,4 +1,4 @@
-"""What scripts use of ``sparknlp.common``; ported code changes the package's name only."""
+"""Re-exports what scripts use of ``sparknlp.common``; ported code changes only the name of the package."""
 
 from __future__ import annotations
 

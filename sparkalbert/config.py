@@ -1,4 +1,4 @@
-"""ALBERT's configuration, read from a Hugging Face ``config.json`` and checked as a whole.
+"""Reads ALBERT's configuration from a Hugging Face ``config.json`` and checks it as a whole.
 
 Keys keep their Hugging Face names. Keys that do not change the numbers of a forward pass (dropout,
 ``net_structure_type``, ``gap_size`` ...) are ignored.
@@ -43,7 +43,7 @@ _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
 
 @dataclass(frozen=True)
 class AlbertConfig:
-    """The shape of one ALBERT.
+    """The shape of an ALBERT model.
 
     Every attribute is a key of Hugging Face's ``config.json``; defaults are those of
     ``transformers.AlbertConfig``, which older files rely on.
@@ -90,7 +90,7 @@ class AlbertConfig:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers the graph holds: no pooler, no heads, and the token types added to the positions."""
+        """Number of parameters of the graph, which has no pooler and no heads, and adds token types to positions."""
         hidden, narrow, wide = self.hidden_size, self.embedding_size, self.intermediate_size
         embeddings = narrow * (self.vocab_size + self.max_position_embeddings + 2) + hidden * (narrow + 1)
         layer = hidden * (4 * hidden + 2 * wide + 9) + wide

@@ -1,4 +1,4 @@
-"""What is known of a text after it was embedded: its words with their places and vectors, and its sentences."""
+"""Holds an embedded text: its words with their spans and vectors, and its sentences."""
 
 from __future__ import annotations
 
@@ -63,8 +63,15 @@ class EmbeddedText:
         return group_means(self.vectors, np.array(self.sentence, dtype=np.int64), count)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per word: ``sentence``, ``token``, ``start``, ``stop`` and ``vector`` (ndarray)."""
+        """Return one row per word: ``sentence``, ``token``, ``start``, ``stop`` (int64) and ``vector`` (ndarray)."""
         import pandas as pd
 
-        columns = {"sentence": self.sentence, "token": self.tokens, "start": self.start, "stop": self.stop}
-        return pd.DataFrame({**columns, "vector": list(self.vectors)})
+        # With the types that pandas would infer, a text without words would turn the numbers of others into floats.
+        columns = {
+            "sentence": np.array(self.sentence, dtype=np.int64),
+            "token": pd.Series(self.tokens, dtype=str),
+            "start": np.array(self.start, dtype=np.int64),
+            "stop": np.array(self.stop, dtype=np.int64),
+            "vector": pd.Series(list(self.vectors), dtype=object),
+        }
+        return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""The errors of sparkalbert: one tree, and each one is also the builtin that a caller would expect.
+"""The errors of sparkalbert: one tree, and each error is also the built-in error that a caller would expect.
 
 ::
 
@@ -18,12 +18,13 @@
     ├── InferenceError (RuntimeError)        the engine failed while computing
     └── MissingDependencyError (ImportError) an optional package is not installed
 
-A message says what was expected, what was found and what to do about it. It never contains the user's text; it gives
+A message states what was expected, what was found and what to do about it. It never contains the user's text; it gives
 a position instead.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 __all__ = [
@@ -105,6 +106,9 @@ class MissingDependencyError(SparkAlbertError, ImportError):
     """An optional package is not installed; the message gives the command that installs it."""
 
 
+_BULLET = "\n  - "
+
+
 def problem_list(subject: str, problems: Sequence[str]) -> str:
     """Join every problem found into one message.
 
@@ -116,17 +120,18 @@ def problem_list(subject: str, problems: Sequence[str]) -> str:
       - hidden_act is missing
     """
     noun = "problem" if len(problems) == 1 else "problems"
-    return "\n".join([f"{subject} has {len(problems)} {noun}:", *(f"  - {line}" for line in problems)])
+    return _BULLET.join([f"{subject} has {len(problems)} {noun}:", *problems])
 
 
 def listed_problems(error: SparkAlbertError) -> list[str]:
-    """Return the lines that :func:`problem_list` joined, each with its subject; another message is one problem.
+    """Return the problems that :func:`problem_list` joined, each with its subject; any other message is one problem.
 
     Examples
     --------
     >>> listed_problems(ConfigError(problem_list("config.json", ["hidden_size is 0"])))
     ['config.json: hidden_size is 0']
     """
-    first, *lines = str(error).splitlines()
-    subject = first.partition(" has ")[0]
-    return [f"{subject}: {line.removeprefix('  - ')}" for line in lines] or [first]
+    message = str(error)
+    heading, *problems = message.split(_BULLET)
+    found = re.fullmatch(r"(.*) has \d+ problems?:", heading, re.DOTALL)
+    return [message] if found is None else [f"{found[1]}: {problem}" for problem in problems]

@@ -1,4 +1,4 @@
-"""What Spark NLP keeps in ``sparknlp.functions``; ported code changes the package's name only."""
+"""Re-exports what Spark NLP has in ``sparknlp.functions``; ported code changes only the name of the package."""
 
 from __future__ import annotations
 

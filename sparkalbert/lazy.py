@@ -1,4 +1,4 @@
-"""Attributes of a package that are imported when they are first used (PEP 562)."""
+"""Imports the attributes of a package when they are first used (PEP 562)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offsets into texts: half-open code point spans inside the package, inclusive UTF-16 units in columns.
+"""Offsets into texts: half-open code point spans inside the package, inclusive UTF-16 offsets in columns.
 
 Inside sparkalbert a part of a text is a span ``start``/``stop`` of Python ``str`` indices: ``text[start:stop]``.
 Annotation columns have ``begin``/``end`` as in Spark NLP, which counts in the JVM's UTF-16 units and includes the

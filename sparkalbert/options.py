@@ -1,4 +1,4 @@
-"""Checks of option values that several options share."""
+"""Checks values of options."""
 
 from __future__ import annotations
 

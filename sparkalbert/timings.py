@@ -1,4 +1,4 @@
-"""Where this process spent its time, phase by phase, for benchmarks and for the curious.
+"""Measures where this process spends its time, phase by phase.
 
 Always on: measuring a phase costs less than a microsecond, and phases are measured per batch or per group of
 rows, never per word. A Spark worker is a process of its own, so its timings are its own too.

@@ -1,4 +1,4 @@
-"""Vectors as NumPy arrays: read back from bytes, and compared by cosine.
+"""Reads vectors back from bytes as NumPy arrays, averages them and compares them by cosine.
 
 The bytes of a vector are its numbers, little-endian, one after the other and nothing else: float32 with the
 ``vectorFormat`` ``binary``, float16 with ``binary16``. The Spark functions for the same are
@@ -161,7 +161,7 @@ def binary_to_numpy(vectors: Iterable[bytes], vector_format: BinaryFormat = "bin
         return np.zeros((0, 0), dtype=np.float32)
     lengths = sorted({len(part) for part in parts})
     if len(lengths) > 1 or lengths[0] % kind.itemsize:
-        msg = f"vectors of {', '.join(map(str, lengths))} bytes, expected one length, a multiple of {kind.itemsize}."
+        msg = f"vectors have {', '.join(map(str, lengths))} bytes, expected one length, a multiple of {kind.itemsize}."
         raise ParamError(msg)
     numbers = np.frombuffer(b"".join(parts), dtype=kind)
     return numbers.reshape(len(parts), -1).astype(np.float32)

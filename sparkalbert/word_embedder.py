@@ -25,6 +25,7 @@ from sparkalbert.offsets import span_array
 from sparkalbert.options import checked_integer
 from sparkalbert.text import SentenceSplitter, WordTokenizer
 from sparkalbert.text.pieces.encoding import EncodedSentence, Encoding, first_pieces, joined_spans
+from sparkalbert.text.pieces.normalization import check_unicode
 from sparkalbert.timings import TIMINGS
 from sparkalbert.vectors import cosine_similarity
 
@@ -166,7 +167,7 @@ class WordEmbedder:
         Raises
         ------
         ParamTypeError
-            If `texts` is a single string or contains anything else than strings.
+            If `texts` is a single string or contains anything other than strings.
         TextError
             If a text is not valid Unicode.
         """
@@ -196,7 +197,7 @@ class WordEmbedder:
         Raises
         ------
         ParamTypeError
-            If a list is a single string or contains anything else than strings.
+            If a list is a single string or contains anything other than strings.
         TextError
             If a token is not valid Unicode.
         """
@@ -240,11 +241,12 @@ class WordEmbedder:
         """Return one row per word of all texts: ``text`` (its position), then as :meth:`EmbeddedText.to_pandas`."""
         import pandas as pd
 
-        frames = [embedded.to_pandas() for embedded in self.embed(texts)]
-        for position, frame in enumerate(frames):
-            frame.insert(0, "text", position)
-        columns = ["text", "sentence", "token", "start", "stop", "vector"]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        embedded = self.embed(texts)
+        # Without texts, the frame is that of a text without words.
+        frame = pd.concat([text.to_pandas() for text in embedded or self.split([""])], ignore_index=True)
+        num_words = np.array([len(text) for text in embedded], dtype=np.int64)
+        frame.insert(0, "text", np.repeat(np.arange(len(embedded)), num_words))
+        return frame
 
     @staticmethod
     def similarity(first: Float32Array, second: Float32Array) -> Float32Array:
@@ -278,7 +280,7 @@ class WordEmbedder:
             Bundle(work, self.bundle.manifest).verify()
 
     def close(self) -> None:
-        """Let go of the model; using the embedder afterwards is an error.
+        """Release the model; using the embedder afterwards is an error.
 
         The process keeps the two models that it used last, so that loading one of them again is fast.
         """
@@ -301,6 +303,7 @@ class WordEmbedder:
         return self._open_embedder
 
     def _split(self, text: str) -> _SplitText:
+        check_unicode(text)  # before the text is split, so that the error gives the position in the text
         sentences = np.array(list(self._sentence_splitter.split(text)), dtype=np.int64).reshape(-1, 2)
         spans = [span_array(self._word_tokenizer.tokenize(text[start:stop])) for start, stop in sentences.tolist()]
         encoded = [
@@ -359,7 +362,7 @@ def _load_again(path: str, digest: str, options: EmbedderOptions) -> WordEmbedde
         raise BundleError(msg) from error
     if found != digest:
         msg = (
-            f"This WordEmbedder was pickled with another model than the one that is in {path} now: the digest is "
+            f"This WordEmbedder was pickled with a different model from the one in {path} now: the digest is "
             f"{found[:16]}, expected {digest[:16]}. Load the model with WordEmbedder.load and pickle it again."
         )
         raise BundleError(msg)

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through the DevTools protocol over a pair of pipes; the standard library is enough."""
+"""Drives a headless Chromium through the DevTools protocol over a pair of pipes, with the standard library only."""
 
 import base64
 import fcntl
@@ -17,14 +17,14 @@ WIDTH, HEIGHT = 1280, 800
 
 
 class Browser:
-    """One page.
+    """One page of a browser.
 
     Attributes
     ----------
     problems
         What the page logged as an error or warning, and its uncaught exceptions.
     requests
-        The URLs that the page asked for.
+        The URLs that the page requested.
     """
 
     def __init__(self, reader: BinaryIO, writer: Any) -> None:
@@ -124,7 +124,7 @@ def opened_browser(profile: Path) -> Iterator[Browser]:
     try:
         with os.fdopen(from_browser, "rb") as reader, os.fdopen(to_browser, "wb", buffering=0) as writer:
             yield Browser(reader, writer)
-    finally:  # the end of its commands ends it
+    finally:  # it exits when the pipe of commands is closed
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:

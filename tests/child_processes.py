@@ -27,7 +27,7 @@ _VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_HOME", "SPARKALBE
 def own_spark_environment() -> dict[str, str]:
     """Return this process's environment without its Spark, for a process that starts its own.
 
-    The folder of cached models stays, and what ``make test`` tells a JVM so that it starts faster.
+    The folder of cached models stays, and so do the options with which ``make test`` lets a JVM start faster.
     """
     kept = (HOME_VARIABLE, "SPARK_SUBMIT_OPTS")
     return {name: value for name, value in os.environ.items() if "SPARK" not in name or name in kept}
@@ -106,12 +106,12 @@ def exit_code(script: str, home: Path, *arguments: str) -> int:
 
 
 def install(digest: str, path: str) -> str:
-    """Install a pack."""
+    """Install a pack and return its folder."""
     return str(install_pack(digest, path))
 
 
 def pack_folder(folder: str) -> str:
-    """Pack a bundle."""
+    """Pack a bundle and return the path of the pack."""
     return str(pack(Bundle.open(folder)))
 
 

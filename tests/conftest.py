@@ -32,12 +32,10 @@ _CONNECT_PLUGIN = "org.apache.spark.sql.connect.SparkConnectPlugin"
 
 def pytest_configure(config: pytest.Config) -> None:
     # Models are cached in a folder of this run, by this process and by Spark's workers.
-    os.environ[HOME_VARIABLE] = tempfile.mkdtemp(prefix="sparkalbert-tests-")
+    home = tempfile.mkdtemp(prefix="sparkalbert-tests-")
+    os.environ[HOME_VARIABLE] = home
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     config.addinivalue_line("filterwarnings", "ignore:PySpark does not yet fully support pandas:FutureWarning")
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(os.environ[HOME_VARIABLE], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +92,7 @@ def connect_spark(_connect_session: Any) -> Iterator[Any]:
 
 @pytest.fixture(params=["spark", "connect_spark"], ids=["classic", "connect"])
 def any_spark(request: pytest.FixtureRequest) -> Any:
-    """Each test twice: on the classic session and on Connect."""
+    """Runs each test twice: on the classic session and on Connect."""
     return request.getfixturevalue(request.param)
 
 

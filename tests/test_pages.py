@@ -56,10 +56,10 @@ def test_every_link_exists(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_error_has_its_section_with_its_builtin_and_a_mend():
+def test_every_error_has_its_section_with_its_builtin_and_a_fix():
     found = {name: builtin for name, builtin, _ in sections()}
     assert found == {name: getattr(errors, name).__bases__[1].__name__ for name in CLASSES}
-    assert [name for name, _, text in sections() if "**Mend:**" not in text] == []
+    assert [name for name, _, text in sections() if "**Fix:**" not in text] == []
 
 
 def test_every_example_raises_the_error_above_it(tmp_path, monkeypatch):

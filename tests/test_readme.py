@@ -1,10 +1,15 @@
-"""The README's Python runs as pasted, and its commands and links exist."""
+"""The README's Python runs as pasted; its commands, make targets and links exist."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import typer
+
+from sparkalbert.cli.app import app
 from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +46,31 @@ def test_every_make_target_it_names_exists():
     assert {"demo", "test", "help"} <= named <= targets
 
 
-def test_every_link_into_the_checkout_leads_somewhere():
+def commands():
+    """Yield every use of the command in a shell block of the README or of a page: the subcommand and its words."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.md"))):
+        found = re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for line in "".join(found).replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            starts = [place for place, word in enumerate(words) if word in {"sparkalbert", "conf/submit.py"}]
+            if starts and words[starts[-1] + 1 : starts[-1] + 2]:
+                yield pytest.param(words[starts[-1] + 1], words[starts[-1] + 2 :], id=f"{page.stem}-{line[:60]}")
+
+
+@pytest.mark.parametrize(("name", "words"), [*commands()])
+def test_every_command_and_option_exists(name, words):
+    anywhere = {"--version", "--help", "--quiet", "--debug"}
+    if name in anywhere:
+        return
+    command = typer.main.get_command(app).commands[name]
+    options = [param for param in command.params if param.opts[0].startswith("-")]
+    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert given <= anywhere | {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    missing = [option.opts for option in options if option.required and not given & set(option.opts)]
+    assert "--help" in given or missing == []
+
+
+def test_every_link_into_the_checkout_exists():
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -21,5 +21,5 @@ def test_long_files_give_a_warning():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
-def test_notebooks_are_stored_without_outputs(path):
+def test_notebooks_are_small(path):
     assert path.stat().st_size <= MAX_NOTEBOOK_BYTES

@@ -183,6 +183,11 @@ class TestWrongTexts:
             embedder.embed(["secret\ud800word"])
         assert "secret" not in str(caught.value)
 
+    @pytest.mark.parametrize("method", ["embed", "split", "text_vectors", "to_pandas"])
+    def test_the_position_of_a_lone_surrogate_is_that_in_the_text(self, embedder, method):
+        with pytest.raises(TextError, match=r"\(U\+D800\) at character 19 of 24"):
+            getattr(embedder, method)(["The river. A secret\ud800word"])
+
 
 class TestStream:
     def test_it_yields_what_embed_returns(self, embedder):
@@ -253,8 +258,20 @@ class TestToPandas:
         expected = np.concatenate([result.vectors for result in embedder.embed(texts)])
         np.testing.assert_array_equal(np.stack(frame["vector"]), expected)
 
-    def test_without_texts_the_columns_are_there(self, embedder):
-        assert embedder.to_pandas([]).columns.tolist() == ["text", "sentence", "token", "start", "stop", "vector"]
+    @pytest.mark.parametrize("texts", [["River.", "", "high"], ["", "high"], ["high"], [""], []])
+    def test_columns_have_the_same_types_for_any_texts(self, embedder, texts):
+        frame = embedder.to_pandas(texts)
+        assert frame.columns.tolist() == ["text", "sentence", "token", "start", "stop", "vector"]
+        assert frame[["text", "sentence", "start", "stop"]].dtypes.tolist() == [np.int64] * 4
+        assert frame["token"].dtype == pd.Series(["high"]).dtype
+        assert frame["vector"].dtype == object
+        assert len(frame) == sum(map(len, embedder.embed(texts)))
+
+    def test_a_text_without_words(self, embedder):
+        (empty,) = embedder.embed([""])
+        frame = empty.to_pandas()
+        assert len(frame) == 0
+        assert frame[["sentence", "start", "stop"]].dtypes.tolist() == [np.int64] * 3
 
 
 def test_similarity():
@@ -379,7 +396,7 @@ class TestTravel:
         with pytest.raises(BundleError) as caught:
             pickle.loads(data)
         assert str(caught.value) == (
-            f"This WordEmbedder was pickled with another model than the one that is in {tiny.path} now: the digest is "
+            f"This WordEmbedder was pickled with a different model from the one in {tiny.path} now: the digest is "
             f"{other.digest[:16]}, expected {tiny.digest[:16]}. Load the model with WordEmbedder.load and pickle it "
             "again."
         )

@@ -1,4 +1,4 @@
-"""From pieces to word vectors, without Spark: batches, ONNX Runtime, windows, layers and pooling."""
+"""Turns pieces into word vectors without Spark: batches, ONNX Runtime, windows, layers and pooling."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _LOGGER: Final = logging.getLogger("sparkalbert")
 
 _GPU_THREADS: Final = 3
 """Threads that feed a GPU. 60,000 pieces of xlarge with one, two and three: 90,700, 94,100 and 98,800 pieces per second
-(NVIDIA H100; there only the forward pass ran in the threads, not yet the copy of its vectors)."""
+(NVIDIA H100, measured with only the forward pass in the threads, without the copy of its vectors)."""
 
 
 @dataclass(frozen=True)

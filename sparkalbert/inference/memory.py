@@ -1,4 +1,4 @@
-"""The memory of a process that embeds, and how a budget is divided.
+"""Estimates the memory of a process that embeds, and divides a budget.
 
 Four things take memory: the process itself with the rows that Spark hands over, the weights, the activations of
 one batch, and vectors on their way out. The first two are given; the others are sized here, so that the sum stays
@@ -184,7 +184,7 @@ def plan_memory(
 
 
 def _weights_bytes(bundle: Bundle) -> int:
-    """Return the size of the graph and its weights, whatever an imported graph calls the file of its weights.
+    """Return the size of the graph and its weights, for any name that an imported graph gives to its weights file.
 
     A session holds the weights of an ``fp32`` bundle as float32, even if the file stores them as float16.
     """

@@ -1,4 +1,4 @@
-"""Models loaded in this process: tokenizer and ONNX Runtime session, shared by everything that uses them."""
+"""Caches the models loaded in this process: tokenizer and ONNX Runtime session, shared by all their users."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ModelCache:
             return model
 
     def clear(self) -> None:
-        """Let go of every model that is kept; models that are held elsewhere are loaded again when needed."""
+        """Release every model that is kept; models that are held elsewhere are loaded again when needed."""
         with self._lock:
             self._kept.clear()
             self._alive.clear()

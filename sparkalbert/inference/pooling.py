@@ -1,4 +1,4 @@
-"""From hidden states to word vectors: which layers, which pieces of a word, and how they become one vector.
+"""Turns hidden states into word vectors: which layers, which pieces of a word, and how they become one vector.
 
 The names of the poolings are flair's (``TransformerWordEmbeddings``, parameter ``subtoken_pooling``).
 """
@@ -183,7 +183,7 @@ def pool(vectors: Float32Array, counts: Int64Array, pooling: Pooling) -> Float32
     counts
         int64 ``[words]``.
     pooling
-        The same as there.
+        As for :func:`pieces_needed`.
 
     Returns
     -------

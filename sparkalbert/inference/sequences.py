@@ -1,4 +1,4 @@
-"""What the graph sees of some texts: framed sequences of pieces, counted without a forward pass."""
+"""Lists the sequences of pieces that the graph gets for some texts, without a forward pass."""
 
 from __future__ import annotations
 

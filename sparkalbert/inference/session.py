@@ -1,6 +1,6 @@
-"""One ONNX Runtime session over a bundle's graph: ids in, hidden states out.
+"""Runs a bundle's graph in ONNX Runtime: ids in, hidden states out.
 
-The only module that imports onnxruntime.
+This is the only module that imports onnxruntime.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _CUDA_OPTIONS: Final = {"use_tf32": "0"}
 """float32 means float32: by default ONNX Runtime multiplies in TF32, whose largest error was 5e-3 instead of 4e-6 (base
 shape, NVIDIA H100)."""
 
+_PROVIDER_ERRORS: Final = (ValueError, RuntimeError)
+"""What ONNX Runtime raises if it cannot create a provider. Its errors about the graph have classes of their own. By
+default it prints these errors, creates the session again on the CPU, and does so again when a provider fails later."""
+
 _SLOWER_FUSIONS: Final = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
 """Fusions into SkipLayerNormalization, which on CPUs takes four times as long as the operators that it replaces:
 2.66 against 0.60 ms for 256 rows of 2048, one thread."""
@@ -37,7 +41,7 @@ _SLOWER_FUSIONS: Final = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a session uses the machine. Options never change a vector.
+    """How a session uses the machine. On a CPU, no option changes a vector.
 
     Attributes
     ----------
@@ -59,8 +63,8 @@ class SessionOptions:
 
     Notes
     -----
-    Throughput of two cores by the ways to share them, in pieces per second, on the sentence lengths of news, base
-    shape, CPU with AVX512-VNNI. So each task uses one core and one thread unless memory forbids it:
+    Throughput of two cores for each way to share them, in pieces per second, with the sentence lengths of news, base
+    shape, CPU with AVX512-VNNI. So each task uses one core and one thread unless memory is too small:
 
     ===================  ==========  ==========
     processes x threads  fp32        int8
@@ -134,7 +138,7 @@ class EncoderSession:
     BundleError
         If ONNX Runtime cannot load the graph.
     ParamError
-        If ONNX Runtime cannot use the device, or not for this model.
+        If ONNX Runtime cannot use the device, or cannot run this model on it.
     """
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
@@ -186,7 +190,7 @@ class EncoderSession:
     def run_rows(
         self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array, rows: Int64Array
     ) -> Float32Array:
-        """Compute some rows of :meth:`run`. fp16 graphs gather them, so that a GPU returns no others.
+        """Compute some rows of :meth:`run`. fp16 graphs gather them, so that a GPU returns only these.
 
         Parameters
         ----------
@@ -211,7 +215,7 @@ class EncoderSession:
     def _forward(
         self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array, rows: Int64Array
     ) -> Float32Array:
-        """Return the graph's output, with the given rows if the graph gathers them."""
+        """Return the graph's output: only the given rows if the graph gathers rows."""
         available: dict[str, npt.NDArray[Any]] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -254,10 +258,14 @@ def _open(bundle: Bundle, options: SessionOptions) -> Any:
             _settings(options),
             providers=providers,
             disabled_optimizers=_SLOWER_FUSIONS if options.on_cpu else None,
+            enable_fallback=0,
         )
     except Exception as error:
+        if not options.on_cpu and isinstance(error, _PROVIDER_ERRORS):
+            raise ParamError(_unusable(options.device, f"ONNX Runtime could not use CUDA: {error}")) from error
         msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path} on {options.device!r}: {error}"
         raise BundleError(msg) from error
+    session.disable_fallback()  # versions that do not know the argument above
     _check_providers(session.get_providers(), options.device)
     return session
 
@@ -265,11 +273,14 @@ def _open(bundle: Bundle, options: SessionOptions) -> Any:
 def _check_providers(used: list[str], device: str) -> None:
     """Refuse a session that fell back to the CPU: ONNX Runtime does so without an error."""
     if device != "cpu" and _CUDA not in used:
-        msg = (
-            f"device is {device!r}, but ONNX Runtime could not use CUDA and would compute on the CPU. Check that "
-            "its CUDA and cuDNN libraries are installed (they are named in its log), or set device to 'cpu'."
-        )
-        raise ParamError(msg)
+        raise ParamError(_unusable(device, "ONNX Runtime could not use CUDA and would compute on the CPU"))
+
+
+def _unusable(device: str, reason: str) -> str:
+    return (
+        f"device is {device!r}, but {reason.rstrip('.')}. Check that the GPU exists and that the CUDA and cuDNN "
+        "libraries are installed (ONNX Runtime's log names them), or set device to 'cpu'."
+    )
 
 
 def _settings(options: SessionOptions) -> Any:
@@ -280,7 +291,7 @@ def _settings(options: SessionOptions) -> Any:
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = _ERRORS_ONLY
-    # Every batch has its own shape, so a memory plan made for one would be kept for nothing.
+    # Every batch has its own shape, so the memory plan of a batch would be kept but hardly ever used again.
     settings.enable_mem_pattern = False
     settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     settings.add_session_config_entry("session.disable_prepacking", "0" if options.prepacking else "1")

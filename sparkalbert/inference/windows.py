@@ -1,4 +1,4 @@
-"""Overlapping windows for sentences that are longer than the model: each word uses the window with the most context.
+"""Covers long sentences with overlapping windows, and finds the window with the most context for each word.
 
 A sentence's windows depend on that sentence alone.
 """

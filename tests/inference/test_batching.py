@@ -74,6 +74,18 @@ def test_a_gpu_takes_larger_and_fewer_batches(hidden_size, best):
     assert BatchingOptions(7).for_model(manifest, on_cpu=False).pieces_per_batch == 7
 
 
+def test_an_overhead_that_is_given_applies_on_every_device():
+    manifest = tiny_bundle.bundle().manifest
+    for on_cpu, default in ((True, 8), (False, 300)):
+        assert BatchingOptions().for_model(manifest, on_cpu=on_cpu).overhead_pieces == default
+        for overhead in (0, 8, 50):
+            options = BatchingOptions(overhead_pieces=overhead).for_model(manifest, on_cpu=on_cpu)
+            assert options.overhead_pieces == overhead
+            assert options.for_model(manifest, on_cpu=on_cpu) == options
+    with pytest.raises(ParamError, match="overhead_pieces is -1, expected at least 0"):
+        BatchingOptions(overhead_pieces=-1)
+
+
 def test_a_large_overhead_joins_sequences_of_other_lengths():
     lengths = np.array([10, 12, 40])
     assert [len(list(plan_batches(lengths, BatchingOptions(1000, overhead_pieces=n)))) for n in (0, 8, 300)] == [

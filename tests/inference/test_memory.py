@@ -50,7 +50,7 @@ def bundle_of(weights, precision="fp32", file="model.onnx.data", **shape):
 def test_without_a_budget_sizes_are_the_fastest():
     plan = plan_memory(tiny_bundle.bundle(), VectorOptions(), BatchingOptions(), None)
     assert plan.sizes == VectorSizes(32 * MB, 16 * MB, None)
-    assert plan.batching == BatchingOptions(512)
+    assert plan.batching == BatchingOptions(512, overhead_pieces=8)
 
 
 def test_the_memory_of_a_worker_of_xlarge():
@@ -68,7 +68,7 @@ def test_the_memory_of_a_worker_of_xlarge():
 
 def test_a_large_budget_only_limits_a_row():
     plan = plan_memory(bundle_of(FP32_WEIGHTS), VectorOptions(), BatchingOptions(), 2000)
-    assert plan.batching == BatchingOptions(256)
+    assert plan.batching == BatchingOptions(256, overhead_pieces=8)
     row = 2000 * MB - 260 * MB - FP32_WEIGHTS - 52_428_800 - 3 * 32 * MB
     assert plan.sizes == VectorSizes(32 * MB, 16 * MB, row)
 

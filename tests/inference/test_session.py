@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, InvalidGraph
 
 from sparkalbert.bundle import Bundle, write_bundle
 from sparkalbert.errors import BundleError, InferenceError, ParamError, ParamTypeError
@@ -92,6 +93,47 @@ def test_an_invalid_number_of_threads(threads, error):
         SessionOptions(threads=threads)
 
 
+def failing_creation(monkeypatch, error):
+    """Let ONNX Runtime fail while it creates a session; return the list of the providers of each attempt."""
+    attempts = []
+
+    def fail(_, providers, *__):
+        attempts.append(providers)
+        raise error
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", fail)
+    return attempts
+
+
+def test_a_creation_that_fails_is_not_tried_again(monkeypatch, capsys):
+    """By default ONNX Runtime tries again without `disabled_optimizers`, which takes four times as long."""
+    attempts = failing_creation(monkeypatch, RuntimeError("out of threads"))
+    with pytest.raises(BundleError, match=r"cannot load .*model\.onnx on 'cpu': out of threads"):
+        EncoderSession(tiny_bundle.bundle())
+    assert attempts == [["CPUExecutionProvider"]]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_provider_that_fails_later_is_not_replaced_by_the_cpu(monkeypatch, capsys):
+    error = EPFail("CUDA failure 700: an illegal memory access was encountered")
+    session = EncoderSession(tiny_bundle.bundle())
+    real = session._session._sess
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def run(self, *_):
+            raise error
+
+    monkeypatch.setattr(session._session, "_sess", Failing())
+    ids = np.array([[2, 7, 3]])
+    with pytest.raises(InferenceError, match=r"failed on model 'plain' .*: CUDA failure 700"):
+        session.run(ids, np.ones_like(ids), np.array([0, 0, 0, 1], dtype=np.float32))
+    assert isinstance(session._session._sess, Failing)
+    assert capsys.readouterr().out == ""
+
+
 class TestCuda:
     """Without a GPU: ONNX Runtime is real, only the list of its providers is replaced."""
 
@@ -118,9 +160,29 @@ class TestCuda:
         with pytest.raises(ParamError) as caught:
             EncoderSession(tiny_bundle.bundle(), SessionOptions(device=device))
         assert str(caught.value) == (
-            f"device is {device!r}, but ONNX Runtime could not use CUDA and would compute on the CPU. Check that its "
-            "CUDA and cuDNN libraries are installed (they are named in its log), or set device to 'cpu'."
+            f"device is {device!r}, but ONNX Runtime could not use CUDA and would compute on the CPU. Check that the "
+            "GPU exists and that the CUDA and cuDNN libraries are installed (ONNX Runtime's log names them), or set "
+            "device to 'cpu'."
         )
+
+    def test_a_provider_that_cannot_be_created(self, monkeypatch, capsys):
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+        attempts = failing_creation(monkeypatch, RuntimeError("CUDA failure 101: invalid device ordinal"))
+        with pytest.raises(ParamError) as caught:
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda:9"))
+        assert str(caught.value) == (
+            "device is 'cuda:9', but ONNX Runtime could not use CUDA: CUDA failure 101: invalid device ordinal. Check "
+            "that the GPU exists and that the CUDA and cuDNN libraries are installed (ONNX Runtime's log names them), "
+            "or set device to 'cpu'."
+        )
+        assert len(attempts) == 1
+        assert capsys.readouterr().out == ""
+
+    def test_a_graph_that_cannot_be_loaded_on_a_gpu(self, monkeypatch):
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+        failing_creation(monkeypatch, InvalidGraph("no such operator"))
+        with pytest.raises(BundleError, match=r"cannot load .*model\.onnx on 'cuda': no such operator"):
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda"))
 
     def test_a_session_that_uses_cuda(self, monkeypatch):
         """The providers of a real session are replaced, so that it looks as on a machine with a GPU."""

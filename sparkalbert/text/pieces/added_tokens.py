@@ -13,9 +13,12 @@ from sparkalbert.text.pieces.special_tokens import AddedToken
 
 __all__ = ["AddedTokens", "Segment"]
 
+_NEVER: Final = r"(?!)"
+"""A pattern that matches nothing."""
+
 
 class Segment(NamedTuple):
-    """A part of a text: an added token, or text between them if `token` is None.
+    """A part of a text: an added token, or the text between added tokens if `token` is None.
 
     Attributes
     ----------
@@ -24,7 +27,7 @@ class Segment(NamedTuple):
     start
         Where it begins in the text that was split.
     token
-        The added token that it is.
+        The added token, if the part is one.
     """
 
     text: str
@@ -42,7 +45,7 @@ class AddedTokens:
     additional
         The names among them that keep their case although they are special (``additional_special_tokens``).
     lower_case
-        Whether tokens are found in the lower-cased text, as with ``do_lower_case``.
+        If true, tokens are found in the lower-cased text, as with ``do_lower_case``.
     """
 
     def __init__(self, tokens: Sequence[AddedToken], additional: Sequence[str], *, lower_case: bool) -> None:
@@ -91,7 +94,7 @@ class AddedTokens:
                 parts[index - 1] = left._replace(text=left.text.rstrip())
             if not token.single_word:
                 continue
-            # Beside a letter it is no word of its own, so it becomes part of the text there.
+            # Next to other text it is not a word of its own, so it becomes part of that text.
             if left and left.text and not left.text.endswith(" "):
                 before = parts[index - 1]
                 parts[index - 1] = Segment(before.text + part.text, before.start, None)
@@ -108,6 +111,3 @@ class AddedTokens:
             yield Segment(match.group(), match.start(), self._by_content[match.group()])
             position = match.end()
         yield Segment(text[position:], position, None)
-
-
-_NEVER: Final = r"(?!)"

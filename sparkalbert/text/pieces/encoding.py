@@ -34,7 +34,7 @@ Encoding = Literal["sentence", "token"]
 """How tokens become pieces."""
 
 NO_PIECE: Final = -1
-"""Stands for the piece of a token without a piece."""
+"""The piece id of a token that has no piece."""
 
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
 

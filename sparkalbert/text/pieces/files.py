@@ -46,7 +46,7 @@ TOKENIZER_FILES: Final = (*_SENTENCEPIECE_FILES, _WORDPIECE_FILE, *TOKENIZER_SET
 """Names of the files from which a tokenizer is read; ``config.json`` may state its class too."""
 
 VOCABULARIES: Final = frozenset({*_SENTENCEPIECE_FILES, TOKENIZER_FILE, _WORDPIECE_FILE})
-"""Those that hold a vocabulary."""
+"""Names of the files that hold a vocabulary."""
 
 _PLACES: Final = (".", "assets", "assets/tokenizer")
 _MAX_VOCABULARY_BYTES: Final = 64 << 20
@@ -66,7 +66,7 @@ _BERT_NAMES: Final = SpecialNames("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", 
 
 @dataclass(frozen=True)
 class FoundTokenizer:
-    """The tokenizer of a model folder as its files describe it.
+    """The tokenizer of a model folder, as its files describe it.
 
     Attributes
     ----------
@@ -77,10 +77,10 @@ class FoundTokenizer:
     names
         How the vocabulary spells its special tokens.
     added_tokens
-        Tokens that were added to it; those of a ``tokenizer.json`` that was taken are read with it.
+        Tokens that were added to the vocabulary. Empty for a ``tokenizer.json``, which contains its own.
     has_config
-        Whether there is a ``tokenizer_config.json``. transformers writes every option into it that was ever set, so one
-        that is missing had the default of its class when the model was trained.
+        Whether there is a ``tokenizer_config.json``. transformers writes every option into it that was ever set, so an
+        option that is missing had the default of its class when the model was trained.
     other_pieces
         The pieces of a ``tokenizer.json`` beside a SentencePiece file, None if there is none.
     """
@@ -306,7 +306,7 @@ def _read_json(
 ) -> tuple[Mapping[str, Any], Path]:
     """Return the object in the first file of that name, and its path; empty if there is none.
 
-    A broken file is an error, or, if not `strict`, as good as none.
+    A broken file is an error; if not `strict`, it counts as missing.
     """
     path = next((file for folder in folders if (file := folder / name).is_file()), None)
     if path is None:

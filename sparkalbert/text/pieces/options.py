@@ -1,4 +1,4 @@
-"""Options of a tokenizer that the caller states instead of leaving them to the files of the model. Needs no NumPy."""
+"""Holds options of a tokenizer that the caller sets instead of leaving them to the model's files. Needs no NumPy."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class PieceOptions:
     Parameters
     ----------
     do_lower_case
-        Whether the model was trained on lower-cased text.
+        True if the model was trained on lower-cased text.
     keep_accents
-        Whether it was trained on text with its accents.
+        True if it was trained on text with its accents.
     remove_space
-        Whether white space is collapsed and stripped; SentencePiece vocabularies only.
+        True to collapse and strip white space; SentencePiece vocabularies only.
 
     Raises
     ------

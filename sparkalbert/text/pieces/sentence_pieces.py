@@ -24,8 +24,8 @@ __all__ = ["TOKEN_LOWERED", "TOKEN_UNCHANGED", "SentencePieces", "with_raw_offse
 _BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
 _UNKNOWN: Final = "\ue000"  # for private use: no vocabulary has it, and normalization does not change it
 _SIGMAS: Final = str.maketrans("\u03a3\u03f9", "\u03c3\u03f2")
-"""transformers 4 lower-cases each character alone, before anything else. Only these two letters then become others than
-by Google's rule, in which the neighbours of a sigma decide."""
+"""transformers 4 lower-cases each character alone, before anything else. Only these two letters then differ from
+Google's rule, in which the letters around a sigma decide."""
 
 _MAX_CACHED_TOKENS: Final = 32_768
 """A full cache takes about 32 MB."""
@@ -131,6 +131,7 @@ class SentencePieces:
         return _encode_token(self.vocabulary, token, case_sensitive)
 
     def _encode_between(self, text: str) -> Pieces:
+        # Only the rule of transformers has the quote step, so it tells the two rules apart (see `_SIGMAS`).
         if self.options.do_lower_case and self.options.replace_quotes and not text.isascii():
             text = text.translate(_SIGMAS)
         normalized = normalize(text, self.options)

@@ -1,7 +1,7 @@
 """The names of a vocabulary's special tokens, and tokens that were added to it after it was trained. Needs no NumPy.
 
 The model's own special tokens are never found in a text: a text that spells ``[CLS]`` or ``<pad>`` does not get their
-ids. Every other added token is.
+ids. Every other added token is found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SpecialNames:
     additional_special_tokens: tuple[str, ...] = ()
 
     def all(self) -> frozenset[str]:
-        """Return every name but the additional ones, which are found in texts."""
+        """Return every name except the additional special tokens, which are found in texts."""
         return frozenset(asdict(self).values()) - {self.additional_special_tokens}
 
 

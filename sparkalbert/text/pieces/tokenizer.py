@@ -9,6 +9,7 @@ NLP's annotators instead.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ _DEFAULT: Final = "default"
 
 
 class _Encoder(Protocol):
-    """What a tokenizer is, in whatever kind of file its vocabulary is."""
+    """The interface that the tokenizers of all kinds of vocabulary share."""
 
     options: NormalizationOptions
     names: SpecialNames
@@ -141,7 +142,7 @@ class PieceTokenizer:
         ModelNotFoundError
             If `path` or its vocabulary does not exist.
         CheckpointError
-            If the vocabulary is not one that ALBERT can have, or its tokenizer is not one that sparkalbert has.
+            If ALBERT cannot have this vocabulary, or sparkalbert does not have its tokenizer.
         ConfigError
             If ``tokenizer_config.json`` cannot be read; every problem is listed. With `ask_vocabulary` and without
             such a file, if the vocabulary has pieces that options nobody stated could never produce.
@@ -293,8 +294,14 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     if found.kind == "tokenizers":
         encoder = TokenizerProgram(text, found.names, given, str(found.path))
         origins = dict.fromkeys(asdict(encoder.options), found.path.name) | dict.fromkeys(given.stated, _GIVEN)
-        _warn_if_overruled(found, asdict(encoder.options))
+        _warn_if_overruled(found, asdict(encoder.options), given)
         return encoder, origins
+    if given.remove_space is not None:
+        msg = (
+            f"remove_space is {given.remove_space}, but a WordPiece vocabulary ({found.path.name}) always splits words "
+            "at white space. Leave remove_space out."
+        )
+        raise ParamError(msg)
     stated = dict(found.stated)
     if "strip_accents" in stated:
         stated["keep_accents"] = not stated["strip_accents"]
@@ -303,7 +310,8 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     options, origins = _resolved(defaults, replace(found, stated=stated), given)
     if origins["keep_accents"] == _DEFAULT:
         origins["keep_accents"] = origins["do_lower_case"]  # BERT's rule: lower-casing drops accents
-    pieces = [line.rstrip("\n") for line in text.split("\n")]
+    lines = io.StringIO(text, newline=None)  # any line ending counts, as in BertTokenizer
+    pieces = [line.removesuffix("\n") for line in lines]
     while pieces and not pieces[-1]:
         pieces.pop()
     document = wordpiece_document(
@@ -316,9 +324,9 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
 
 
-def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool]) -> None:
+def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool], given: PieceOptions) -> None:
     for name in ("do_lower_case", "keep_accents"):
-        if found.stated.get(name, options[name]) != options[name]:
+        if name not in given.stated and found.stated.get(name, options[name]) != options[name]:
             _LOGGER.warning(
                 "%s states %s=%s, but %s beside it normalizes with %s=%s, which is used. Pass %s to decide.",
                 TOKENIZER_CONFIG_FILE, name, found.stated[name], found.path, name, options[name], name,

@@ -74,12 +74,12 @@ class TokenizerProgram:
         Ids of special tokens; -1 if the file has no unknown token. Padding is masked, so without a token for it
         `pad_id` is 0.
     options
-        The normalization, as far as it can be expressed so.
+        The normalization, as far as these options can express it.
 
     Raises
     ------
     CheckpointError
-        If the file is not one that the library reads, or arranges special tokens in another way than ALBERT.
+        If the library cannot read the file, or the file does not arrange special tokens as ALBERT does.
     MissingDependencyError
         If tokenizers is not installed.
     """
@@ -228,11 +228,11 @@ def wordpiece_document(
     options
         ``do_lower_case`` and ``keep_accents``.
     added_tokens
-        Tokens that were added to it.
+        Tokens that were added to the vocabulary.
     unk
         The unknown token.
     chinese
-        Whether Chinese characters are split from each other (``tokenize_chinese_chars``).
+        If true, Chinese characters are split from each other (``tokenize_chinese_chars``).
     """
     document = {
         "version": "1.0",
@@ -264,14 +264,13 @@ def _parsed(text: str | bytes, source: str) -> dict[str, Any]:
         model = document["model"]
         vocab = model["vocab"]
         kind = model.get("type") or _model_type(model)
-        steps = _steps(document)
+        _steps(document)  # raises if the normalizer is malformed
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         msg = f"{source} is not a tokenizer.json ({type(error).__name__}: {error}). Copy the file again."
         raise CheckpointError(msg) from error
     if not vocab or not isinstance(vocab, (list, dict)):
         msg = f"{source} has no vocabulary. Copy the file again."
         raise CheckpointError(msg)
-    del steps
     return {**document, "model": {**model, "type": kind}}
 
 
@@ -302,7 +301,7 @@ def _ids_around(processor: Mapping[str, Any] | None, source: str) -> tuple[int, 
     Raises
     ------
     CheckpointError
-        If it puts anything else there than one token before and one after.
+        If it does not put exactly one token before the text and one after it.
     """
     if processor is None:
         return None
@@ -379,8 +378,15 @@ def _with_options(document: dict[str, Any], given: PieceOptions) -> dict[str, An
     lower = current.do_lower_case if given.do_lower_case is None else given.do_lower_case
     keep = current.keep_accents if given.keep_accents is None else given.keep_accents
     if any(step["type"] == "BertNormalizer" for step in steps):
-        changed = {"lowercase": lower, "strip_accents": not keep}
-        steps = [step | changed if step["type"] == "BertNormalizer" else step for step in steps]
+        # Without keep_accents, `strip_accents` stays: null means that accents are dropped if the text is lower-cased.
+        changed = {"lowercase": lower} | ({} if given.keep_accents is None else {"strip_accents": not keep})
+        unwanted = {"Lowercase"} if given.do_lower_case is False else set()
+        unwanted |= {"StripAccents"} if given.keep_accents else set()
+        steps = [
+            step | changed if step["type"] == "BertNormalizer" else step
+            for step in steps
+            if step["type"] not in unwanted
+        ]
     else:
         dropped = {"Lowercase", "NFKD", "StripAccents"}
         quotes = [step for step in steps if _is_quote_step(step)]

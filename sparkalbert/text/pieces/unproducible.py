@@ -1,8 +1,8 @@
-"""Asks a vocabulary whether the options of its tokenizer can be right.
+"""Checks against a vocabulary whether the options of its tokenizer can be right.
 
 A vocabulary was trained on normalized text. If many of its pieces could never come out of the normalization, the
 options are those of another model: lower-casing and dropping accents can never produce 785 of the 2,600 pieces of a
-cased vocabulary, but all 30,000 of Google's uncased one.
+cased vocabulary, but can produce all 30,000 of Google's uncased vocabulary.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from sparkalbert.errors import ConfigError
 from sparkalbert.text.pieces.normalization import NormalizationOptions
+from sparkalbert.text.pieces.sentence_pieces import TOKEN_UNCHANGED
 
 __all__ = ["check_options"]
 
@@ -22,14 +23,11 @@ _MAX_SHARE: Final = 0.01
 """Vocabularies hold a few pieces that come from elsewhere, such as symbols that were added by hand."""
 
 _MAX_EXAMPLES: Final = 5
-_UNCHANGED: Final = NormalizationOptions(
-    do_lower_case=False, keep_accents=True, remove_space=False, replace_quotes=False
-)
 _CHANGES: Final = {"do_lower_case": True, "keep_accents": False}
 """The value with which an option changes the letters of a text."""
 
 
-class _Asked(Protocol):
+class _Vocabulary(Protocol):
     options: NormalizationOptions
 
     def texts(self) -> dict[str, str]:
@@ -39,7 +37,7 @@ class _Asked(Protocol):
         """Return a text without spaces as the model's normalization leaves it, with other options."""
 
 
-def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str, *, only_warn: bool) -> None:
+def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str, *, only_warn: bool) -> None:
     """Check options that neither the caller nor a file states.
 
     Parameters
@@ -56,14 +54,14 @@ def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str, *, o
     Raises
     ------
     ConfigError
-        If more than one piece in a hundred can never be produced; the message says what to pass.
+        If more than one piece in a hundred can never be produced; the message names the options to pass.
     """
     chosen = asdict(vocabulary.options)
-    asked = [name for name, value in _CHANGES.items() if name in unstated and chosen[name] == value]
+    suspects = [name for name, value in _CHANGES.items() if name in unstated and chosen[name] == value]
     texts = vocabulary.texts()
     wrong = {}
-    for name in asked:
-        found = _unproducible(vocabulary, texts, replace(_UNCHANGED, **{name: _CHANGES[name]}))
+    for name in suspects:
+        found = _unproducible(vocabulary, texts, replace(TOKEN_UNCHANGED, **{name: _CHANGES[name]}))
         if len(found) > _MAX_SHARE * len(texts):
             wrong[name] = found
     if not wrong:
@@ -82,5 +80,5 @@ def check_options(vocabulary: _Asked, unstated: Sequence[str], source: str, *, o
     _LOGGER.warning("%s", msg)
 
 
-def _unproducible(vocabulary: _Asked, texts: dict[str, str], options: NormalizationOptions) -> list[str]:
+def _unproducible(vocabulary: _Vocabulary, texts: dict[str, str], options: NormalizationOptions) -> list[str]:
     return [piece for piece, text in texts.items() if vocabulary.normalized(text, options) != text]

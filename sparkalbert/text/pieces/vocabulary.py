@@ -171,7 +171,7 @@ class Vocabulary:
         return len(set(origins)) != len(text) + 1
 
     def _with_table_offsets(self, ids: list[int], pieces: list[str]) -> Pieces:
-        """Do the same as :func:`_offsets_in_place` for regular pieces, without a loop over them."""
+        """Return regular pieces with the offsets of :func:`_offsets_in_place`, without a loop over them."""
         id_array = np.array(ids, dtype=np.int64)
         offsets = np.empty((len(ids), 2), dtype=np.int64)
         lengths = self._lengths[id_array]

@@ -1,4 +1,4 @@
-r"""The character properties of Java's ``\p{...}``, written as sets of the `regex` package."""
+r"""Translates the character properties of Java's ``\p{...}`` into sets of the `regex` package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import regex
 
 __all__ = ["property_set"]
 
-# POSIX classes contain ASCII characters only; the others are methods of java.lang.Character.
+# POSIX classes contain ASCII characters only; the names with java are methods of java.lang.Character.
 _EXACT_NAMES: Final = {
     "ASCII": r"\x00-\x7f",
     "Alnum": "a-zA-Z0-9",

@@ -15,15 +15,17 @@ expression                   meaning in Java
 ``\h \v``                    sets of horizontal and vertical white space
 ``\p{javaLowerCase}`` ...    methods of ``java.lang.Character``
 ``\Q..\E \e \cX \0101``      unknown to `regex`
+``\uD83D\uDE42``             one character, written as a surrogate pair
 ``(?#..) (?R) \m \L<..>``    errors, although `regex` accepts them
 ============================ ============================================================================
 
-``\G``, ``\b{g}``, ``\N{..}`` and the flags ``d``, ``x`` and ``U`` are not supported.
+``\G``, ``\b{g}``, ``\N{..}``, escapes of lone surrogates and the flags ``d``, ``x`` and ``U`` are not supported.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NoReturn
@@ -31,9 +33,10 @@ from typing import Final, NoReturn
 import regex
 
 from sparkalbert.errors import ParamError
+from sparkalbert.offsets import Span
 from sparkalbert.text.segmentation.java_properties import property_set
 
-__all__ = ["compile_java", "find_java", "one_of_class", "remove_java", "split_java"]
+__all__ = ["compile_java", "find_java", "one_of_class", "remove_java", "split_java", "split_java_spans"]
 
 _Flags = frozenset[str]
 
@@ -69,6 +72,10 @@ _LAST_CASED: Final = 0x1E943  # ADLAM SMALL LETTER SHA
 _FLAGS: Final = re.compile(r"\?([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
 _REPETITION: Final = re.compile(r"\d+(?:,\d*)?\}")
 _OCTAL: Final = re.compile(r"[0-3]?[0-7]{1,2}")
+_HEXADECIMAL: Final = re.compile("[0-9a-fA-F]+")
+_LOW_SURROGATE: Final = re.compile(r"\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_HIGH_SURROGATES: Final = range(0xD800, 0xDC00)
+_SURROGATES: Final = range(0xD800, 0xE000)
 
 
 @lru_cache(maxsize=256)
@@ -119,7 +126,7 @@ def find_java(pattern: regex.Pattern[str], text: str) -> Iterator[regex.Match[st
 def split_java(pattern: regex.Pattern[str], text: str) -> list[str]:
     """Return the parts between the matches, as Java's ``Pattern.split`` does.
 
-    Empty parts at the end are left out, and so is the one before a match of no characters at the start.
+    Empty parts at the end are left out, and so is the empty part before an empty match at the start.
 
     Examples
     --------
@@ -128,18 +135,29 @@ def split_java(pattern: regex.Pattern[str], text: str) -> list[str]:
     >>> split_java(compile_java(",", "pattern"), "")
     ['']
     """
-    parts = []
+    return [text[start:stop] for start, stop in split_java_spans(pattern, text)]
+
+
+def split_java_spans(pattern: regex.Pattern[str], text: str) -> list[Span]:
+    """Return the spans of the parts that :func:`split_java` returns.
+
+    Examples
+    --------
+    >>> split_java_spans(compile_java(",", "pattern"), "a,,b,")
+    [Span(start=0, stop=1), Span(start=2, stop=2), Span(start=3, stop=4)]
+    """
+    spans = []
     start = 0
     for found in find_java(pattern, text):
         if found.end():
-            parts.append(text[start : found.start()])
+            spans.append(Span(start, found.start()))
             start = found.end()
-    if not parts:
-        return [text]
-    parts.append(text[start:])
-    while parts and not parts[-1]:
-        parts.pop()
-    return parts
+    if not spans:
+        return [Span(0, len(text))]
+    spans.append(Span(start, len(text)))
+    while spans and spans[-1].start == spans[-1].stop:
+        spans.pop()
+    return spans
 
 
 def remove_java(pattern: regex.Pattern[str], text: str) -> str:
@@ -378,18 +396,22 @@ class _Translator:
         return _CONTROLS.get(letter, letter)
 
     def _numbered(self, letter: str) -> str:
-        r"""Return the character of ``\0101``, ``\x41``, ``\x{1f642}`` or ``\u0041``."""
+        r"""Return the character of ``\0101``, ``\x41``, ``\x{1f642}``, ``\u0041`` or ``\uD83D\uDE42``."""
         if letter == "0":
             found = self._take_match(_OCTAL)
-            digits = found[0] if found else ""
-        elif letter == "x" and self._take_if("{"):
-            digits = self._take_until("}")
+            code = int(found[0], 8) if found else -1
         else:
-            digits = self._take(2 if letter == "x" else 4)
-        try:
-            return chr(int(digits, 8 if letter == "0" else 16))
-        except (ValueError, OverflowError):
+            braces = letter == "x" and self._take_if("{")
+            digits = self._take_until("}") if braces else self._take(2 if letter == "x" else 4)
+            code = int(digits, 16) if _HEXADECIMAL.fullmatch(digits) else -1
+        if letter == "u" and code in _HIGH_SURROGATES and (low := self._take_match(_LOW_SURROGATE)):
+            pair = chr(code) + chr(int(low[1], 16))
+            return pair.encode("utf-16", "surrogatepass").decode("utf-16")
+        if not 0 <= code <= sys.maxunicode:
             self._fail("an invalid character number")
+        if code in _SURROGATES:
+            self._fail(f"the lone surrogate U+{code:04X}")
+        return chr(code)
 
 
 def _literal(character: str, flags: _Flags) -> str:

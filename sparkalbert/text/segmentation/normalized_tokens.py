@@ -24,7 +24,8 @@ class NormalizerOptions:
     lowercase
         If true, tokens are lower-cased at the end.
     slang
-        What to write instead of a token: words separated by spaces. Keys are lower-cased unless `slang_match_case`.
+        What to write instead of a token: words separated by spaces. Keys must be in lower case unless
+        `slang_match_case` is true.
     slang_match_case
         If true, `slang` distinguishes ``A`` from ``a``.
     min_length, max_length
@@ -69,7 +70,7 @@ class TokenNormalizer:
         self._space = compile_java(" ", "slangDictionary")
 
     def normalize(self, token: str) -> list[str]:
-        """Return what becomes of a token: nothing, one word or, for slang, several."""
+        """Return the words that replace a token: none, one or, for slang, several."""
         options = self._options
         slang = options.slang.get(token if options.slang_match_case else lower_java(token))
         words = [token] if slang is None else split_java(self._space, slang)

@@ -10,11 +10,11 @@ from sparkalbert.text.segmentation.java_case import lower_java
 
 __all__ = ["PhraseFinder", "merge_spans"]
 
-_END: Final = None  # no word
+_END: Final = None  # the key that marks the end of a phrase; never equal to a word
 
 
 class PhraseFinder:
-    """Finds every place of every phrase.
+    """Finds every occurrence of every phrase.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class PhraseFinder:
                 node[_END] = {}
 
     def find(self, words: Sequence[str]) -> list[Span]:
-        """Return where phrases are, counted in words: by their end, and the longer first."""
+        """Return the spans of phrases, counted in words, in the order of their ends; longer phrases first."""
         compared = [self._compared(word) for word in words]
         found = []
         for start in range(len(compared)):
@@ -59,7 +59,7 @@ class PhraseFinder:
 
 
 def merge_spans(spans: Iterable[Span]) -> list[Span]:
-    """Return spans of which those that overlap are one; neighbours stay apart.
+    """Merge spans that overlap; adjacent spans stay apart.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """Finds the tokens of many texts at once, if no Param of the Tokenizer but contextChars differs from its default.
 
-There are three classes of characters then: white space, context characters and all others. A candidate is a run
+In that case there are three classes of characters: white space, context characters and all others. A candidate is a run
 without white space; it is cut before its first and after its last other character. That needs no regular expression,
 only comparisons of the bytes of all texts, which NumPy does fifty times as fast. It is right for any UTF-8 text: as
-long as the special characters are ASCII, every byte of a character beyond ASCII belongs to the others.
+long as the special characters are ASCII, every byte of a character beyond ASCII is in the third class.
 :class:`~sparkalbert.text.segmentation.tokens.WordTokenizer` finds the same tokens in one text.
 """
 

@@ -1,7 +1,7 @@
 r"""Splits a sentence at a pattern into the tokens that Spark NLP's RegexTokenizer finds.
 
-Each part between two matches is looked for in the text again, from the end of the part before it on. So begin and end
-are too low where the text that a match covers contains the next part.
+As in Spark NLP, each part between two matches is searched for in the text again, from the end of the previous part. So
+begin and end are too low where the text that a match covers contains the next part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RegexTokenizerOptions:
     to_lowercase
         If true, the text is lower-cased first.
     trim_whitespace
-        If true, white space inside a token is removed, after its length was checked.
+        If true, white space inside a token is removed after the token's length was checked.
     preserve_position
         If false, begin and end leave out the white space that `trim_whitespace` removes at the edges.
     min_length, max_length
@@ -108,6 +108,6 @@ class RegexTokenSplitter:
         trimmed = remove_java(self._spaces, result)
         if self._options.preserve_position:
             return FoundToken(trimmed, start, stop)
-        # White space is one UTF-16 unit each.
+        # Each white space character is one UTF-16 unit.
         left, right = (len(result) - len(remove_java(edge, result)) for edge in (self._leading, self._trailing))
         return FoundToken(trimmed, start + left, stop - right)

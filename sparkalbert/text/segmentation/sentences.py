@@ -36,16 +36,16 @@ from sparkalbert.text.segmentation.sentence_rules import (
 
 __all__ = ["SentenceOptions", "SentenceSplitter"]
 
-# The declared default of maxLength. Spark NLP's SentenceDetector applies maxLength only if a user has set it; to apply
-# the default here would lose text.
-_NO_MAX_LENGTH = 99_999
-
 _TRIMMED = "".join(map(chr, range(0x21)))  # what Java's String.trim removes
 _MARK = re.compile(f"[{BREAK}{OPEN}{CLOSE}{QUIET}{GAP}]")
 _TEXT = re.compile(f"[^{BREAK}]")
 _UNMARKED = str.maketrans({BREAK: None, OPEN: None, CLOSE: None, QUIET: ".", GAP: " "})
 _CUSTOM_ENDS = re.compile(f"[{BREAK}{OPEN}{CLOSE}{GAP}]")
 _ENDS = re.compile(f"[.;{BREAK}{OPEN}{CLOSE}{GAP}]")
+
+
+def _limit(max_length: int | None) -> int:
+    return sys.maxsize if max_length is None else max_length
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class SentenceOptions:
     split_length
         Longer sentences are cut at spaces. Lengths are counted in UTF-16 units.
     min_length, max_length
-        Shorter and longer sentences are dropped. As in Spark NLP, the default `max_length` drops none.
+        Shorter and longer sentences are dropped; None for no upper limit. Spark NLP's SentenceDetector declares the
+        default 99,999 for maxLength, but applies maxLength only if it has been set.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class SentenceOptions:
     custom_bounds_strategy: str = "none"
     split_length: int | None = None
     min_length: int = 0
-    max_length: int = _NO_MAX_LENGTH
+    max_length: int | None = None
 
     def __post_init__(self) -> None:
         if self.custom_bounds_strategy not in {"none", "prepend", "append"}:
@@ -92,7 +93,7 @@ class SentenceOptions:
         if self.split_length is not None and self.split_length < 1:
             msg = f"splitLength must be at least 1, got {self.split_length}."
             raise ParamError(msg)
-        check_lengths(self.min_length, self.max_length)
+        check_lengths(self.min_length, _limit(self.max_length))
         for bound in self.custom_bounds:
             compile_java(bound, "customBounds")
 
@@ -148,8 +149,7 @@ class SentenceSplitter:
             lags = [0] * len(spans)
         if self.options.split_length is not None:
             spans, lags = _cut_at_spaces(text, spans, lags, self.options.split_length)
-        max_length = sys.maxsize if self.options.max_length == _NO_MAX_LENGTH else self.options.max_length
-        return spans_of_length(text, spans, lags, self.options.min_length, max_length)
+        return spans_of_length(text, spans, lags, self.options.min_length, _limit(self.options.max_length))
 
     def _marked(self, text: str) -> str:
         """Return `text` with the marks of all rules."""

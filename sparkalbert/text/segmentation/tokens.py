@@ -24,7 +24,7 @@ import regex
 
 from sparkalbert.errors import ParamError
 from sparkalbert.offsets import Span, is_bmp, utf16_length, utf16_units
-from sparkalbert.text.segmentation.java_regex import compile_java, find_java, one_of_class
+from sparkalbert.text.segmentation.java_regex import compile_java, one_of_class, split_java_spans
 from sparkalbert.text.segmentation.lengths import check_lengths, spans_of_length
 from sparkalbert.text.segmentation.plain_tokens import byte_classes
 
@@ -167,21 +167,6 @@ def _split_chars(options: TokenizerOptions) -> regex.Pattern[str] | None:
         return None
 
 
-def _java_split(pattern: regex.Pattern[str], text: str) -> list[Span]:
-    """Return the parts that Java's ``String.split`` returns: it keeps empty parts, except at the end."""
-    parts = []
-    start = 0
-    for found in find_java(pattern, text):
-        if found.end() == 0:  # an empty match at the start separates nothing
-            continue
-        parts.append(Span(start, found.start()))
-        start = found.end()
-    parts.append(Span(start, len(text)))
-    while len(parts) > 1 and parts[-1].start == parts[-1].stop:
-        parts.pop()
-    return parts if parts[-1].stop > parts[-1].start or not text else []
-
-
 class WordTokenizer:
     """Finds the tokens of a sentence.
 
@@ -318,9 +303,9 @@ class WordTokenizer:
         The pattern applies if it leaves at least two parts, the characters even if they leave none.
         """
         if self._split_pattern is not None and self._split_pattern.search(token) is not None:
-            parts = _java_split(self._split_pattern, token)
+            parts = split_java_spans(self._split_pattern, token)
             if len(parts) > 1:
                 return parts
         if self._split_chars is not None and any(sign in token for sign in self._split_triggers):
-            return _java_split(self._split_chars, token)
+            return split_java_spans(self._split_chars, token)
         return None

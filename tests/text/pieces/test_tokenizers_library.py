@@ -75,6 +75,75 @@ def test_options_that_are_given_replace_those_of_the_file(given):
     )
 
 
+def bert_document(folder, name="cased words", **normalizer):
+    """Return the tokenizer.json of a folder of word pieces, with keys of its normalizer replaced."""
+    WORD_PIECES[name](folder)
+    values = json.loads(PieceTokenizer.load(folder)._encoder.serialized())
+    return {**values, "normalizer": {**values["normalizer"], **normalizer}}
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "expected"),
+    [
+        (None, {"do_lower_case": False}, (False, True)),
+        (None, {"do_lower_case": True}, (True, False)),
+        (None, {"do_lower_case": False, "keep_accents": False}, (False, False)),
+        (None, {"do_lower_case": True, "keep_accents": True}, (True, True)),
+        (None, {"keep_accents": True}, (True, True)),
+        (True, {"do_lower_case": False}, (False, False)),
+        (False, {"do_lower_case": True}, (True, True)),
+    ],
+)
+def test_accents_that_a_file_leaves_to_lower_casing_follow_it(tmp_path, stored, given, expected):
+    """`strip_accents` null means that accents are dropped if the text is lower-cased, as in BERT."""
+    document = bert_document(tmp_path, lowercase=True, strip_accents=stored)
+    (tmp_path / "vocab.txt").unlink()
+    tokenizer = load(tmp_path, document, **given)
+    assert (tokenizer.options.do_lower_case, tokenizer.options.keep_accents) == expected
+    lower, keep = expected
+    assert tokenizer.encode("The café").pieces == ["the" if lower else "The", "café" if keep else "cafe"]
+    again = pickle.loads(pickle.dumps(tokenizer))
+    assert again.options == tokenizer.options
+
+
+def test_options_that_are_given_replace_steps_after_berts(tmp_path):
+    values = bert_document(tmp_path)
+    (tmp_path / "vocab.txt").unlink()
+    steps = [values["normalizer"], {"type": "StripAccents"}, {"type": "Lowercase"}]
+    values["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    tokenizer = load(tmp_path, values, do_lower_case=False, keep_accents=True)
+    assert (tokenizer.options.do_lower_case, tokenizer.options.keep_accents) == (False, True)
+    assert tokenizer.encode("The café").pieces == ["The", "café"]
+
+
+def test_an_option_that_is_given_is_not_warned_of(tmp_path, caplog):
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true, "keep_accents": false}')
+    tokenizer = load(tmp_path, document(), do_lower_case=False, keep_accents=True)
+    assert (tokenizer.options.do_lower_case, tokenizer.options.keep_accents) == (False, True)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_vocabulary_with_any_line_ending(tmp_path, newline):
+    WORD_PIECES["words"](tmp_path)
+    expected = PieceTokenizer.load(tmp_path)
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", newline.encode()))
+    tokenizer = PieceTokenizer.load(tmp_path)
+    assert tokenizer.vocabulary_size == expected.vocabulary_size
+    assert tokenizer.encode("the rivers").pieces == ["the", "river", "##s"]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_white_space_of_word_pieces_is_not_an_option(tmp_path, given):
+    WORD_PIECES["words"](tmp_path)
+    with pytest.raises(
+        ParamError,
+        match=rf"remove_space is {given}, but a WordPiece vocabulary \(vocab\.txt\) .*Leave remove_space out\.",
+    ):
+        PieceTokenizer.load(tmp_path, remove_space=given)
+
+
 def test_white_space_is_left_to_the_file():
     with pytest.raises(ParamError, match=r"remove_space is False, but the tokenizer\.json of this model decides"):
         PieceTokenizer.load(UNIGRAM, remove_space=False)

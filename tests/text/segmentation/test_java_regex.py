@@ -62,7 +62,16 @@ def test_matches_of_random_patterns_are_those_of_java():
         ),
         *((pattern, "the unsupported property") for pattern in (r"\p{Latin}", r"\p{IsNothing}", r"\p{InNowhere}")),
         *((pattern, "the unsupported flag") for pattern in ("(?x)a", "(?U)a", "(?d:a)", "(?R)")),
-        *((pattern, "an invalid character number") for pattern in (r"\x{110000}", r"\xgg", r"\08", r"\u00g1")),
+        *(
+            (pattern, "an invalid character number")
+            for pattern in (r"\x{110000}", r"\xgg", r"\08", r"\u00g1", r"\u+041", r"\u0_41", r"\x{ 41}", r"\x{}")
+        ),
+        *(
+            (pattern, r"the lone surrogate U\+D83D before character")
+            for pattern in (r"\uD83D", r"\uD83Dx", r"\uD83D\u0041", r"\ud83d\uD83D\uDE42", r"[a-\uD83D]", r"\x{D83D}")
+        ),
+        *((pattern, r"the lone surrogate U\+DE42") for pattern in (r"\uDE42", r"[\uDE42]", r"\uD83D\uDE42\uDE42")),
+        (r"[\uD800-\uDBFF][\uDC00-\uDFFF]", r"the lone surrogate U\+D800"),
         *((pattern, "an invalid range") for pattern in ("[b-a]", r"[a-\w]", r"[a-\p{L}]")),
         *((pattern, "an incomplete repetition") for pattern in ("{", "a{x}", "a{,3}", "a{e<=1}")),
         *((pattern, "an unknown kind of group") for pattern in ("(?P<n>a)", "(?#a)", "(?1)", "(?|a)", "(?&n)")),
@@ -97,6 +106,21 @@ def test_classes_contain_what_their_names_say(character):
     assert bool(compile_java(r"\p{javaISOControl}", "p").match(character)) == (
         ord(character) < 32 or 127 <= ord(character) < 160
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        (r"\uD83D\uDE42", "a🙂b", ["🙂"]),
+        (r"\ud83d\ude42+", "a🙂🙂b", ["🙂🙂"]),
+        (r"[\uD83D\uDE00-\uD83D\uDE4F]b", "a🙂b", ["🙂b"]),
+        (r"[^\uD83D\uDE42]+", "a🙂b", ["a", "b"]),
+        (r"(?iu)\uD801\uDC00", "a\U00010428", ["\U00010428"]),
+        (r"[\u0000-\uD7FF\uE000-\uFFFF]+", "a🙂b", ["a", "b"]),
+    ],
+)
+def test_a_surrogate_pair_is_one_character(pattern, text, matches):
+    assert [found[0] for found in find_java(compile_java(pattern, "splitPattern"), text)] == matches
 
 
 def test_signs_are_literal_inside_a_class():

@@ -96,6 +96,8 @@ def test_the_default_max_length_loses_no_sentence():
     long = "a" * 100_001
     assert sentences(long) == [long]
     assert sentences(long, max_length=100_000) == []
+    assert sentences(long, max_length=99_999) == []  # the default that Spark NLP declares applies if it is set
+    assert sentences(long, min_length=100_001) == [long]
 
 
 def test_the_marks_of_spark_nlp_are_ordinary_text():
