@@ -14,10 +14,12 @@ REQUIREMENTS := pyproject.toml conf/constraints.txt
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 REFERENCE := $(VENV)/.installed-reference
-# The classes that Spark loads at its start, ready for the JVM to map: the tests start Spark some 40 times, and each
-# start takes half the time. A JVM that cannot use the file starts without it.
+# The classes that Spark loads at its start, ready for the JVM to map: the tests start Spark some 40 times, and the
+# file halves the time of each start. A JVM that cannot use the file starts without it.
 CLASSES := $(VENV)/spark-classes.jsa
 TEST_JVM := -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable
+# The packages that an executor needs, as the archive that spark-submit --archives sends.
+PACKED := $(VENV)-packed.tar.gz
 WHEEL_VENV := $(VENV)-wheel
 # The real Spark NLP, if it is here: the folder of spark_nlp.py and jars/.
 PEER ?= ../shared/peer/spark-nlp
@@ -28,7 +30,7 @@ SPARK ?= 3.5.6
 SPARK_VENV := $(VENV)-spark-$(SPARK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster test-reference test-peers test-spark bench notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster submit-demo test-reference test-peers test-spark bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +39,7 @@ help: ## Show this list
 demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
-test: $(DEV) $(CLASSES) ## Install and run the whole test suite (less what test-slow and test-cluster run)
+test: $(DEV) $(CLASSES) ## Install and run the test suite (without the slow, GPU, cluster and peer tests)
 	SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:SharedArchiveFile=$(abspath $(CLASSES))" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint test ## Run everything that must hold before a change lands: lint, then the tests
@@ -61,6 +63,9 @@ test-gpu: $(DEV) ## Compare fp16 on a GPU with the CPU and with torch; needs onn
 test-cluster: $(DEV) ## Run the batch job on a real standalone cluster, with faults (minutes; needs Linux)
 	$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
 
+submit-demo: $(DEV) $(PACKED) ## Submit the batch job to a cluster whose executors have only a packed environment (needs Linux)
+	$(BIN)/python -m tests.cluster.submit_demo $(PACKED)
+
 test-reference: $(REFERENCE) ## Install torch and transformers and compare with Hugging Face's AlbertModel
 	$(BIN)/python -m pytest -m reference $(ARGS)
 
@@ -72,11 +77,11 @@ test-peers:
 	@echo "test-peers skipped: the real Spark NLP is not at $(PEER). Name its folder: make test-peers PEER=folder"
 endif
 
-# Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
-test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SPARK=3.5.6 unless you name one; needs Java 17)
+test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (by default SPARK=3.5.6; needs Java 17)
 	$(SPARK_VENV)/bin/python -m pytest tests/ml $(PARALLEL) -W ignore::DeprecationWarning -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
 
+# Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
 bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
 	$(BIN)/sparkalbert bench --json bench-output.json --picture bench-output.png \
 	  $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
@@ -102,7 +107,7 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo "sparkalbert needs Python 3.10 or newer, $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "No environment could be made. Debian and Ubuntu keep venv in a package: apt install python3-venv" >&2; exit 1; }
+	  echo "The environment cannot be created. Debian and Ubuntu keep venv in a package: apt install python3-venv" >&2; exit 1; }
 
 $(RUN): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 	@echo "Installing sparkalbert, Spark and the command line into $(VENV) (some minutes, once) ..."
@@ -116,6 +121,12 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 
 $(CLASSES): $(DEV)
 	@SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/sparkalbert doctor 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
+
+$(PACKED): $(REQUIREMENTS) $(shell find sparkalbert -name '*.py')
+	rm -rf $(VENV)-packed
+	$(PYTHON) -m venv $(VENV)-packed
+	$(VENV)-packed/bin/python -m pip --disable-pip-version-check install --quiet --constraint conf/constraints.txt . venv-pack setuptools
+	$(VENV)-packed/bin/venv-pack --quiet --force --prefix $(VENV)-packed --output $@
 
 $(REFERENCE): $(DEV)
 	$(PIP) install --quiet --constraint conf/constraints.txt torch==2.13.0 transformers==5.23.0

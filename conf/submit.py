@@ -1,6 +1,6 @@
-"""The sparkalbert command as the script that spark-submit runs.
+"""Runs the sparkalbert command under spark-submit.
 
-spark-submit --properties-file conf/spark-defaults.conf conf/submit.py embed reviews.csv --output vectors
+spark-submit --properties-file conf/spark-defaults.conf conf/submit.py embed reviews.csv --model NAME --output vectors
 """
 
 import sys

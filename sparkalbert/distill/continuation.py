@@ -80,7 +80,7 @@ def load_predecessor(config: StudentConfig, folder: Path) -> Student:
 def continued_student(config: StudentConfig, folder: Path, teacher: Teacher, tokenizer: PieceTokenizer) -> Student:
     """Return a student with the weights of another, for a vocabulary of its own.
 
-    All weights except the embedding table are copied. A piece that the other vocabulary has too keeps its embedding.
+    All weights except the embedding table are copied. A piece that is also in the other vocabulary keeps its embedding.
     That of a new piece is estimated from the teacher's vector of the piece alone, by the linear map (ridge
     regression) that fits the pieces of both.
 

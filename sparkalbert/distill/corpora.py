@@ -1,4 +1,4 @@
-"""Texts to learn from: sentences, and windows of several sentences, of passages of any language."""
+"""Cuts passages in any language into texts to learn from: sentences, and windows of several sentences."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def corpus_texts(corpus: Sequence[Path], seed: int) -> list[str]:
 
 
 def line_passages(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text file that are not empty.
+    """Yield the non-empty lines of a UTF-8 text file.
 
     Raises
     ------

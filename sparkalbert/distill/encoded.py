@@ -1,7 +1,7 @@
 """Texts as the student and the teacher read them: every chunk between white space is encoded once.
 
-Both tokenizers, and the words, depend on nothing beyond such a chunk. So a text is a list of chunks, and a batch can be
-assembled, or chunks be exchanged, without a tokenizer.
+Both tokenizers, and the words, depend on nothing beyond such a chunk. So a text is a list of chunks, and batches can be
+assembled, and chunks exchanged, without a tokenizer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from sparkalbert.offsets import span_array
 from sparkalbert.text import PieceTokenizer, WordTokenizer
 from sparkalbert.text.pieces.encoding import encode_sentence, pieces_of_tokens
 
-__all__ = ["EncodedTexts", "encode_texts", "joined_ranges"]
+__all__ = ["MAX_PIECES", "NUM_SPECIAL", "EncodedTexts", "encode_texts", "joined_ranges"]
 
 _LOGGER: Final = logging.getLogger(__name__)
-_MAX_PIECES: Final = 160
+MAX_PIECES: Final = 160
+"""Largest number of the student's pieces in a text, special pieces included."""
+
+NUM_SPECIAL: Final = 2
 _MAX_TEACHER_PIECES: Final = 256
-_NUM_SPECIAL: Final = 2
 
 _Int32Array = npt.NDArray[np.int32]
 
@@ -135,15 +137,15 @@ def encode_texts(texts: Sequence[str], teacher: Teacher, tokenizer: PieceTokeniz
         pieces, teacher_pieces, words = (
             int(encoded[name][numbers].sum()) for name in ("counts", "teacher_counts", "word_counts")
         )
-        if words and max(pieces - _MAX_PIECES, teacher_pieces - _MAX_TEACHER_PIECES) <= -_NUM_SPECIAL:
+        if words and max(pieces - MAX_PIECES, teacher_pieces - _MAX_TEACHER_PIECES) <= -NUM_SPECIAL:
             kept.append(numbers)
     dropped = len(texts) - len(kept)
     if dropped:
         level = logging.WARNING if dropped > len(kept) else logging.INFO
-        _LOGGER.log(level, "dropped %d of %d texts: no word or more than %d pieces", dropped, len(texts), _MAX_PIECES)
+        _LOGGER.log(level, "dropped %d of %d texts: no word or more than %d pieces", dropped, len(texts), MAX_PIECES)
     if not kept:
         msg = (
-            f"None of {len(texts)} texts has a word and at most {_MAX_PIECES} pieces. Add shorter texts, or use a "
+            f"None of {len(texts)} texts has a word and at most {MAX_PIECES} pieces. Add shorter texts, or use a "
             "vocabulary that fits their language."
         )
         raise InputError(msg)

@@ -74,7 +74,7 @@ def _same_word_error(errors: Tensor, pieces: Tensor) -> Tensor:
 
 
 def _context_error(predicted: Tensor, target: Tensor, pieces: Tensor) -> Tensor:
-    """Return how far context moves a word in another direction than for the teacher.
+    """Return how much the direction in which context moves a word differs from the teacher's.
 
     The directions of the differences from the mean of a word's occurrences are compared. They are the effect of
     context, which is small in the vectors themselves beside what all occurrences have in common.

@@ -97,8 +97,8 @@ def distill(
     CheckpointError
         If `teacher` or the student to continue from cannot be read.
     ConfigError
-        If the student's sizes are invalid, larger than the teacher's, or differ from those of the student to
-        continue from.
+        If the student's sizes are invalid, larger than the teacher's, too small for the texts, or differ from those
+        of the student to continue from.
     InputError
         If a file is missing or not UTF-8, or the files hold fewer than 100 texts.
     ModelNotFoundError
@@ -150,6 +150,13 @@ def _check_options(options: DistillOptions, teacher: Teacher) -> None:
         if size > teacher.dimension:
             msg = f"{name} is {size}, expected at most the teacher's hidden_size, {teacher.dimension}."
             raise ConfigError(msg)
+    longest = max(training.batches.max_text_pieces for training in (options.training, *options.refinements))
+    if config.max_position_embeddings < longest:
+        msg = (
+            f"max_position_embeddings is {config.max_position_embeddings}, expected at least {longest}, the largest "
+            "number of pieces in a text of this training."
+        )
+        raise ConfigError(msg)
     if options.vocabulary is not None:
         PieceTokenizer.load(options.vocabulary)
     if options.start_from is not None:

@@ -117,7 +117,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
 
 
 class Student(nn.Module):  # type: ignore[misc]
-    """ALBERT without pooler and head. Modules have the names of Hugging Face's, as far as they are the same.
+    """ALBERT without pooler and head. Modules that Hugging Face has too have the same names.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _checkpoint_names(name: str) -> list[str]:
 def save_student(student: Student, folder: Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` in the format of ``transformers.AlbertModel``.
 
-    The numbers have the type of the student's, and are loaded as float32.
+    The tensors keep the student's dtype; :func:`load_student` returns float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}

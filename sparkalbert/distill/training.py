@@ -52,7 +52,7 @@ class TrainingOptions:
         Wall time of the whole training, over all resumed runs; the learning rate is 0 at its end. Everything counts,
         including the teacher's time and that of a suspended process, so that a run ends when it was supposed to.
     steps
-        Length of the training in steps instead, so that the same seed gives the same weights.
+        Length of the training in steps, instead of `budget_minutes`: the same seed then gives the same weights.
     learning_rate
         Peak of the schedule: linear warm-up, then cosine.
     warmup_share
@@ -70,7 +70,7 @@ class TrainingOptions:
     text_share
         How much of its text's vector is added to the target of each word, so that context moves a word further.
     trained_groups
-        If given, only the layers of the last groups are trained, this many.
+        If given, only the layers of the last `trained_groups` groups are trained.
     compiled
         If true, the student is compiled, which needs a C++ compiler and a minute, and halves the time of a step.
     workers

@@ -1,7 +1,7 @@
 """Trains a SentencePiece vocabulary with ALBERT's layout: the same special pieces at the same ids.
 
-It is trained on words and weights, not on running text. A word's vector is that of its first piece, so it is worth
-much to have a word as one piece, and how often texts use a word is not the measure of that worth.
+It is trained on words and weights, not on running text. A word's vector is that of its first piece, so whole
+words are valuable pieces, more valuable than their frequency in the texts suggests.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _MAX_WORDS: Final = 60_000
 _MAX_PARTS: Final = 60_000
 _MAX_PART_LENGTH: Final = 10
 _COUNT_PER_WEIGHT: Final = 100
+_TOO_HIGH: Final = "Vocabulary size too high"
+_TOO_LOW: Final = "Vocabulary size is smaller than required_chars"
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
@@ -83,7 +85,8 @@ def train_vocabulary(weights: Mapping[str, float], folder: Path, size: int, seed
     Raises
     ------
     InputError
-        If there are too few words for that number of pieces.
+        If there are too few words for that number of pieces, too few pieces for the characters of the words, or
+        SentencePiece cannot be trained for another reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words = sorted(weights, key=lambda word: (-weights[word], word))[:_MAX_WORDS]
@@ -94,16 +97,28 @@ def train_vocabulary(weights: Mapping[str, float], folder: Path, size: int, seed
         try:
             _train(Path(scratch), counts, size, model)
         except RuntimeError as error:
-            msg = (
-                f"{len(counts)} words are not enough for a vocabulary of {size} pieces: {error}. "
-                "Add text, or request fewer pieces (vocab_size)."
-            )
-            raise InputError(msg) from error
+            raise InputError(_problem(str(error), len(counts), size)) from error
     config = {"do_lower_case": True, "keep_accents": False, "model_max_length": 512, "remove_space": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with whole_file(folder / "spiece.model") as path:
         path.write_bytes(_without_paths(model.getvalue()))
     return folder / "spiece.model"
+
+
+def _problem(reason: str, num_words: int, size: int) -> str:
+    """Return the message for an error of SentencePiece, which has one class for all of its errors."""
+    reason = reason.strip().rstrip(".")
+    if not num_words or _TOO_HIGH in reason:
+        return (
+            f"{num_words} words are not enough for a vocabulary of {size} pieces: {reason}. "
+            "Add text, or request fewer pieces (vocab_size)."
+        )
+    if _TOO_LOW in reason:
+        return (
+            f"A vocabulary of {size} pieces is too small for the characters of {num_words} words: {reason}. "
+            "Request more pieces (vocab_size)."
+        )
+    return f"SentencePiece cannot train a vocabulary of {size} pieces on {num_words} words: {reason}."
 
 
 def _without_paths(model: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """NLU's one-liner: ``sparkalbert.load(model).predict(data)`` returns a pandas frame.
 
-Columns are named and ordered as NLU 5.4 does. Where it differs, see :meth:`Predictor.predict`.
+Columns have the names and the order of NLU 5.4; :meth:`Predictor.predict` documents the differences.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class AnnotatedText:
     vectors
         float32 ``[tokens, dimension]``.
     has_vector
-        bool ``[tokens]``: false for words that Spark NLP leaves out, where its rows were asked for.
+        bool ``[tokens]``: false for words that Spark NLP leaves out, with compatibility ``spark-nlp``; else true.
     """
 
     document: Spans
@@ -64,7 +64,7 @@ class AnnotatedText:
 
     @classmethod
     def of(cls, text: str, embedded: EmbeddedText) -> AnnotatedText:
-        """Return what a WordEmbedder returned for a text."""
+        """Return a text with what a WordEmbedder returned for it."""
         index = np.arange(len(text) + 1) if not text or is_bmp(text) else utf16_index(text)
         count = len(embedded)
         return cls(

@@ -70,7 +70,7 @@ def result_frame(annotated: Iterable[AnnotatedText], texts: LocalTexts, shown: S
     Parameters
     ----------
     annotated
-        The texts with what was computed of them.
+        The texts with their sentences, words and vectors.
     texts
         The same texts with their index and columns.
     shown
@@ -106,14 +106,14 @@ def _check_names(carried: Iterable[Any], results: Iterable[str]) -> None:
     taken = sorted(set(map(str, carried)) & set(results))
     if taken:
         msg = (
-            f"The data has the columns {', '.join(taken)}, and so has the result. Rename them, or leave them out with "
-            "keep_stranger_features=False."
+            f"The data has columns named as columns of the result: {', '.join(taken)}. Rename them, or leave them out "
+            "with keep_stranger_features=False."
         )
         raise ColumnError(msg)
 
 
 def _series(name: str, cells: list[Any], shown: Shown) -> pd.Series[Any]:
-    """Return a column. As in NLU, only the offsets of single vectors have a type of numbers."""
+    """Return a column. As in NLU, only the offsets of single vectors have a numeric dtype."""
     is_number = shown.level == "token" and name in {f"{shown.vectors}_begin", f"{shown.vectors}_end"}
     return pd.Series(cells) if is_number and cells else pd.Series(cells, dtype=object)
 
@@ -170,7 +170,7 @@ def _values(values: Sequence[Any], members: Sequence[Sequence[int]], *, one: boo
 
 
 def _facts(values: Sequence[Any], members: Sequence[Sequence[int]], shown: Shown) -> list[Any]:
-    """Return what metadata says of the words of each row, NaN (as in NLU) if there are none."""
+    """Return the metadata of the words of each row, NaN (as in NLU) if there are none."""
     if shown.level == "token":
         return _values(values, members, one=True)
     return [cell or _NAN for cell in _values(values, members, one=False)]

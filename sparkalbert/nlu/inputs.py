@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from sparkalbert.errors import ColumnError, ParamTypeError
 
-__all__ = ["TEXT", "LocalTexts", "is_spark_frame", "local_texts", "text_column"]
+__all__ = ["TEXT", "LocalTexts", "check_text_name", "is_spark_frame", "local_texts", "text_column"]
 
 TEXT: Final = "text"
 _EXPECTED: Final = "a str, a list, a NumPy array, a pandas Series or DataFrame, or a Spark DataFrame"
@@ -43,7 +43,9 @@ def is_spark_frame(data: Any) -> bool:
     return any(module.startswith("pyspark.sql") for module in modules) and hasattr(data, "toPandas")
 
 
-def local_texts(data: Any, text_col: str | None, preferred: Sequence[str] = (TEXT,)) -> LocalTexts:
+def local_texts(
+    data: Any, text_col: str | None, preferred: Sequence[str] = (TEXT,), *, keep_others: bool = True
+) -> LocalTexts:
     """Return the texts of data.
 
     Parameters
@@ -53,17 +55,19 @@ def local_texts(data: Any, text_col: str | None, preferred: Sequence[str] = (TEX
     text_col
         The column of texts of a DataFrame; by default the first of `preferred`, else the first column.
     preferred
-        Names of the column of texts.
+        Names of the column of texts, best first.
+    keep_others
+        If false, of the columns of a DataFrame only that of texts is carried.
 
     Raises
     ------
     ParamTypeError
-        If the data is something else, or contains anything else than strings.
+        If the data is something else, or contains anything other than strings.
     ColumnError
-        If a DataFrame has no such column, or several columns of one name.
+        If a DataFrame has no such column, or several columns of one name, or a second column ``text``.
     """
     if isinstance(data, pd.DataFrame):
-        return _of_frame(data, text_col, preferred)
+        return _of_frame(data, text_col, preferred, keep_others=keep_others)
     if text_col is not None:
         msg = f"text_col is {text_col!r}, but the data is a {type(data).__name__}, which has no columns. Leave it out."
         raise ParamTypeError(msg)
@@ -79,44 +83,66 @@ def local_texts(data: Any, text_col: str | None, preferred: Sequence[str] = (TEX
     raise ParamTypeError(_wrong_data(data))
 
 
-def text_column(columns: Sequence[Any], text_col: str | None, preferred: Sequence[str] = (TEXT,)) -> Any:
+def text_column(columns: Sequence[Any], text_col: Any, preferred: Sequence[str] = (TEXT,)) -> Any:
     """Return the column of texts among the columns of a frame.
 
     Raises
     ------
     ColumnError
         If there is none of that name, or no column at all, or if a name occurs twice.
+    ParamTypeError
+        If `text_col` cannot be a name.
     """
+    if not isinstance(text_col, Hashable):
+        msg = f"text_col is a {type(text_col).__name__}, expected the name of the column of texts."
+        raise ParamTypeError(msg)
     names = list(map(str, columns))
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         msg = f"The data has several columns named {', '.join(map(repr, repeated))}. Rename them."
         raise ColumnError(msg)
     if not names:
-        msg = f"The data has no columns, expected one of texts, named {TEXT!r}."
+        msg = f"The data has no columns, expected a column of texts, named {TEXT!r}."
         raise ColumnError(msg)
     if text_col is None:
         return next((name for name in preferred if name in columns), columns[0])
     if text_col in columns:
         return text_col
-    close = difflib.get_close_matches(text_col.lower(), [name.lower() for name in names], n=1)
-    meant = [name for name in names if name.lower() in close]
+    # Columns of pandas may have numbers as names.
+    close = difflib.get_close_matches(str(text_col).lower(), [name.lower() for name in names], n=1)
+    meant = [column for column, name in zip(columns, names, strict=True) if name.lower() in close]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
     msg = f"The data has no column {text_col!r}.{hint} Its columns: {', '.join(names)}."
     raise ColumnError(msg)
 
 
-def _of_frame(frame: pd.DataFrame, text_col: str | None, preferred: Sequence[str]) -> LocalTexts:
+def check_text_name(column: Any, others: Iterable[Any]) -> None:
+    """Check that the column of texts can be called ``text`` beside the other columns.
+
+    Raises
+    ------
+    ColumnError
+        If another column has that name.
+    """
+    if column != TEXT and TEXT in others:
+        msg = (
+            f"The result calls the column of texts {TEXT!r}, and the data has a column {TEXT!r} beside the column of "
+            f"texts, {column!r}. Rename or drop it, or pass text_col={TEXT!r} if it holds the texts."
+        )
+        raise ColumnError(msg)
+
+
+def _of_frame(frame: pd.DataFrame, text_col: str | None, preferred: Sequence[str], *, keep_others: bool) -> LocalTexts:
     column = text_column(list(frame.columns), text_col, preferred)
     texts = _strings(frame[column], f"column {column!r}", hint=_column_hint(frame, column))
-    renamed = frame.rename(columns={column: TEXT})
-    text_column(list(renamed.columns), TEXT)  # another column may have had the name
-    return LocalTexts(texts, frame.index, renamed)
+    carried = frame if keep_others else frame[[column]]
+    check_text_name(column, list(carried.columns))
+    return LocalTexts(texts, frame.index, carried.rename(columns={column: TEXT}))
 
 
 def _column_hint(frame: pd.DataFrame, column: Any) -> str:
     others = [name for name in frame.columns if name != column and any(map(_is_str, frame[name].head()))]
-    hint = f"Name the column of texts with text_col, or {TEXT!r}."
+    hint = f"Pass the name of the column of texts as text_col, or rename it to {TEXT!r}."
     return f"{hint} Did you mean text_col={others[0]!r}?" if others else hint
 
 

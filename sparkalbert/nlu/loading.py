@@ -1,4 +1,4 @@
-"""Loads what predicts: a model by name or folder, or a saved pipeline."""
+"""Loads a :class:`.Predictor` from a model, by name or folder, or from a pipeline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ _OPTIONS: Final = tuple(
     if option.kind == option.KEYWORD_ONLY
 )
 _WITHOUT_EFFECT: Final = ("apple_silicon", "m1_chip", "streamlit_caching", "verbose", "version_checks")
-_OF_FINDING: Final = ("revision", "precision", "allow_download")
+_FIND_OPTIONS: Final = (
+    "revision",
+    "precision",
+    "allow_download",
+    "do_lower_case",
+    "keep_accents",
+    "remove_space",
+)
 _PARAMS: Final = {"max_sentence_length": "maxSentenceLength"}
 _METADATA: Final = "metadata"
 
@@ -56,10 +63,10 @@ def load(
     gpu
         If true, `device` is ``cuda``; NLU's keyword for it.
     **options
-        Those of :meth:`sparkalbert.WordEmbedder.load`: ``pooling`` (the pieces of a word), ``layers``, ``precision``,
-        ``revision``, ``threads``, ... A saved pipeline has its own. NLU's ``verbose``, ``streamlit_caching``,
-        ``version_checks``, ``m1_chip`` and ``apple_silicon`` are accepted and have no effect: there is one build for
-        every machine, and Python's logger ``sparkalbert`` reports.
+        The options of :meth:`sparkalbert.WordEmbedder.load`: ``pooling`` (the pieces of a word), ``layers``,
+        ``precision``, ``revision``, ``threads``, ... A saved pipeline has its own. NLU's ``verbose``,
+        ``streamlit_caching``, ``version_checks``, ``m1_chip`` and ``apple_silicon`` are accepted and have no effect:
+        every machine runs the same build, and messages go to Python's logger ``sparkalbert``.
 
     Raises
     ------
@@ -123,11 +130,15 @@ def _model_source(model: str | os.PathLike[str], options: dict[str, Any], *, of_
     if not of_spark_nlp and "compatibility" not in options:
         return ModelSource(WordEmbedder.load(model, **options), threads=options.get("threads"))
     from sparkalbert.ml import AlbertEmbeddings
+    from sparkalbert.ml.stages.spark_nlp_model import SavedStage
 
-    bundle = find_model(model, **{name: options[name] for name in _OF_FINDING if name in options})
-    # What Spark NLP saved has Params of its own.
-    stage = AlbertEmbeddings.loadSavedModel(os.fspath(model if of_spark_nlp else bundle.path))
-    params = {_PARAMS.get(name, name): value for name, value in options.items() if name not in _OF_FINDING}
+    bundle = find_model(model, **{name: options[name] for name in _FIND_OPTIONS if name in options})
+    stage = AlbertEmbeddings.loadSavedModel(os.fspath(bundle.path))
+    # A stage that Spark NLP saved has Params of its own, which are not in the bundle.
+    saved = SavedStage.read(Path(model)) if of_spark_nlp else None
+    if saved is not None:
+        stage.setParams(**{name: value for name, value in saved.params.items() if stage.hasParam(name)})
+    params = {_PARAMS.get(name, name): value for name, value in options.items() if name not in _FIND_OPTIONS}
     return StageSource(stage.setParams(**params))
 
 

@@ -1,17 +1,17 @@
-"""Predicts: texts in, a frame of their words, sentences or documents with vectors out."""
+"""Turns texts into a frame of their words, sentences or documents with vectors."""
 
 from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import pandas as pd
 
-from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.errors import ColumnError, ParamError, ParamTypeError
 from sparkalbert.nlu.frames import LEVELS, OutputLevel, Shown, result_frame
-from sparkalbert.nlu.inputs import TEXT, LocalTexts, is_spark_frame, local_texts, text_column
+from sparkalbert.nlu.inputs import TEXT, LocalTexts, check_text_name, is_spark_frame, local_texts, text_column
 from sparkalbert.nlu.progress import ProgressLine, progress_line
 from sparkalbert.nlu.sources import Source, annotated_rows
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL_CHARACTERS", "Predictor"]
 
 LOCAL_CHARACTERS: Final = 200_000
-"""Texts with fewer characters in all (about 100 pages) are never worth a Spark job."""
+"""Texts with fewer characters in total (about 100 pages) are never worth a Spark job."""
 
 _LEVEL_ALIASES: Final = {"": "token", "chunk": "document"}
 """NLU's default for models of word embeddings, and its level of chunks, of which such a pipeline has none."""
@@ -72,13 +72,13 @@ class Predictor:
         ----------
         data
             A str, or a list, NumPy array or pandas Series of them; a pandas or Spark DataFrame (classic or Connect)
-            with a column ``text``, else with texts in its first column, which is called ``text`` in the result.
+            with a column of texts (see `text_col`), which is called ``text`` in the result.
         output_level
-            What a row is: a ``token``, a ``sentence`` or a ``document``. NLU's ``chunk`` gives documents, as there.
+            What a row is: a ``token``, a ``sentence`` or a ``document``. ``chunk`` returns documents, as in NLU.
         positions
-            If true, ``NAME_begin`` and ``NAME_end`` say where a part is, in UTF-16 units of the text, `end` inclusive.
+            If true, ``NAME_begin`` and ``NAME_end`` locate each part, in UTF-16 units of the text, `end` inclusive.
         metadata
-            If true, the texts of the other levels, ``origin_index`` and what the model says of a token are shown.
+            If true, the texts of the other levels, ``origin_index`` and the metadata of each token are shown.
         get_embeddings
             If false, vectors are neither computed nor shown, nor, as in NLU, is ``text``.
         keep_stranger_features
@@ -92,11 +92,12 @@ class Predictor:
             ``mean`` for one vector per sentence or document, the mean of its tokens' vectors; by default all of them,
             ``[tokens, dimension]``.
         text_col
-            The column of texts of a DataFrame.
+            The column of texts of a DataFrame; by default the column that a saved pipeline reads, else ``text``, else
+            the first.
         reset_index
             If true, the index counts the texts from 0, as in NLU; by default a pandas index is kept.
         multithread
-            Has no effect; NLU's LightPipeline has no vectors either.
+            Has no effect; accepted because NLU's method takes it.
 
         Returns
         -------
@@ -110,7 +111,7 @@ class Predictor:
         ParamError
             If `output_level` or `pooling` is unknown.
         ParamTypeError
-            If `data` is something else or contains anything else than strings.
+            If `data` is something else or contains anything other than strings.
         ColumnError
             If a column is missing, or a column has the name of a column of the result.
         TextError
@@ -131,9 +132,10 @@ class Predictor:
         )
         if is_spark_frame(data):
             return self._of_spark_frame(data, text_col, shown, raw=return_spark_df)
-        texts = local_texts(data, text_col, self._source.text_cols)
+        keep_others = keep_stranger_features or return_spark_df
+        texts = local_texts(data, text_col, self._source.text_cols, keep_others=keep_others)
         if return_spark_df:
-            return self._raw(_spark_frame(texts))
+            return self._raw(_spark_frame(texts), TEXT)
         session = _session() if sum(map(len, texts.texts)) >= LOCAL_CHARACTERS else None
         with progress_line("Predicting") as line:
             if session is not None:
@@ -156,27 +158,49 @@ class Predictor:
         from sparkalbert.ml.job.progress import reported_progress
 
         column = text_column(frame.columns, text_col, self._source.text_cols)
-        texts = frame.withColumnRenamed(column, TEXT)
-        text_column(texts.columns, TEXT)  # another column may have had the name
+        if raw or shown.keep_stranger_features:
+            check_text_name(column, [name.lower() for name in frame.columns if name != column])
         if raw:
-            return self._raw(texts)
+            return self._raw(frame, column)
         pipeline, columns = self._source.pipeline(TEXT, _PREFIX)
+        names = _run_names(frame.columns, column, columns.text)
         with (
             progress_line("Predicting") as line,
             reported_progress(frame.sparkSession, "sparkalbert: predict", _report_to(line)),
         ):
-            texts = texts.withColumnRenamed(TEXT, columns.text)
+            texts = frame.toDF(*names)
             carried, computed = collect_annotated(texts, pipeline, columns, with_vectors=shown.get_embeddings)
-        carried = carried.rename(columns={columns.text: TEXT})
+        if not shown.keep_stranger_features:
+            carried = carried[[columns.text]]
+        carried = carried.rename(columns=dict(zip(names, _result_names(frame.columns, column), strict=True)))
         return result_frame(annotated_rows(computed), LocalTexts([], carried.index, carried), shown)
 
-    def _raw(self, texts: DataFrame) -> DataFrame:
-        """Return the annotation columns of texts, computed when they are read."""
+    def _raw(self, frame: DataFrame, column: str) -> DataFrame:
+        """Return a frame with the annotation columns of a column of texts, computed when they are read."""
         pipeline, columns = self._source.pipeline(TEXT)
-        annotated = pipeline.transform(texts.withColumnRenamed(TEXT, columns.text))
-        return annotated.withColumnRenamed(columns.text, TEXT).withColumnRenamed(
-            columns.embeddings, self._vector_column
-        )
+        names = _run_names(frame.columns, column, columns.text)
+        annotated = pipeline.transform(frame.toDF(*names))
+        renamed = {columns.embeddings: self._vector_column}
+        renamed |= zip(names, _result_names(frame.columns, column), strict=True)
+        result = [renamed.get(name, name) for name in annotated.columns]
+        taken = sorted({name for name in result if result.count(name) > 1})
+        if taken:
+            msg = f"The data has columns named as columns of the result: {', '.join(taken)}. Rename or drop them."
+            raise ColumnError(msg)
+        return annotated.toDF(*result)
+
+
+def _run_names(names: Sequence[str], column: str, read: str) -> list[str]:
+    """Return the names of a Spark frame's columns while a pipeline runs that reads its texts from column `read`.
+
+    Another column of that name is set aside; Spark does not distinguish upper and lower case by default.
+    """
+    aside = {name: f"{_PREFIX}column_{position}" for position, name in enumerate(names) if name.lower() == read.lower()}
+    return [read if name == column else aside.get(name, name) for name in names]
+
+
+def _result_names(names: Sequence[str], column: str) -> list[str]:
+    return [TEXT if name == column else name for name in names]
 
 
 def _level(output_level: Any) -> OutputLevel:
@@ -195,8 +219,8 @@ def _level(output_level: Any) -> OutputLevel:
 def _is_pooled(pooling: str | None, level: OutputLevel) -> bool:
     if pooling not in {None, "mean"}:
         msg = (
-            f"pooling is {pooling!r}, expected 'mean' or None. Which pieces make the vector of a word is an option of "
-            "load()."
+            f"pooling is {pooling!r}, expected 'mean' or None. To choose the pieces that make a word's vector, use "
+            "the option pooling of load()."
         )
         raise ParamError(msg)
     if pooling and level == "token":
@@ -231,5 +255,5 @@ def _spark_frame(texts: LocalTexts) -> DataFrame:
     from sparkalbert.ml import start
 
     frame = pd.DataFrame({TEXT: texts.texts}, dtype=object) if texts.carried is None else texts.carried
-    rows = frame.astype(object).where(frame.notna(), None)  # type: ignore[call-overload]  # Spark takes no NaN in texts
+    rows = frame.astype(object).where(frame.notna(), None)  # type: ignore[call-overload]  # Spark refuses NaN in texts
     return start().createDataFrame(rows)

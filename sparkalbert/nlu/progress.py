@@ -1,4 +1,4 @@
-"""A line that says how far a prediction is."""
+"""Shows the progress of a prediction in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProgressLine:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._is_seen = sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
+        self._is_interactive = sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
         self._start_s = time.monotonic()
         self._next_s = self._start_s + _FIRST_S
         self._width = 0
@@ -33,11 +33,11 @@ class ProgressLine:
         now_s = time.monotonic()
         if now_s < self._next_s or not total:
             return
-        self._next_s = now_s + (_SCREEN_INTERVAL_S if self._is_seen else _LOG_INTERVAL_S)
+        self._next_s = now_s + (_SCREEN_INTERVAL_S if self._is_interactive else _LOG_INTERVAL_S)
         share = done / total
         left_s = (now_s - self._start_s) * (1 - share) / share if share else float("nan")
         text = f"{self._label}: {share:.0%}" + (f", {left_s:.0f} s left" if share else "")
-        if self._is_seen:
+        if self._is_interactive:
             self._print(text)
         else:
             _LOGGER.info(text)

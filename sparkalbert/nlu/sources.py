@@ -68,7 +68,7 @@ class ModelSource:
             yield from map(AnnotatedText.of, batch, embed(batch))
 
     def pipeline(self, text_col: str, prefix: str = "") -> tuple[PipelineModel, AnnotatedColumns]:
-        """Return the pipeline of the model card with this model and these options."""
+        """Return a pipeline of DocumentAssembler, SentenceDetector, Tokenizer and this model with its options."""
         from sparkalbert.ml import AlbertEmbeddings
 
         options = self._embedder.options
@@ -85,7 +85,7 @@ class ModelSource:
 
 
 class StageSource:
-    """An AlbertEmbeddings stage, whose Params the engine alone does not have."""
+    """An AlbertEmbeddings stage, with Params that WordEmbedder does not have, such as ``compatibility``."""
 
     text_cols = (TEXT,)
 
@@ -98,7 +98,7 @@ class StageSource:
         return self._local.annotate(texts, with_vectors=with_vectors)
 
     def pipeline(self, text_col: str, prefix: str = "") -> tuple[PipelineModel, AnnotatedColumns]:
-        """Return the pipeline of the model card with this stage."""
+        """Return a pipeline of DocumentAssembler, SentenceDetector, Tokenizer and this stage."""
         return _text_pipeline(self._stage, text_col, prefix)
 
 
@@ -117,7 +117,7 @@ class PipelineSource:
 
         self._pipeline = pipeline
         self._columns = AnnotatedColumns.of(pipeline)
-        self.text_cols = (TEXT, self._columns.text)
+        self.text_cols = (self._columns.text, TEXT)
         names = [self._columns.document, self._columns.sentence, self._columns.token, self._columns.embeddings]
         last = [_output(stage) for stage in pipeline.stages].index(self._columns.embeddings)
         self._light = LightPipeline(pipeline, parse_embeddings=True, output_cols=names)
@@ -186,7 +186,7 @@ class _Words:
 def _aligned(
     document: Sequence[str], sentences: Spans, tokens: Spans, token_sentence: Sequence[int], words: _Words
 ) -> AnnotatedText:
-    """Return a text; vectors are beside their own tokens, also where Spark NLP leaves tokens out."""
+    """Return a text with each vector beside its own token, even where Spark NLP leaves out tokens."""
     text = document[0] if document else ""
     sentence: Int64Array = np.array(token_sentence, dtype=np.int64)
     has_vector: BoolArray = np.zeros(len(tokens), dtype=bool)

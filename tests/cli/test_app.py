@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from sparkalbert import __version__
 from sparkalbert.__main__ import main
-from sparkalbert.cli import run
+from sparkalbert.cli import app, run
 
 COMMANDS = ["demo", "embed", "plan", "explore", "models", "convert", "inspect", "verify", "distill", "doctor", "bench"]
 
@@ -57,11 +58,16 @@ def test_quiet_is_accepted_at_any_position_and_keeps_results(capsys):
         assert capsys.readouterr() == (expected, "")
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--version", "--quiet"]])
-def test_a_download_shows_no_bar_in_a_log_or_with_quiet(monkeypatch, words):
+@pytest.mark.parametrize(
+    ("words", "is_terminal", "disabled"),
+    [(["--version"], True, "0"), (["--version"], False, "1"), (["--version", "--quiet"], True, "1")],
+    ids=["terminal", "log", "quiet"],
+)
+def test_a_download_shows_no_bar_in_a_log_or_with_quiet(monkeypatch, words, is_terminal, disabled):
+    monkeypatch.setattr(app, "ERRORS", Console(stderr=True, force_terminal=is_terminal))
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "0")
     assert run(words) == 0
-    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == "1"
+    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == disabled
 
 
 @pytest.mark.parametrize("words", [["--no-such-option"], ["no-such-command"], ["embed", "x.txt"]])

@@ -42,7 +42,7 @@ def test_embed_reads_csv_and_writes_parquet(any_spark, tmp_path, capsys):
 
 
 def embedded(folder, name, *options):
-    """The rows of a run of ``embed`` on a file."""
+    """Run ``embed`` on a file and return the rows that it wrote."""
     words = ["embed", str(folder / name), "--output", str(folder / "out"), "--overwrite", *options]
     if "--model" not in options:
         words += ["--model", str(tiny_bundle.bundle().path)]

@@ -96,7 +96,7 @@ def test_a_link_stays_a_link(tmp_path):
 def test_a_pipe_is_written_directly(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     read = []
-    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()), daemon=True)
     reader.start()
     with whole_file(tmp_path / "pipe") as path:
         path.write_text("new")

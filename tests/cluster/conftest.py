@@ -29,7 +29,7 @@ WORDS = ["river", "bank.", "Café", "£5,", "the", "stations", "unbelievable", "
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A master and two nodes."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes are stopped then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM, too, stops the processes
     ensure_java()
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
@@ -88,7 +88,7 @@ def application(cluster: Cluster, undisturbed: pa.Table) -> Iterator[Callable[..
 
 @pytest.fixture(scope="session")
 def undisturbed(cluster: Cluster, model: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
-    """What the job writes if nothing happens to it."""
+    """Return what the job writes if nothing disturbs it."""
     spark = session(cluster.url)
     try:
         return embed(spark, model, texts, tmp_path_factory.mktemp("undisturbed") / "out")

@@ -1,4 +1,4 @@
-"""A standalone Spark cluster of real processes on loopback. Each of its workers is a node with a cache of its own."""
+"""Runs a standalone Spark cluster of real processes on loopback; each worker is a node with a cache of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 from urllib.error import HTTPError
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 
 def wait_for(state: Callable[[], T], description: str) -> T:
-    """Return the first true value of a state that is observed again and again."""
+    """Poll a state and return its first true value."""
     deadline_s = time.monotonic() + _DEADLINE_S
     while time.monotonic() < deadline_s:
         found = state()
@@ -53,10 +54,13 @@ class Node:
     ----------
     folder
         Where its cache (``home``) and the logs of its executors (``work``) are.
+    is_bare
+        Whether its executors see neither our packages nor a Python that has them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_bare: bool) -> None:
         self.folder = folder
+        self._is_bare = is_bare
         self.home = folder / "home"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,6 +74,8 @@ class Node:
         self.home.mkdir(parents=True, exist_ok=True)
         options = ["--port", "0", "--cores", "2", "--memory", "1g", "--work-dir", str(self.folder / "work")]
         environment = {HOME_VARIABLE: str(self.home), "SPARK_LOCAL_DIRS": str(self.folder / "local")}
+        if not self._is_bare:
+            environment |= {"PYTHONPATH": str(_PACKAGES), "PYSPARK_PYTHON": sys.executable}
         self._process = _start("worker.Worker", [*options, master], self.folder / "log", environment)
 
     def stop(self) -> None:
@@ -96,7 +102,7 @@ class Node:
         return [worker for worker in self.python_workers() if _uses(worker, file)]
 
     def fetched(self, application: str, name: str) -> int:
-        """Return how often the executors of an application fetched a file, as their logs say."""
+        """Return how often the executors of an application fetched a file, according to their logs."""
         logs = (self.folder / "work" / application).glob("*/stderr")
         return sum(
             len(re.findall(rf"Fetching spark://\S+/files/{re.escape(name)} with timestamp", log.read_text()))
@@ -107,12 +113,19 @@ class Node:
 class Cluster:
     """A master and two nodes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_bare: bool) -> None:
         self._log = folder / "master.log"
         self._process = _start("master.Master", ["--port", "0"], self._log, {})
-        self.nodes = (Node(folder / "a"), Node(folder / "b"))
-        self.url = wait_for(lambda: self._logged(_MASTER_URL), "the master runs")
-        self._ui = wait_for(lambda: self._logged(_UI_PORT), "the page of the master is there")
+        self.nodes = tuple(Node(folder / name, is_bare=is_bare) for name in "ab")
+
+    @cached_property
+    def url(self) -> str:
+        """Of the master, once it runs."""
+        return wait_for(lambda: self._logged(_MASTER_URL), "the master runs")
+
+    @cached_property
+    def _ui(self) -> str:
+        return wait_for(lambda: self._logged(_UI_PORT), "the page of the master is there")
 
     def start_missing(self) -> None:
         """Start the nodes that do not run, and wait until the master knows them."""
@@ -140,7 +153,7 @@ class Cluster:
         try:
             with urlopen(f"http://127.0.0.1:{self._ui}/json/", timeout=_END_S) as answer:
                 return int(json.load(answer)["aliveworkers"])
-        except HTTPError:  # the page opens before it has its parts
+        except HTTPError:  # the page is served before it is complete
             return None
 
     def _logged(self, pattern: re.Pattern[str]) -> str:
@@ -150,9 +163,9 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(folder: Path, *, is_bare: bool = False) -> Iterator[Cluster]:
     """Yield a running cluster, and stop it."""
-    started = Cluster(folder)
+    started = Cluster(folder, is_bare=is_bare)
     try:
         started.start_missing()
         yield started
@@ -163,10 +176,8 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
 def _start(name: str, arguments: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a class of Spark's own, on loopback and ports that are free."""
     command = [_SPARK / "bin" / "spark-class", f"org.apache.spark.deploy.{name}"]
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK", "PYSPARK"))}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK", "PY"))}
     settings = {
-        "PYTHONPATH": str(_PACKAGES),
-        "PYSPARK_PYTHON": sys.executable,
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_HOME": str(_SPARK),
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -183,19 +194,15 @@ def _start(name: str, arguments: list[str], log: Path, environment: dict[str, st
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and its descendants."""
-    descendants = _descendants(process)
+    try:
+        first = psutil.Process(process.pid)
+        family = [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:  # it has ended by itself
+        return
     process.terminate()
-    process.wait(_END_S)
-    _, alive = psutil.wait_procs(descendants, timeout=_END_S)
+    _, alive = psutil.wait_procs(family, timeout=_END_S)
     for left in alive:
         left.kill()
-
-
-def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _children(parents: list[psutil.Process], name: str) -> list[psutil.Process]:

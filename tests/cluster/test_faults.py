@@ -24,22 +24,22 @@ FRESH_WORKERS = {"python.worker.reuse": "false"}
 
 
 def installed(node, digest):
-    """Where a node keeps the model."""
+    """Return the folder in which a node keeps the model."""
     return node.home / "installed" / digest
 
 
 def busy_workers(node, digest):
-    """The Python workers of a node that have loaded the model."""
+    """Return the Python workers of a node that have loaded the model."""
     return node.workers_with(installed(node, digest) / "model.onnx.data")
 
 
 def waiting_workers(node, digest):
-    """The Python workers of a node that wait for its lock to install the model."""
+    """Return the Python workers of a node that wait for its lock to install the model."""
     return node.workers_with(node.home / "locks" / f"{digest}.lock")
 
 
 def failed_tasks(spark):
-    """How many tasks of the application have failed."""
+    """Return how many tasks of the application have failed."""
     tracker = spark.sparkContext.statusTracker()
     jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(None)]
     stages = [tracker.getStageInfo(number) for job in jobs for number in job.stageIds]
@@ -146,7 +146,7 @@ def test_a_damaged_cache_is_repaired(cluster, application, model, digest, texts,
 
 
 @pytest.mark.parametrize("damage", [truncate, shutil.rmtree])
-def test_a_cache_that_is_damaged_in_mid_job_is_repaired(cluster, application, digest, job, undisturbed, damage):
+def test_a_cache_that_is_damaged_mid_job_is_repaired(cluster, application, digest, job, undisturbed, damage):
     spark, node = application(**FRESH_WORKERS), cluster.nodes[0]
     running = job(spark)
     wait_for(lambda: busy_workers(node, digest), "a node embeds")
@@ -162,9 +162,13 @@ def test_a_warm_cache_that_is_read_only_is_used(cluster, application, model, dig
     folders = [folder for home in homes for folder in (home, *home.rglob("*")) if folder.is_dir()]
     for folder in folders:
         folder.chmod(0o555)  # which does not keep root from writing, so times are compared, too
-    before = {path: path.lstat().st_mtime_ns for home in homes for path in (home, *home.rglob("*"))}
-    assert embed(spark, model, texts, tmp_path / "second").equals(undisturbed)
-    assert {path: path.lstat().st_mtime_ns for home in homes for path in (home, *home.rglob("*"))} == before
+    try:
+        before = {path: path.lstat().st_mtime_ns for home in homes for path in (home, *home.rglob("*"))}
+        assert embed(spark, model, texts, tmp_path / "second").equals(undisturbed)
+        assert {path: path.lstat().st_mtime_ns for home in homes for path in (home, *home.rglob("*"))} == before
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)  # so that the next test can remove it
 
 
 def test_a_cold_cache_that_cannot_be_written_is_one_error(application, model, texts, tmp_path):

@@ -1,5 +1,6 @@
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,37 @@ def test_a_share_of_the_texts_is_cut_or_has_other_chunks(texts):
     assert 0.3 * NUM_TEXTS < len(changed) < 0.6 * NUM_TEXTS
     assert 0.3 * len(changed) < len(cut) < 0.7 * len(changed)
     assert sum(map(len, found)) < len(texts.chunks)
+
+
+@pytest.mark.parametrize("model", ["counts", "teacher_counts"])
+def test_chunks_of_many_pieces_are_not_exchanged_for_others(texts, model):
+    """A chunk that the student does not know is one piece of it, but may be a hundred of the teacher's."""
+    getattr(texts, model)[10:] = 4
+    starts = {"counts": "ids", "teacher_counts": "teacher_ids"}
+    pieces = np.repeat(np.arange(300) + 5, getattr(texts, model))
+    texts = replace(texts, **{starts[model]: pieces.astype(np.int32)})
+    before = Counter(word for words in all_words(texts) for word in words)
+    options = {"changed_share": 1.0, "exchanged_share": 1.0}
+    after = Counter(word for batch in epoch(texts, **options) for words in words_of(batch) for word in words)
+    assert sum(after[word] for word in range(10)) > 5 * sum(before[word] for word in range(10))
+    assert all(after[word] <= before[word] for word in range(10, 300))
+
+
+def test_without_a_chunk_of_few_pieces_nothing_is_exchanged(texts):
+    texts.teacher_counts[:] = 4
+    texts = replace(texts, teacher_ids=np.repeat(np.arange(300) + 5, 4).astype(np.int32))
+    unchanged = {tuple(words) for words in all_words(texts)}
+    pairs = {pair for words in unchanged for pair in itertools.pairwise(words)}
+    found = [tuple(words) for batch in epoch(texts, changed_share=1.0) for words in words_of(batch)]
+    assert len(found) == NUM_TEXTS
+    assert all(set(itertools.pairwise(words)) <= pairs for words in found), "texts are cut only"
+
+
+def test_the_largest_width_of_a_batch_is_known():
+    from sparkalbert.distill.batches import BatchOptions
+
+    assert BatchOptions().max_text_pieces == 160
+    assert BatchOptions(changed_share=0.1).max_text_pieces == 480
 
 
 def test_workers_assemble_the_same_batches(texts):

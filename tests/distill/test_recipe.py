@@ -325,6 +325,12 @@ def test_impossible_sizes_are_refused(corpus, teacher_folder, tmp_path):
     refused(ConfigError, "hidden_size is 64, expected at most the teacher's", teacher_folder, [corpus], tmp_path, wide)
     uneven = with_sizes(options(1), hidden_size=25)
     refused(ConfigError, "not a multiple of num_attention_heads", teacher_folder, [corpus], tmp_path, uneven)
+    few = with_sizes(options(1), max_position_embeddings=152)
+    match = "max_position_embeddings is 152, expected at least 160, the largest number of pieces"
+    refused(ConfigError, match, teacher_folder, [corpus], tmp_path, few)
+    changed = replace(few.training, batches=replace(few.training.batches, changed_share=0.1))
+    few = replace(with_sizes(few, max_position_embeddings=472), refinements=(changed,))
+    refused(ConfigError, "is 472, expected at least 480", teacher_folder, [corpus], tmp_path, few)
     assert list(tmp_path.iterdir()) == []
 
 

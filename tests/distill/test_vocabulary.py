@@ -1,7 +1,9 @@
 import json
+from unittest.mock import Mock
 
 import pytest
 
+from sparkalbert.distill import vocabulary
 from sparkalbert.distill.vocabulary import count_words, train_vocabulary, word_weights
 from sparkalbert.errors import InputError
 from sparkalbert.text import PieceTokenizer
@@ -59,6 +61,25 @@ def test_too_few_words_are_refused_and_leave_nothing(tmp_path):
     with pytest.raises(InputError, match="2 words are not enough for a vocabulary of 5000 pieces"):
         train_vocabulary({"bread": 1.0, "butter": 1.0}, tmp_path, 5000)
     assert not (tmp_path / "spiece.model").exists()
+
+
+def test_without_words_there_is_no_vocabulary(tmp_path):
+    with pytest.raises(InputError, match="0 words are not enough for a vocabulary of 300 pieces"):
+        train_vocabulary({}, tmp_path, 300)
+
+
+def test_too_few_pieces_are_not_called_too_few_words(tmp_path):
+    match = r"A vocabulary of 40 pieces is too small for the characters of 2 words: .* Request more pieces"
+    with pytest.raises(InputError, match=match):
+        train_vocabulary({"bread": 1.0, "butter": 1.0}, tmp_path, 40)
+
+
+def test_another_error_of_sentencepiece_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "_train", Mock(side_effect=RuntimeError("no space left on device")))
+    match = r"^SentencePiece cannot train a vocabulary of 40 pieces on 1 words: no space left on device\.$"
+    with pytest.raises(InputError, match=match) as raised:
+        train_vocabulary({"bread": 1.0}, tmp_path, 40)
+    assert isinstance(raised.value.__cause__, RuntimeError)
 
 
 def test_the_same_words_give_the_same_vocabulary(folder, tmp_path):

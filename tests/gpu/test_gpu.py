@@ -13,7 +13,6 @@ import onnxruntime
 import pytest
 
 from sparkalbert.convert import convert_checkpoint
-from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EncoderSession, SessionOptions, VectorOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces
 from sparkalbert.machine import available_cores
@@ -38,10 +37,9 @@ lines: list[str] = []
 
 @pytest.fixture(scope="module", autouse=True)
 def _gpu():
-    try:
-        EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda"))
-    except ParamError as error:
-        pytest.skip(str(error))
+    if not Path("/dev/nvidiactl").exists():
+        pytest.skip("this machine has no NVIDIA GPU")
+    EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda"))  # its error says what is missing here
 
 
 @pytest.fixture(scope="module", autouse=True)

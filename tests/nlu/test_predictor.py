@@ -91,6 +91,14 @@ def test_the_column_of_texts_can_be_named(predictor):
     assert predictor.predict(data, text_col="body")["token"].tolist()[:2] == ["The", "river"]
 
 
+def test_a_second_column_text_is_refused_unless_it_is_left_out(predictor):
+    data = pd.DataFrame({"text": [1], "body": ["Snow"]})
+    with pytest.raises(ColumnError, match="a column 'text' beside the column of texts, 'body'"):
+        predictor.predict(data, text_col="body")
+    found = predictor.predict(data, text_col="body", keep_stranger_features=False)
+    assert found.drop(columns=VECTOR).to_dict("records") == [{"text": "Snow", "token": "Snow"}]
+
+
 @pytest.mark.parametrize("empty", [[], np.array([]), pd.Series([], dtype=object), pd.DataFrame({"text": []})], ids=type)
 def test_without_texts_the_columns_are_there(predictor, empty):
     found = predictor.predict(empty, positions=True)
@@ -125,7 +133,7 @@ def test_other_data_is_refused_with_a_hint(predictor, data, hint):
 
 def test_columns_that_cannot_be_are_refused(predictor):
     data = pd.DataFrame({"text": ["Snow"], "token": [1]})
-    with pytest.raises(ColumnError, match="The data has the columns token, and so has the result"):
+    with pytest.raises(ColumnError, match="The data has columns named as columns of the result: token"):
         predictor.predict(data)
     assert predictor.predict(data, "document")["token"].tolist() == [1]
     assert len(predictor.predict(data, keep_stranger_features=False)) == 1
@@ -133,8 +141,12 @@ def test_columns_that_cannot_be_are_refused(predictor):
         predictor.predict(data, text_col="Texts")
     with pytest.raises(ColumnError, match="several columns named 'text'"):
         predictor.predict(pd.DataFrame([["Snow", "Rain"]], columns=["text", "text"]))
-    with pytest.raises(ColumnError, match="several columns named 'text'"):
-        predictor.predict(pd.DataFrame({"text": [1], "body": ["Snow"]}), text_col="body")
+    with pytest.raises(ColumnError, match=r"no column 0\. Its columns: text, token"):
+        predictor.predict(data, text_col=0)
+    with pytest.raises(ColumnError, match=r"no column '7'\. Did you mean 7\?"):
+        predictor.predict(pd.DataFrame({7: ["Snow"]}), text_col="7")
+    with pytest.raises(ParamTypeError, match="text_col is a list, expected the name of the column of texts"):
+        predictor.predict(data, text_col=["text"])
     with pytest.raises(ColumnError, match="no columns"):
         predictor.predict(pd.DataFrame())
     with pytest.raises(ParamTypeError, match="list, which has no columns"):

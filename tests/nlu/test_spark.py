@@ -116,6 +116,42 @@ class TestPipelines:
             "High", "rivers", "low", "bridges", "Snow", ".",
         ]  # fmt: skip
 
+    def test_other_columns_named_as_the_text_stay_apart(self, any_spark, pipeline):
+        """The pipeline reads ``body``; a chosen column runs under that name, and all others come back unchanged."""
+        predictor = sparkalbert.load(pipeline)
+        data = pd.DataFrame({"number": [7], "body": ["Snow fell"], "title": ["High rivers"]})
+        on_spark = any_spark.createDataFrame(data)
+        for frame in (data, on_spark):
+            found = predictor.predict(frame, text_col="title")
+            assert found["token"].tolist() == ["High", "rivers"]
+            assert found[["number", "body", "text"]].to_numpy().tolist() == [[7, "Snow fell", "High rivers"]] * 2
+            raw = predictor.predict(frame, text_col="title", return_spark_df=True)
+            assert raw.columns == ["number", "body", "text", "doc", "sent", "tok", "word_embedding_from_disk"]
+            row = raw.select("body", "text", "word_embedding_from_disk").head()
+            assert (row.body, row.text) == ("Snow fell", "High rivers")
+            assert [word.result for word in row.word_embedding_from_disk] == ["high", "rivers"]
+        upper = on_spark.withColumnRenamed("body", "BODY")
+        assert predictor.predict(upper, text_col="title")["BODY"].tolist() == ["Snow fell"] * 2
+
+    def test_the_column_that_the_pipeline_reads_comes_before_text(self, any_spark, pipeline):
+        predictor = sparkalbert.load(pipeline)
+        data = pd.DataFrame({"text": ["Snow fell"], "body": ["High rivers"]})
+        for frame in (data, any_spark.createDataFrame(data)):
+            with pytest.raises(ColumnError, match="a column 'text' beside the column of texts, 'body'"):
+                predictor.predict(frame)
+            with pytest.raises(ColumnError, match="a column 'text' beside the column of texts, 'body'"):
+                predictor.predict(frame, return_spark_df=True)
+            alone = predictor.predict(frame, keep_stranger_features=False)
+            assert alone[["text", "token"]].to_numpy().tolist() == [["High rivers", "High"], ["High rivers", "rivers"]]
+            chosen = predictor.predict(frame, text_col="text")
+            assert chosen["token"].tolist() == ["Snow", "fell"]
+            assert chosen["body"].tolist() == ["High rivers"] * 2
+
+    def test_a_raw_frame_has_each_name_once(self, spark, pipeline):
+        data = spark.createDataFrame([("Snow", 1)], "body string, word_embedding_from_disk long")
+        with pytest.raises(ColumnError, match="named as columns of the result: word_embedding_from_disk"):
+            sparkalbert.load(pipeline).predict(data, return_spark_df=True)
+
     @pytest.mark.usefixtures("spark")
     def test_a_saved_stage_predicts_with_its_params(self, tmp_path):
         model = str(tiny_bundle.bundle().path)
@@ -162,6 +198,18 @@ def test_spark_nlps_rows_leave_a_token_without_a_vector_in_its_place(spark):
     vectors = np.array([word.embeddings for word in row.embeddings], dtype=np.float32)
     assert np.array_equal(np.stack(found["word_embedding_from_disk"].dropna()), vectors)
     assert_same(predictor.predict(data), predictor.predict(pd.DataFrame({"text": [text]})))
+
+
+@pytest.mark.usefixtures("spark")
+def test_options_of_the_tokenizer_reach_the_model_of_a_stage(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path))
+    options = {"do_lower_case": False, "keep_accents": True, "remove_space": True}
+    stage = sparkalbert.load(tiny_bundle.checkpoint(), compatibility="spark-nlp", **options)
+    expected = sparkalbert.load(tiny_bundle.checkpoint(), encoding="token", **options)
+    assert_same(stage.predict("The rivers"), expected.predict("The rivers"))
+    for name, value in {"do_lower_case": False, "keep_accents": True, "remove_space": False}.items():
+        with pytest.raises(ParamError, match=f"{name} is {value}, but the bundle .* was converted with"):
+            sparkalbert.load(tiny_bundle.bundle().path, compatibility="spark-nlp", **{name: value})
 
 
 def test_a_missing_or_wrong_column_is_named(any_spark, predictor):

@@ -156,7 +156,7 @@ def _record_stages(spark: SparkSession, model: str, texts: list[tuple[str, str]]
 
 
 def _record_other_tokens(spark: SparkSession, texts: list[tuple[str, str]]) -> None:
-    """The stages that need no model: on the same texts, with a null and an empty one."""
+    """Record the stages that need no model, on the same texts and on a null and an empty text."""
     rows = [("null-0", None), ("empty-0", ""), *texts]
     tokens = _fit(_annotators(), _frame(spark, rows)).cache()
     with tempfile.TemporaryDirectory() as temporary:
@@ -208,7 +208,7 @@ def _light_pipeline(spark: SparkSession, model: str) -> dict[str, Any]:
 
 
 def _params(stage: Any) -> dict[str, Any]:
-    """What a class tells about itself; Params that the recorder has set are marked."""
+    """Return the Params, annotator types and methods of a class; Params that the recorder has set are marked."""
     params = {}
     for param in stage.params:
         value = stage.getOrDefault(param) if stage.isDefined(param) else None
@@ -294,7 +294,7 @@ def _annotators() -> list[Any]:
 
 
 def _embeddings(model: str) -> Any:
-    """The model without padding: one sentence in each batch."""
+    """Return the stage of the model, with one sentence per batch, so that there is no padding."""
     stage = annotator.AlbertEmbeddings.loadSavedModel(model, SparkSession.getActiveSession())
     stage.setInputCols("sentence", "token").setOutputCol("embeddings").setStorageRef("recorded")
     return stage.setBatchSize(1).setDimension(32)
@@ -339,7 +339,7 @@ def _frame(spark: SparkSession, rows: Sequence[Any], schema: str = "id string, t
 
 
 def _with_metadata(spark: SparkSession) -> DataFrame:
-    """Documents of a plain, an empty and a null text, with an id and a map of metadata."""
+    """Return documents of a plain, an empty and a null text, with an id and a map of metadata."""
     rows = [("a", "One text.", {"src": "x"}), ("b", "", {"src": "y"}), ("c", None, {"src": "z"})]
     frame = _frame(spark, rows, "id string, text string, m map<string,string>")
     return _document_assembler().setIdCol("id").setMetadataCol("m").transform(frame)

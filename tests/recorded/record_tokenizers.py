@@ -1,4 +1,4 @@
-"""Records what Hugging Face's classes make of folders: python -m tests.recorded.record_tokenizers
+"""Records how Hugging Face's classes tokenize with the files of a folder: python -m tests.recorded.record_tokenizers
 
 The folders are those of ``tokenizer_folders.py``. It runs by hand from the project's root, in two environments of its
 own: ``pip install "transformers==4.57.1" sentencepiece protobuf`` records the slow ``AlbertTokenizer`` and a

@@ -90,7 +90,7 @@ TRICKY = [
 
 
 def all_texts() -> dict[str, str]:
-    """Every text by its id."""
+    """Return every text by its id."""
     made = [*random_texts.texts(NUM_RANDOM, SEED), *random_texts.prose(NUM_RANDOM // 2, SEED)]
     groups = {"prose": PROSE, "tricky": TRICKY, "random": made}
     return {f"{group}-{number}": text for group, texts in groups.items() for number, text in enumerate(texts)}

@@ -1,4 +1,4 @@
-"""Model folders whose tokenizers lie in files of every kind, and texts that they disagree about.
+"""Model folders whose tokenizers are stored in files of every kind, and texts on which they disagree.
 
 The vocabularies are written by hand, or are Google's (see README.md), so they are the same with every version of every
 library.

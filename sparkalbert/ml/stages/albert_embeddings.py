@@ -53,7 +53,7 @@ from sparkalbert.ml.worker.row_errors import ModelTask, RowErrorsTask
 from sparkalbert.models import check_language, find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import is_folder, local_path
 from sparkalbert.vectors import BinaryFormat
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         """
         del spark_session
         path = local_path(folder)
-        if path is None or not path.is_dir():
+        if path is None or not is_folder(path):
             msg = f"Folder {folder} not found. loadSavedModel takes a folder on the driver's file system."
             raise ModelNotFoundError(msg)
         stage = AlbertEmbeddings(
@@ -467,7 +467,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     def _from_other_folder(cls, path: str, spark: SparkSession) -> Self | None:
         """Return the stage with the model in a folder that is not a saved stage."""
         folder = local_path(path)
-        if folder is None or not folder.is_dir() or (folder / "metadata").exists():
+        if folder is None or not is_folder(folder) or (folder / "metadata").exists():
             return None
         return None if folder_kind(folder) is None else cast("Self", cls.loadSavedModel(path, spark))
 
@@ -491,9 +491,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         if by_value:
             upload_bundle(bundle, folder, files)
         path = Path(self.getModel()).expanduser()
-        is_folder = path.is_dir() and folder_kind(path) is not None  # the rule by which the model was found
+        in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
         saved = SavedModel(
-            model=str(path.absolute()) if is_folder else self.getModel(),
+            model=str(path.absolute()) if in_folder else self.getModel(),
             precision=self._value_if_set(self.precision, self.getPrecision),
             revision=self._value_if_set(self.revision, self.getRevision),
             digest=bundle.digest,

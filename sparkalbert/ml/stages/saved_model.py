@@ -18,7 +18,7 @@ from sparkalbert.ml.files import HadoopFileSystem
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.models.cache import converted_once
 from sparkalbert.storage.folders import FileSystem, LocalFileSystem, write_folder
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import is_folder, local_path
 
 __all__ = ["SavedModel", "download_bundle", "upload_bundle"]
 
@@ -125,7 +125,7 @@ def _download(spark: SparkSession, source: str, digest: str, target: Path) -> Bu
 
 def _file_system(spark: SparkSession, source: str) -> FileSystem:
     local = local_path(source)
-    if local is not None and local.is_dir():
+    if local is not None and is_folder(local):
         return LocalFileSystem()
     if is_connect_session(spark):
         msg = (

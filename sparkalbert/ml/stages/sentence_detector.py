@@ -193,7 +193,7 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
             custom_bounds_strategy=self.getCustomBoundsStrategy(),
             split_length=self.getSplitLength(),
             min_length=self.getMinLength(),
-            max_length=self.getMaxLength(),
+            max_length=self.getMaxLength() if self.isSet(self.maxLength) else None,
         )
 
     def _task(self) -> SentenceTask:

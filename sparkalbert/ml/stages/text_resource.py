@@ -59,10 +59,10 @@ def text_lines(dataset: DataFrame | None, path: str, param: str) -> list[str]:
 
 
 def _local_text(local: Path, path: str, param: str) -> str:
-    if not local.is_file():
-        msg = f"{param}: found no file {path} on the driver. Name a UTF-8 text file."
-        raise ParamError(msg)
     try:
+        if not local.is_file():
+            msg = f"{param}: found no file {path} on the driver. Name a UTF-8 text file."
+            raise ParamError(msg)
         return local.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{param}: {path} cannot be read as UTF-8 text ({error}). Name a UTF-8 text file."

@@ -76,6 +76,13 @@ def test_every_param_reaches_the_rules():
     assert len({SentenceDetector(**params)._task() for params in SETTINGS.values()}) == len(SETTINGS)
 
 
+def test_max_length_applies_if_it_is_set():
+    """Spark NLP's SentenceDetector ignores the default, 99,999, but not the same value from a user."""
+    assert SentenceDetector().getMaxLength() == 99_999
+    assert SentenceDetector()._task() == SentenceTask(SentenceOptions())
+    assert SentenceDetector(maxLength=99_999)._task() == SentenceTask(SentenceOptions(max_length=99_999))
+
+
 @pytest.fixture(scope="module")
 def recorded_documents(recorded_frame):
     return DocumentAssembler(inputCol="text").transform(recorded_frame)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sparkalbert
 from sparkalbert.convert import export_spark_nlp
 from sparkalbert.errors import CheckpointError, ModelNotFoundError, ParamError
 from sparkalbert.ml import AlbertEmbeddings
+from sparkalbert.models import find_model
 from tests import tiny_bundle
 
 CLASS = "com.johnsnowlabs.nlp.embeddings.AlbertEmbeddings"
@@ -114,6 +116,23 @@ def test_options_can_be_given_and_are_saved_with_the_stage(spark, tmp_path):
     same.setInputCols(["tokens"]).setOutputCol("v").write().save(str(tmp_path / "ours"))
     again = AlbertEmbeddings.load(str(tmp_path / "ours"))
     assert (again.getDoLowerCase(), again.getModelDigest()) == (False, same.getModelDigest())
+
+
+@pytest.mark.usefixtures("spark")
+def test_predict_uses_the_options_of_its_conversion_and_its_params(tmp_path):
+    def vectors(model, **chosen):
+        found = sparkalbert.load(model, **chosen).predict("Café: the old man walked to the river.")
+        return np.stack(found["word_embedding_from_disk"])
+
+    folder = save(tmp_path / "saved", {"engine": "onnx", "maxSentenceLength": 6})
+    options = {"do_lower_case": False, "keep_accents": True}
+    found = vectors(folder, **options)
+    with_options = find_model(folder, **options).path
+    np.testing.assert_array_equal(found, vectors(with_options, max_sentence_length=6))
+    assert not np.array_equal(found, vectors(with_options))
+    assert not np.array_equal(found, vectors(folder))
+    with pytest.raises(ParamError, match=r"precision is 'int8', but the bundle .* is 'fp32'"):
+        sparkalbert.load(folder, precision="int8")
 
 
 def test_a_model_that_is_not_on_this_machine_names_the_way(spark, tmp_path):
