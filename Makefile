@@ -54,7 +54,7 @@ fmt: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test-slow: $(DEV) ## Run the tests of base and xlarge shapes (minutes, 4 GB of memory)
+test-slow: $(DEV) ## Run the tests of base and xlarge shapes and of Spark's searches (minutes, 4 GB of memory)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-gpu: $(DEV) ## Compare fp16 on a GPU with the CPU and with torch; needs onnxruntime-gpu in $(VENV)

@@ -26,6 +26,7 @@ _SETTINGS = {
     "spark.pyspark.driver.python": sys.executable,
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={(_ROOT / 'conf' / 'log4j2.properties').as_uri()}",
     "spark.executor.memory": "512m",
     "spark.ui.enabled": "false",
 }
