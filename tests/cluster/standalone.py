@@ -203,6 +203,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     _, alive = psutil.wait_procs(family, timeout=_END_S)
     for left in alive:
         left.kill()
+    process.wait(_END_S)
 
 
 def _children(parents: list[psutil.Process], name: str) -> list[psutil.Process]:
