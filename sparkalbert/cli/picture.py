@@ -50,7 +50,7 @@ def draw_picture(model: str, target: Path) -> None:
         drawn.append((axes, *draw_groups(axes, title, vectors, labels)))
     for axes, title, groups in zip(
         lower.subplots(1, 2),
-        ("Words alone: each topic keeps together", "Sentences, as the mean of their words: each topic keeps together"),
+        ("Words alone, coloured by topic", "Sentences, as the mean of their words, coloured by topic"),
         (content["words"], content["topics"]),
         strict=True,
     ):
