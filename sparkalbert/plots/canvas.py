@@ -13,6 +13,7 @@ from sparkalbert.arrays import BoolArray, Float32Array, Float64Array
 from sparkalbert.errors import MissingDependencyError
 
 try:
+    import matplotlib  # noqa: ICN001 - first, so that an absence has this name
     import matplotlib.figure
     import matplotlib.patheffects
 except ModuleNotFoundError as error:
