@@ -276,7 +276,7 @@ def _vocabulary(path: Path, settings: _Settings) -> tuple[Kind, Path]:
         return "tokenizers", program
     if words:
         return "wordpiece", words
-    found = "the folder contains none of them" if path.is_dir() else "there is no such file or folder"
+    found = "the folder contains none of them" if path.is_dir() else "that path does not exist"
     msg = (
         f"Expected a vocabulary at {path} ({', '.join(_SENTENCEPIECE_FILES)}, {TOKENIZER_FILE} or {_WORDPIECE_FILE}; "
         f"{VOCABULARY_FILE} may be in assets/), but {found}. Copy the tokenizer files of the checkpoint there."
