@@ -1,6 +1,6 @@
 """The ``sparkalbert`` command, also as ``python -m sparkalbert``.
 
-The command itself is :mod:`sparkalbert.cli`; without its packages, one line says how to install them.
+The command itself is :mod:`sparkalbert.cli`; without its packages, one line describes how to install them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 _REQUIRED: Final = {"click", "rich", "typer"}
 
@@ -42,6 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(sys.argv[1:] if arguments is None else arguments)
 
 
+def command() -> None:
+    """Run the command line as an installed script and a Databricks wheel task do.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code, if the command fails. A wheel task ignores what its function returns.
+    """
+    code = main()
+    if code:
+        sys.exit(code)
+
+
 def _accept_any_text() -> None:
     """Print characters that the output's encoding lacks as escapes; a file name may contain any bytes."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
@@ -50,4 +63,4 @@ def _accept_any_text() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -1,6 +1,9 @@
 """Every notebook runs from its first cell to its last, in a kernel of its own."""
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -11,6 +14,14 @@ from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DATABRICKS = sorted((ROOT / "notebooks").glob("databricks_*.py"))
+
+WIDGETS = """
+class dbutils:
+    class widgets:
+        text = staticmethod(lambda name, value: None)
+        get = staticmethod(lambda name: {"target": "by_widget"}.get(name, settings[name]))
+"""
 
 
 def test_there_are_five():
@@ -23,6 +34,7 @@ def test_there_are_five():
     ]
 
 
+@pytest.mark.timeout(180)  # a notebook takes less than three minutes from its first cell to its last
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
     for name in os.environ.keys() - own_spark_environment().keys():
@@ -32,7 +44,7 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
 
 
@@ -40,3 +52,38 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
 def test_a_notebook_stores_no_output(path):
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in cells)
+
+
+@pytest.mark.parametrize("path", DATABRICKS, ids=lambda path: path.stem)
+def test_databricks_can_import_a_notebook(path):
+    first, *cells = path.read_text(encoding="utf-8").split("\n# COMMAND ----------\n")
+    assert first.startswith("# Databricks notebook source\n# MAGIC %md\n")
+    assert len(cells) > 5
+    for cell in cells:
+        lines = [line for line in cell.splitlines() if line]
+        magic = [line.startswith("# MAGIC") for line in lines]
+        assert all(magic) or not any(magic), cell
+        assert not magic[0] or re.match(r"# MAGIC %(md|pip|restart_python)", lines[0]), cell
+
+
+def test_the_notebook_for_clusters_runs_as_a_script(tmp_path):
+    code = (ROOT / "notebooks" / "databricks_cluster.py").read_text(encoding="utf-8")
+    run_script([code, "assert spark.table('token_vectors').count() == 16"], tmp_path, own_spark_environment())
+
+
+def test_the_notebook_for_serverless_runs_on_connect_with_its_widgets(connect_spark, tmp_path):
+    code = (ROOT / "notebooks" / "databricks_serverless.py").read_text(encoding="utf-8")
+    remote = f"sc://127.0.0.1:{connect_spark.conf.get('spark.connect.grpc.binding.port')}"
+    parts = [WIDGETS, code, "assert 'connect' in type(spark).__module__"]
+    run_script(parts, tmp_path, {**own_spark_environment(), "SPARK_REMOTE": remote})
+    assert connect_spark.table("by_widget").count() == 5
+    connect_spark.sql("DROP TABLE by_widget")
+
+
+def run_script(parts, folder, environment):
+    """Run Python code in a process of its own."""
+    command = [sys.executable, "-c", "\n".join(parts)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

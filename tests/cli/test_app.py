@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sparkalbert import __version__
-from sparkalbert.__main__ import main
+from sparkalbert.__main__ import command, main
 from sparkalbert.cli import app, run
 
 COMMANDS = ["demo", "embed", "plan", "explore", "models", "convert", "inspect", "verify", "distill", "doctor", "bench"]
@@ -31,16 +31,26 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"sparkalbert {__version__}\n"
 
 
+def test_a_failure_is_an_exception_for_who_ignores_what_is_returned(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["sparkalbert", "--version"])
+    command()
+    monkeypatch.setattr(sys, "argv", ["sparkalbert", "inspect", "no/such/folder"])
+    with pytest.raises(SystemExit) as raised:
+        command()
+    assert raised.value.code == 1
+    assert "no/such/folder" in capsys.readouterr().err
+
+
 def test_help_names_every_command(capsys):
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in COMMANDS:
-        assert f" {command} " in shown
+    for name in COMMANDS:
+        assert f" {name} " in shown
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(capsys, command):
-    assert run([command, "-h"]) == 0
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(capsys, name):
+    assert run([name, "-h"]) == 0
     assert "Usage: sparkalbert" in capsys.readouterr().out
 
 
