@@ -26,6 +26,9 @@ ACTIVATIONS: Final[Mapping[str, str]] = {
 }
 """Each ``hidden_act`` that can be converted, and the formula behind it (Hugging Face ``activations.py``)."""
 
+_MAX_BYTES: Final = 16 << 20
+"""A configuration has some kilobytes, more with thousands of labels."""
+
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "vocab_size": (6, 2_000_000),
     "embedding_size": (1, 8_192),
@@ -157,10 +160,16 @@ class AlbertConfig:
             If the file is missing, is not a JSON object, or does not describe an ALBERT.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
         except OSError as error:
             msg = f"{path} cannot be read ({error.strerror}); a checkpoint or bundle requires its config.json."
             raise ConfigError(msg) from error
+        if len(content) > _MAX_BYTES:
+            msg = f"{path} has more than {_MAX_BYTES:,} bytes, expected ALBERT's keys only. Copy the file again."
+            raise ConfigError(msg)
+        try:
+            values = json.loads(content.decode())
         except (ValueError, RecursionError) as error:
             msg = f"{path} is not valid JSON: {error}"
             raise ConfigError(msg) from error

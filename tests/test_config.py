@@ -74,3 +74,11 @@ def test_layers_are_divided_as_hugging_face_divides_them(layers, groups):
     expected = [int(layer / (layers / groups)) for layer in range(layers)]
     found = [group for group, count in enumerate(config.layers_of_groups()) for _ in range(count)]
     assert found == expected
+
+
+def test_a_file_of_a_gigabyte_is_not_read_whole(tmp_path):
+    path = tmp_path / "config.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)  # sparse: it takes no room
+    with pytest.raises(ConfigError, match=r"config\.json has more than 16,777,216 bytes, expected ALBERT's keys only"):
+        AlbertConfig.from_file(path)

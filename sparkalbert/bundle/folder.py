@@ -58,12 +58,8 @@ class Bundle:
         """
         folder = Path(path)
         bundle = cls(folder, Manifest.from_file(folder / MANIFEST_FILE))
-        problems = [
-            *(f"the manifest does not list {name}" for name in bundle._required() if name not in bundle.manifest.files),
-            *bundle._size_problems(),
-        ]
-        if problems:
-            raise BundleError(problem_list(f"The bundle {folder}", problems))
+        required = (name for name in bundle._required() if name not in bundle.manifest.files)
+        bundle._raise_if_any({**{f"the manifest does not list {name}": None for name in required}, **bundle._sizes()})
         return bundle
 
     @staticmethod
@@ -96,37 +92,44 @@ class Bundle:
         BundleError
             If a file is missing or differs; the message lists every problem.
         """
-        problems = self._size_problems() or self._checksum_problems()
-        if problems:
-            raise BundleError(problem_list(f"The bundle {self.path}", problems))
+        self._raise_if_any(self._sizes() or self._checksums())
         return self
 
     def _required(self) -> tuple[str, str]:
         tokenizer = self.manifest.tokenizer
         return VOCABULARY_FILE if tokenizer is None else tokenizer.file, GRAPH_FILE
 
-    def _size_problems(self) -> list[str]:
-        problems = []
+    def _raise_if_any(self, problems: Mapping[str, OSError | None]) -> None:
+        """Raise BundleError if there are problems; its cause is an error of the file system, if that is a reason."""
+        if problems:
+            reason = next((error for error in problems.values() if error is not None), None)
+            raise BundleError(problem_list(f"The bundle {self.path}", list(problems))) from reason
+
+    def _sizes(self) -> dict[str, OSError | None]:
+        problems: dict[str, OSError | None] = {}
         for name, record in self.manifest.files.items():
             try:
                 size_bytes = (self.path / name).stat().st_size
-            except OSError:
-                problems.append(f"{name} is missing")
+            except (FileNotFoundError, NotADirectoryError):
+                problems[f"{name} is missing"] = None
+                continue
+            except OSError as error:
+                problems[f"{name} cannot be read ({error.strerror})"] = error
                 continue
             if size_bytes != record.size_bytes:
-                problems.append(f"{name} has {size_bytes} bytes, expected {record.size_bytes}")
+                problems[f"{name} has {size_bytes} bytes, expected {record.size_bytes}"] = None
         return problems
 
-    def _checksum_problems(self) -> list[str]:
-        problems = []
+    def _checksums(self) -> dict[str, OSError | None]:
+        problems: dict[str, OSError | None] = {}
         for name, record in self.manifest.files.items():
             try:
                 found = sha256_of(self.path / name)
             except OSError as error:
-                problems.append(f"{name} cannot be read ({error.strerror})")
+                problems[f"{name} cannot be read ({error.strerror})"] = error
                 continue
             if found != record.sha256:
-                problems.append(f"{name} has sha256 {found}, expected {record.sha256}")
+                problems[f"{name} has sha256 {found}, expected {record.sha256}"] = None
         return problems
 
 

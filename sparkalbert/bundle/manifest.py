@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, get_args
 
-from sparkalbert.errors import BundleError, ParamError, problem_list
+from sparkalbert.errors import BundleError, problem_list
+from sparkalbert.options import check_choice
 
 __all__ = [
     "FORMAT_VERSION",
@@ -203,9 +204,7 @@ class Manifest:
 
 def check_precision(precision: str) -> None:
     """Raise ParamError unless `precision` is a known number format."""
-    if precision not in PRECISIONS:
-        msg = f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}."
-        raise ParamError(msg)
+    check_choice("precision", precision, PRECISIONS)
 
 
 def _field_problems(manifest: Manifest) -> list[str]:

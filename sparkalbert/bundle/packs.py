@@ -193,9 +193,9 @@ def _unpack(path: Path, digest: str, folder: Path) -> Manifest:
                 with archive.open(name) as packed, (work / name).open("wb") as file:
                     shutil.copyfileobj(packed, file, _CHUNK_BYTES)
                 (work / name).chmod(_READ_ONLY)
-            (work / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+            Bundle(work, manifest).verify()
+            (work / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")  # marks the folder as complete
             (work / MANIFEST_FILE).chmod(_READ_ONLY)
-            Bundle.open(work).verify()
             work.chmod(_OTHERS_READ_ONLY)
     return manifest
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
+from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, GRAPH_FILE
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.graph.accelerator import build_accelerator_graph
@@ -21,6 +21,7 @@ from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
 from sparkalbert.convert.weights.quantize import halved, stored_arrays
+from sparkalbert.storage.folders import check_target
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -96,6 +97,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         If `precision` is unknown.
     """
     check_precision(precision)
+    check_target(target, BUNDLE_KIND, overwrite=overwrite)
     checkpoint = Checkpoint.open(source).check_values()
     tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
     folder_name = checkpoint.folder.resolve().name
@@ -116,7 +118,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
         tokenizer.save(folder)
         _write_files(checkpoint, precision, folder, report, halve=halve)
-    return Bundle.open(target)
+    return Bundle.open(Path(target).expanduser())
 
 
 def library_versions() -> dict[str, str]:
@@ -126,7 +128,7 @@ def library_versions() -> dict[str, str]:
 
 def load_tokenizer(source: Path, given: PieceOptions) -> PieceTokenizer:
     """Load the tokenizer of a folder; options that nobody states must agree with the vocabulary."""
-    return PieceTokenizer.load(source, **given.stated, ask_vocabulary=True)
+    return PieceTokenizer.load(source, **given.stated, check_vocabulary=True)
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:

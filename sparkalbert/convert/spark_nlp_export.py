@@ -23,7 +23,7 @@ from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
 from sparkalbert.errors import CheckpointError
-from sparkalbert.storage.folders import FolderKind, write_folder
+from sparkalbert.storage.folders import FolderKind, check_target, write_folder
 from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["export_spark_nlp"]
@@ -87,6 +87,7 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
         If `precision` is unknown.
     """
     check_precision(precision)
+    check_target(target, _EXPORT, overwrite=overwrite)
     checkpoint = Checkpoint.open(source)
     tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
     if tokenizer.record.file != VOCABULARY_FILE:
@@ -104,7 +105,7 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
         text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
         (assets / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
         (folder / GRAPH_FILE).write_bytes(_graph(checkpoint, precision, report).SerializeToString(deterministic=True))
-    return Path(target)
+    return Path(target).expanduser()
 
 
 def _check_size(config: AlbertConfig, precision: Precision) -> None:

@@ -1,16 +1,22 @@
-"""Caches converted models: each is converted once, by one process at a time, and verified before each use."""
+"""Caches converted models: each is converted once, by one process at a time, and verified before each use.
+
+Only a model that is damaged is replaced, once its successor is complete. A model that cannot be read is an error, and
+that of a newer sparkalbert stays, beside the one of this version.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from sparkalbert.bundle.folder import Bundle
-from sparkalbert.bundle.manifest import MANIFEST_FILE
+from sparkalbert.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
 from sparkalbert.errors import BundleError, CheckpointError, OutputError
+from sparkalbert.storage.folders import LocalFileSystem
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home
 from sparkalbert.storage.locks import exclusive
 
@@ -20,13 +26,24 @@ _LOGGER: Final = logging.getLogger("sparkalbert")
 
 
 def cached_bundle(key: str) -> Bundle | None:
-    """Return a bundle of the cache if it is there and every byte of it is right, else None."""
+    """Return a bundle of the cache if it is there and every byte of it is right, else None.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be read, which does not mean that it is damaged.
+    """
     folder = _folder_of(key)
-    if not folder.exists():
-        return None
     try:
+        if not folder.exists():
+            return None
         return Bundle.open(folder).verify()
+    except OSError as error:
+        raise _unreadable(folder, error) from error
     except BundleError as error:
+        reason = error.__cause__
+        if isinstance(reason, OSError) and not isinstance(reason, (FileNotFoundError, NotADirectoryError)):
+            raise _unreadable(folder, reason) from error
         _LOGGER.warning("The model in the cache is damaged and is converted again. %s", error)
         return None
 
@@ -50,6 +67,8 @@ def converted_once(key: str, convert: Callable[[Path], Bundle]) -> Bundle:
 
     Raises
     ------
+    BundleError
+        If the bundle of the cache cannot be read.
     CheckpointError
         If the model cannot be read.
     OutputError
@@ -64,8 +83,8 @@ def converted_once(key: str, convert: Callable[[Path], Bundle]) -> Bundle:
             return bundle
         folder = _folder_of(key)
         try:
-            _remove(folder)
-            bundle = convert(folder).verify()
+            with _without_damaged(folder):
+                bundle = convert(folder).verify()
         except OutputError as error:
             msg = f"{str(error).rstrip('.')}. The cache is {cache_home()}; set {HOME_VARIABLE} to a folder with room."
             raise OutputError(msg) from error
@@ -77,16 +96,50 @@ def converted_once(key: str, convert: Callable[[Path], Bundle]) -> Bundle:
 
 
 def _folder_of(key: str) -> Path:
-    return cache_home() / "bundles" / key
+    folder = cache_home() / "bundles" / key
+    return folder.with_name(f"{key}-format-{FORMAT_VERSION}") if _is_newer(folder) else folder
 
 
-def _remove(folder: Path) -> None:
+def _is_newer(folder: Path) -> bool:
+    """Return whether a folder holds the bundle of a newer sparkalbert, whose format this version does not read."""
+    try:
+        version = json.loads((folder / MANIFEST_FILE).read_bytes())["format_version"]
+        return isinstance(version, int) and version > FORMAT_VERSION
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _unreadable(folder: Path, error: OSError) -> BundleError:
+    path = f"{folder}, in particular {error.filename}," if error.filename else str(folder)
+    return BundleError(
+        f"The model in the cache, {path} cannot be read ({error.strerror or error}). Check that this user may read it, "
+        f"or set {HOME_VARIABLE} to another folder."
+    )
+
+
+@contextmanager
+def _without_damaged(folder: Path) -> Iterator[None]:
+    """Move a damaged model aside while the block converts it again; it is removed only if the block succeeds."""
+    aside, files = folder.with_name(f".{folder.name}-damaged"), LocalFileSystem()
     try:
         if folder.exists():
-            shutil.rmtree(folder)
+            if files.exists(str(aside)):
+                files.remove(str(aside))
+            folder.rename(aside)
     except OSError as error:
-        msg = f"The damaged model {folder} cannot be removed ({error.strerror or error})."
+        msg = f"The damaged model {folder} cannot be replaced ({error.strerror or error})."
         raise OutputError(msg) from error
+    try:
+        yield
+    except BaseException:
+        if files.exists(str(aside)) and not folder.exists():
+            aside.rename(folder)
+        raise
+    try:
+        if files.exists(str(aside)):
+            files.remove(str(aside))
+    except OSError as error:
+        _LOGGER.warning("The damaged model %s could not be removed (%s); remove it by hand.", aside, error)
 
 
 def _complete(folder: Path) -> Bundle | None:

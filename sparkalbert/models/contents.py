@@ -14,7 +14,7 @@ from sparkalbert.convert.checkpoint.files import checkpoint_files, config_path, 
 from sparkalbert.convert.checkpoint.folder import read_config, vocabulary_problems
 from sparkalbert.errors import ConfigError, MissingDependencyError, SparkAlbertError, listed_problems
 from sparkalbert.text import PieceTokenizer
-from sparkalbert.text.pieces.files import tokenizer_files, vocabulary_path
+from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS, find_tokenizer, tokenizer_files
 from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["Contents", "checkpoint_contents"]
@@ -36,16 +36,23 @@ class Contents:
         Face's ``default``. Empty if something is wrong with the tokenizer or the configuration.
     problems
         Why the folder cannot be converted; empty if nothing is known to be wrong before the weights are read.
+    warnings
+        What is probably wrong, but does not prevent a conversion.
     """
 
     config: AlbertConfig | None
     uses: Mapping[str, str]
     options: Mapping[str, tuple[bool, str]]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def at(self, source: str, outline: Path) -> Contents:
-        """Return these contents with `source` in place of the path `outline` in the problems."""
-        return replace(self, problems=tuple(problem.replace(str(outline), source) for problem in self.problems))
+        """Return these contents with `source` in place of the path `outline` in the messages."""
+
+        def renamed(messages: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(message.replace(str(outline), source) for message in messages)
+
+        return replace(self, problems=renamed(self.problems), warnings=renamed(self.warnings))
 
 
 def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
@@ -68,32 +75,45 @@ def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
         problems += vocabulary_problems(folder, config)
     except MissingDependencyError as error:
         problems.append(str(error))
-    options = {} if problems else _options(folder, given, problems)
+    warnings: list[str] = []
+    options = {} if problems else _options(folder, given, problems, warnings)
     weight_files(folder, problems)
-    return Contents(config, _uses(folder), options, tuple(problems))
+    return Contents(config, _uses(folder), options, tuple(problems), tuple(warnings))
 
 
-def _options(folder: Path, given: PieceOptions, problems: list[str]) -> dict[str, tuple[bool, str]]:
-    """Return the options of a tokenizer that loads; the problem is appended if they contradict its vocabulary."""
+def _options(
+    folder: Path, given: PieceOptions, problems: list[str], warnings: list[str]
+) -> dict[str, tuple[bool, str]]:
+    """Return the options of a tokenizer that loads.
+
+    If they contradict its vocabulary, a problem is appended, or a warning if transformers uses them, too.
+    """
     try:
-        record = PieceTokenizer.load(folder, **given.stated, ask_vocabulary=True).record
+        tokenizer = PieceTokenizer.load(folder, **given.stated, check_vocabulary=True)
     except ConfigError as error:
         problems += listed_problems(error)
-        record = PieceTokenizer.load(folder, **given.stated).record
+        tokenizer = PieceTokenizer.load(folder, **given.stated)
+    warnings += [tokenizer.doubt] if tokenizer.doubt else []
+    record = tokenizer.record
     return {name: (record.options[name], origin) for name, origin in record.origins.items()}
 
 
 def _uses(folder: Path) -> dict[str, str]:
     tokenizer = set(tokenizer_files(folder))
+    vocabulary: Path | None = None
+    compared: Path | None = None
     try:
-        vocabulary = vocabulary_path(folder)
+        found = find_tokenizer(folder)
+        vocabulary, compared = found.path, found.other_words
     except SparkAlbertError:
-        vocabulary = None
+        pass  # what is wrong is among the problems
     uses = {}
     for path in checkpoint_files(folder):
         if path == vocabulary:
             use = "vocabulary"
         elif path in tokenizer:
+            if path.name not in TOKENIZER_SETTINGS and path != compared:
+                continue  # another vocabulary, which is not read
             use = "tokenizer"
         else:
             use = "configuration" if path == config_path(folder) else "weights"

@@ -17,7 +17,14 @@ from urllib.parse import quote, unquote
 from sparkalbert.bundle.folder import BUNDLE_KIND, Bundle
 from sparkalbert.bundle.manifest import MANIFEST_FILE, Manifest, Precision, check_precision
 from sparkalbert.convert.checkpoint.files import checkpoint_files, choose_weights, config_path
-from sparkalbert.errors import CheckpointError, MissingDependencyError, ModelNotFoundError, OutputError, ParamError
+from sparkalbert.errors import (
+    CheckpointError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    OutputError,
+    ParamError,
+    ParamTypeError,
+)
 from sparkalbert.models.cache import cached_bundle, converted_once
 from sparkalbert.models.hub import HubCheckpoint, download_checkpoint
 from sparkalbert.models.names import (
@@ -109,13 +116,15 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
     ------
     ModelNotFoundError
         If no such model exists; the message lists the known names.
+    ParamTypeError
+        If `model` is neither a string nor a path.
     ParamError
         If `precision` is unknown, if it or an option of the tokenizer differs from that of an existing bundle, or if
         `revision` is invalid, or given for a folder or an embedded model.
     BundleError, CheckpointError, ConfigError
         If the model is damaged or cannot be converted.
     DownloadError
-        If the Hub cannot be reached or refuses; the message says what to do without a network.
+        If the Hub cannot be reached or refuses; the message describes what to do without a network.
     MissingDependencyError
         If converting or downloading requires a package that is not installed.
 
@@ -207,7 +216,7 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     ModelNotFoundError
         If `model` looks like a path, but there is no model folder.
     """
-    text = os.fspath(model)
+    text = _text(model)
     if not text:
         raise ModelNotFoundError(_unknown(text))
     path = _path(text)
@@ -228,6 +237,13 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     else:
         msg = f"There is no folder {path}. {_choices()}"
     raise ModelNotFoundError(msg)
+
+
+def _text(model: object) -> str:
+    if not isinstance(model, (str, os.PathLike)):
+        msg = f"model is {model!r}, expected the path of a folder or a name, such as 'albert_mini_en'."
+        raise ParamTypeError(msg)
+    return os.fspath(model)
 
 
 def _path(text: str) -> Path:

@@ -11,6 +11,7 @@ interrupted download continues where it stopped.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,10 +31,10 @@ from sparkalbert.errors import (
 )
 from sparkalbert.models.names import COMMIT, HubModel
 from sparkalbert.storage.checksums import git_blob_sha1_of, sha256_of
-from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS, tokenizer_files
+from sparkalbert.text.pieces.files import MAX_VOCABULARY_BYTES, TOKENIZER_SETTINGS, tokenizer_files
 from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["HubCheckpoint", "Repository", "ask_hub", "download_checkpoint", "open_repository"]
+__all__ = ["HubCheckpoint", "Repository", "check_hub", "download_checkpoint", "open_repository"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -213,7 +214,7 @@ def download_checkpoint(model: HubModel, given: PieceOptions, *, allow_download:
     return HubCheckpoint(folder, repository.commit)
 
 
-def ask_hub(model: HubModel, timeout_s: float) -> str:
+def check_hub(model: HubModel, timeout_s: float) -> str:
     """Check that the Hub answers, without downloading a repository, and return the finding as text.
 
     Raises
@@ -226,7 +227,7 @@ def ask_hub(model: HubModel, timeout_s: float) -> str:
     library = _library()
     endpoint = library.constants.ENDPOINT
     if library.constants.HF_HUB_OFFLINE:
-        return "not asked, because HF_HUB_OFFLINE is set"
+        return "not checked, because HF_HUB_OFFLINE is set"
     try:
         library.HfApi().model_info(model.repository, timeout=timeout_s)
     except Exception as error:  # as in `_as_download_error`
@@ -270,8 +271,12 @@ def _lay_out(repository: Repository) -> None:
     tokenizer = tokenizer_files(outline)
     for path in checkpoint_files(outline):
         if path in tokenizer or path.suffix == ".json":
+            name = path.relative_to(outline).as_posix()
+            if repository.sizes[name] > MAX_VOCABULARY_BYTES:
+                os.truncate(path, repository.sizes[name])  # takes no room; what reads it refuses its size
+                continue
             path.unlink()
-            path.symlink_to(repository.fetch(path.relative_to(outline).as_posix()).resolve())
+            path.symlink_to(repository.fetch(name).resolve())
 
 
 def _note_absent(repository: Repository, folder: Path) -> None:

@@ -1,11 +1,11 @@
-"""Estimates the size and the work per piece of a model from its configuration alone."""
+"""Estimates the size, the memory and the work per piece of a model from its configuration alone."""
 
 from __future__ import annotations
 
 from sparkalbert.bundle.manifest import Precision
 from sparkalbert.config import AlbertConfig
 
-__all__ = ["megaflop_per_piece", "weight_bytes"]
+__all__ = ["megaflop_per_piece", "weight_bytes", "worker_bytes"]
 
 
 def weight_bytes(config: AlbertConfig, precision: Precision) -> int:
@@ -36,6 +36,21 @@ def weight_bytes(config: AlbertConfig, precision: Precision) -> int:
         else:
             total += 4 * rows * columns
     return total
+
+
+def worker_bytes(config: AlbertConfig, precision: Precision) -> int:
+    """Return the memory that one Python worker takes by default.
+
+    Examples
+    --------
+    >>> shape = {"hidden_size": 2048, "num_attention_heads": 16, "intermediate_size": 8192}
+    >>> config = AlbertConfig(num_hidden_layers=24, **shape)
+    >>> [worker_bytes(config, precision) // 10**6 for precision in ("fp32", "int8")]
+    [696, 507]
+    """
+    from sparkalbert.inference.memory import expected_memory  # loads NumPy, which names do not need
+
+    return expected_memory(config, weight_bytes(config, precision)).total
 
 
 def megaflop_per_piece(config: AlbertConfig) -> float:

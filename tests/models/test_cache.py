@@ -1,10 +1,14 @@
+import errno
 import json
 import logging
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from sparkalbert.bundle import Bundle, write_bundle
+from sparkalbert.bundle import folder as folder_module
 from sparkalbert.errors import BundleError, CheckpointError, OutputError
 from sparkalbert.models import cached_bundles
 from sparkalbert.models.cache import cached_bundle, converted_once
@@ -94,13 +98,61 @@ def test_a_model_that_cannot_be_read_is_not_a_problem_of_the_cache(tmp_path):
     )
 
 
-def test_a_bundle_of_a_newer_sparkalbert_is_converted_again(tiny):
+def test_a_bundle_of_a_newer_sparkalbert_stays_and_is_converted_beside_it(tiny):
     convert, calls = convert_from(tiny)
     first = converted_once("key", convert)
     manifest = first.path / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 3}))
-    assert converted_once("key", convert).manifest == first.manifest
+    newer = json.dumps({**json.loads(manifest.read_text()), "format_version": 3})
+    manifest.write_text(newer)
+    ours = converted_once("key", convert)
+    assert ours.path == first.path.with_name("key-format-2")
+    assert ours.manifest == first.manifest
+    assert converted_once("key", convert) == ours
     assert len(calls) == 2
+    assert manifest.read_text() == newer
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize("name", ["manifest.json", "model.onnx"])
+def test_a_bundle_that_cannot_be_read_is_not_damaged(tiny, monkeypatch, name, error):
+    convert, calls = convert_from(tiny)
+    first = converted_once("key", convert)
+
+    def refuse(read):
+        def reading(path, *arguments):
+            if path.name == name:
+                raise OSError(error, os.strerror(error), str(path))
+            return read(path, *arguments)
+
+        return reading
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_module, "sha256_of", refuse(folder_module.sha256_of))
+        patch.setattr(Path, "read_bytes", refuse(Path.read_bytes))
+        with pytest.raises(BundleError) as caught:
+            converted_once("key", convert)
+    assert str(caught.value) == (
+        f"The model in the cache, {first.path}, in particular {first.path / name}, cannot be read "
+        f"({os.strerror(error)}). Check that this user may read it, or set SPARKALBERT_HOME to another folder."
+    )
+    assert calls == [first.path]
+    assert converted_once("key", convert) == first
+
+
+def test_a_damaged_bundle_is_kept_until_it_is_replaced(home, tiny):
+    convert, _ = convert_from(tiny)
+    bundle = converted_once("key", convert)
+    (bundle.path / "model.onnx").write_bytes(b"damaged")
+
+    def fail(_):
+        msg = "The checkpoint is gone."
+        raise CheckpointError(msg)
+
+    with pytest.raises(CheckpointError, match="is gone"):
+        converted_once("key", fail)
+    assert (bundle.path / "model.onnx").read_bytes() == b"damaged"
+    assert converted_once("key", convert).verify() == bundle
+    assert [path.name for path in (home / "bundles").iterdir()] == ["key"]
 
 
 def test_the_cache_can_be_listed(tiny):

@@ -67,6 +67,26 @@ class TestFolder:
         (problem,) = found.problems
         assert "Pass do_lower_case=False" in problem
 
+    def test_a_contradiction_that_transformers_ignores_is_a_warning(self, checkpoint):
+        """A tokenizer_config.json that states nothing leaves the options to the defaults of its class."""
+        pytest.importorskip("tokenizers")
+        (checkpoint / "spiece.model").unlink()
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Paris", "Berlin", "river"]
+        (checkpoint / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+        (checkpoint / "tokenizer_config.json").write_text('{"model_max_length": 512}')
+        found = inspect_model(checkpoint).contents
+        assert found.problems == ()
+        (warning,) = found.warnings
+        assert "'Paris'" in warning
+        assert "Pass do_lower_case=False" in warning
+
+    def test_a_vocabulary_that_is_not_read_is_ignored(self, checkpoint):
+        (checkpoint / "30k-clean.model").write_bytes((checkpoint / "spiece.model").read_bytes())
+        (checkpoint / "vocab.txt").write_text("not read")
+        found = inspect_model(checkpoint)
+        assert found.contents.uses == USES
+        assert {"30k-clean.model", "vocab.txt"} < set(found.ignored)
+
     def test_weights_are_not_read(self, checkpoint):
         (checkpoint / "model.safetensors").write_bytes(b"")
         assert inspect_model(checkpoint).contents.problems == ()
@@ -90,6 +110,7 @@ def hub():
         "acme/secretive-flax": {**only_flax, "flax_model.msgpack": b"\x80"},
         "acme/odd": {**files, "../outside": b"", "a/b/model.safetensors": b""},
         "ai4bharat/indic-bert": files,
+        "acme/large": {**files, "tokenizer.json": bytes((64 << 20) + 1)},
     }
     with running_hub(repositories) as hub:
         yield hub
@@ -139,6 +160,11 @@ class TestRepository:
         assert len(found.contents.problems) == 1
         assert found.mends == ()
         assert [request for request in hub.requests if request.endswith("/refs")] != []
+
+    def test_a_file_that_is_too_large_is_not_downloaded(self, hub, inspect):
+        (problem,) = inspect("acme/large").contents.problems
+        assert "tokenizer.json has 67,108,865 bytes, expected at most 67,108,864" in problem
+        assert not any(request.endswith("tokenizer.json") for request in hub.requests)
 
     def test_a_known_name(self, inspect):
         assert inspect("xx.embed.albert.indic").source == "ai4bharat/indic-bert@main"

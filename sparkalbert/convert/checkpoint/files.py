@@ -45,12 +45,21 @@ _TENSORFLOW_INDEX: Final = ".index"
 _TENSORFLOW_DATA: Final = re.compile(r"\.data-\d{5}-of-\d{5}")
 _MAX_INDEX_BYTES: Final = 16 << 20
 _SAVE: Final = "AlbertModel.from_pretrained(FOLDER{}).save_pretrained(FOLDER)"
+_ADAPTER: Final = (
+    "it holds an adapter, not a model; merge it into its base model (merge_and_unload() of peft) and save that"
+)
 _OTHERS: Final = {
     "flax_model.msgpack": f"save it again with transformers 4: {_SAVE.format(', from_flax=True')}",
     "rust_model.ot": "use pytorch_model.bin, from which it was made",
     "model.weights.h5": "it has the layout of Keras 3; save the weights with Hugging Face's names as safetensors",
+    "openvino_model.bin": "it belongs to OpenVINO; use the checkpoint that it was exported from",
+    "adapter_model.safetensors": _ADAPTER,
+    "adapter_model.bin": _ADAPTER,
 }
 """Weights that are not read, and what to do."""
+
+_NO_WEIGHTS: Final = frozenset({"training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt"})
+"""Files of the trainer, which look like weights."""
 
 _TORCH: Final = "if it holds the weights as torch.save writes them, rename it to pytorch_model.bin"
 _RENAMES: Final = {
@@ -138,7 +147,7 @@ def weight_files(folder: Path, problems: list[str]) -> WeightFiles | None:
         others += [
             f"{name} is not read under this name: {_RENAMES[suffix]}"
             for name in names
-            if name not in _OTHERS and (suffix := PurePosixPath(name).suffix) in _RENAMES
+            if name not in _OTHERS and name not in _NO_WEIGHTS and (suffix := PurePosixPath(name).suffix) in _RENAMES
         ]
         exports = sorted([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
         others += [f"{path.relative_to(folder).as_posix()} {_ONNX}" for path in exports]
@@ -150,6 +159,12 @@ def weight_files(folder: Path, problems: list[str]) -> WeightFiles | None:
         ]
         problems += others or [f"{WEIGHTS_FILE} is missing, and so is any other file of weights ({_known()})"]
         return None
+    adapter = next((name for name in names if name.startswith("adapter_model.")), None)
+    if adapter and "adapter_config.json" in names:
+        problems.append(
+            f"{found[0]} and the adapter {adapter} are in one folder: transformers applies the adapter if peft is "
+            "installed. Remove it with adapter_config.json, or merge it first (merge_and_unload() of peft)"
+        )
     chosen = found[0]
     path = folder / chosen
     if chosen.endswith(_TENSORFLOW_INDEX):

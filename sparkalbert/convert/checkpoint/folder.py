@@ -99,7 +99,7 @@ class Checkpoint:
         MissingDependencyError
             If the weights are in an HDF5 file and h5py is not installed.
         """
-        path = Path(folder)
+        path = Path(folder).expanduser()
         if not is_folder(path):
             msg = f"{path} is not a folder, expected a Hugging Face checkpoint with config.json."
             raise CheckpointError(msg)

@@ -185,7 +185,7 @@ class _Machine:
     def _add_global(self, name: str) -> None:
         if name not in self._calls and name not in self._names:
             msg = (
-                f"its pickle asks for {name[:200]}, which the weights of a model do not need and which may run code "
+                f"its pickle imports {name[:200]}, which the weights of a model do not need and which may run code "
                 "of its author; nothing of it was run. If you trust it, save its state_dict() alone, as safetensors"
             )
             raise CheckpointError(msg)

@@ -20,6 +20,8 @@ _FOOTER_BYTES: Final = 48
 _MAGIC: Final = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES: Final = 5
 _MAX_INDEX_BYTES: Final = 16 << 20
+_MAX_ENTRIES: Final = 10_000
+_MAX_KEY_BYTES: Final = 1_024
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5
 _MAX_BITS: Final = 64
 _DTYPES: Final[Mapping[int, str]] = {1: "F32", 2: "F64", 14: "BF16", 19: "F16"}
@@ -63,7 +65,12 @@ def tensorflow_tensors(index: Path) -> dict[str, StoredTensor]:
         if index.stat().st_size > _MAX_INDEX_BYTES:
             msg = f"{index.name} is larger than the index of any model"
             raise CheckpointError(msg)
-        table = dict(_table(index.read_bytes()))
+        table: dict[bytes, bytes] = {}
+        for name, value in _table(index.read_bytes()):
+            table[name] = value
+            if len(table) > _MAX_ENTRIES:
+                msg = f"{index.name} holds more than {_MAX_ENTRIES:,} tensors, which no model has"
+                raise CheckpointError(msg)
         header = _fields(table.pop(b""))
         entries = {key.decode(): _Entry.parse(value) for key, value in table.items()}
         if header.get(2, [0])[-1]:
@@ -101,8 +108,14 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
     for _ in range(2):  # the position of the meta index, which is not used
         _, at = _varint(footer, at)
+    num_bytes = 0
     for _, handle in _block(content, *_handle(footer, at)):
-        yield from _block(content, *_handle(handle, 0))
+        start, size = _handle(handle, 0)
+        num_bytes += size + _TRAILER_BYTES
+        if num_bytes > len(content):
+            msg = "its blocks overlap"
+            raise ValueError(msg)
+        yield from _block(content, start, size)
 
 
 def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
@@ -120,6 +133,9 @@ def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
         length, at = _varint(block, at)
         if shared > len(key) or at + unshared + length > stop:
             msg = "a key or value is longer than its block"
+            raise ValueError(msg)
+        if shared + unshared > _MAX_KEY_BYTES:
+            msg = f"a name is longer than {_MAX_KEY_BYTES:,} bytes"
             raise ValueError(msg)
         key = key[:shared] + block[at : at + unshared]
         at += unshared + length

@@ -41,8 +41,16 @@ _COUNT_BYTES: Final = 8
 _MAX_PICKLE_BYTES: Final = 1 << 20
 """A pickle takes about 200 bytes for each tensor, so that of an ALBERT has some kilobytes."""
 
+_MAX_ARCHIVE_READ_BYTES: Final = 8 << 20
+"""Longest single read of a zip file's description, whose list of entries takes about 100 bytes for each tensor."""
+
 _MAX_DICTIONARIES: Final = 100
+_MAX_TENSORS: Final = 10_000
+_MAX_NAME_LENGTH: Final = 512
 _MAX_DIMENSIONS: Final = 8
+_NUM_WITHOUT_METADATA: Final = 2
+"""``requires_grad`` and ``backward_hooks`` follow the strides of a tensor."""
+
 _DAMAGED: Final = (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error)
 """What reading a damaged file raises: a zip may claim entries that are longer than the file, or beyond any file."""
 
@@ -89,17 +97,37 @@ def torch_tensors(path: Path) -> dict[str, StoredTensor]:
     raise CheckpointError(msg)
 
 
+class _ShortReads:
+    """A binary file that refuses to return implausibly many bytes at once, as zipfile would read a list of entries."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        is_long = not 0 <= size <= _MAX_ARCHIVE_READ_BYTES
+        data = self._file.read(_MAX_ARCHIVE_READ_BYTES + 1 if is_long else size)
+        if len(data) > _MAX_ARCHIVE_READ_BYTES:
+            msg = "its list of entries is longer than that of any model"
+            raise CheckpointError(msg)
+        return data
+
+
 def _zip_tensors(path: Path, file: IO[bytes]) -> dict[str, StoredTensor]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(_ShortReads(file)) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         roots = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl")]
         if len(roots) != 1:
             msg = f"it holds {len(roots)} entries data.pkl, expected one"
             raise CheckpointError(msg)
         root = roots[0]
-        if f"{root}byteorder" in entries and archive.read(_plain(entries[f"{root}byteorder"])) != b"little":
-            msg = "its numbers are big-endian; save it again on a little-endian machine"
-            raise CheckpointError(msg)
+        if f"{root}byteorder" in entries:
+            with archive.open(_plain(entries[f"{root}byteorder"])) as byte_order:
+                is_little_endian = byte_order.read(_COUNT_BYTES) == b"little"
+            if not is_little_endian:
+                msg = "its numbers are big-endian; save it again on a little-endian machine"
+                raise CheckpointError(msg)
         with archive.open(_plain(entries[f"{root}data.pkl"])) as pickled:
             tensors, _ = _described(BoundedFile(pickled, _MAX_PICKLE_BYTES))
 
@@ -170,7 +198,12 @@ def _described(file: BoundedFile) -> tuple[dict[str, _Tensor], dict[str, _Storag
         return storages.setdefault(storage.key, storage)
 
     value = read_pickle(file, _CALLS, frozenset(_STORAGES), load_storage)
-    tensors = dict(_flattened(value, "", set()))
+    tensors: dict[str, _Tensor] = {}
+    for name, tensor in _flattened(value, "", set()):
+        tensors[name] = tensor
+        if len(tensors) > _MAX_TENSORS:
+            msg = f"it holds more than {_MAX_TENSORS:,} tensors; save the state_dict() of the model alone"
+            raise CheckpointError(msg)
     if not tensors:
         msg = "it holds no dictionary of tensors"
         raise CheckpointError(msg)
@@ -185,7 +218,13 @@ def _storage(identity: Any) -> _Storage:
     return _Storage(key, *_STORAGES[storage_type.name], _count(count))
 
 
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> _Tensor:
+    if any(more[_NUM_WITHOUT_METADATA:]):
+        msg = (
+            f"it describes a tensor with the metadata {str(more[_NUM_WITHOUT_METADATA])[:200]}, expected plain "
+            "numbers; save it again after resolve_neg() and resolve_conj()"
+        )
+        raise CheckpointError(msg)
     if not isinstance(storage, _Storage) or not len(shape) == len(strides) <= _MAX_DIMENSIONS:
         msg = "it describes a tensor of an unknown kind"
         raise CheckpointError(msg)
@@ -225,6 +264,9 @@ def _flattened(value: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, _
         raise CheckpointError(msg)
     seen.add(id(value))
     for key, item in value.items():
+        if len(prefix) + len(str(key)) > _MAX_NAME_LENGTH:
+            msg = f"it holds a name of more than {_MAX_NAME_LENGTH} characters, which no tensor of a model has"
+            raise CheckpointError(msg)
         if isinstance(item, _Tensor):
             yield f"{prefix}{key}", item
         else:

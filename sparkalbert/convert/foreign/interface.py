@@ -37,6 +37,10 @@ _INPUT_RANK: Final = 2
 _OUTPUTS: Final = ("last_hidden_state", "hidden_state")
 _FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _OUTPUT_RANK: Final = 3
+_TABLE_RANK: Final = 2
+_LINEAR: Final = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "DynamicQuantizeMatMul"})
+_PASSED_ON: Final = frozenset({"Identity", "Cast", "Reshape", "Dropout", "Squeeze", "Unsqueeze"})
+_MAX_STEPS: Final = 8
 _PREDICTIONS: Final = re.compile(r"logit|score|prob|prediction", re.IGNORECASE)
 """Names of outputs of a task head."""
 
@@ -155,11 +159,14 @@ def output_dimension(
         The number of pieces.
     problems
         One line is appended if the width is unknown or that of predictions, or the two sources contradict each
-        other.
+        other; without a configuration also if a linear layer returns the output, because an ALBERT ends in a layer
+        norm.
     """
     declared = _last_dim(output) or _inferred_dim(model, output.name)
-    if declared == vocabulary_size != hidden_size:
+    if declared in {vocabulary_size, _num_embedding_rows(model)} - {0, hidden_size}:
         problems.append(f"the output {output.name}, as wide as the vocabulary ({declared}), {_NO_EMBEDDINGS}")
+    elif not hidden_size and output.name not in _OUTPUTS and _ends_in_linear_layer(model, output.name):
+        problems.append(f"the output {output.name}, which a linear layer returns, {_NO_EMBEDDINGS}")
     elif declared and hidden_size and declared != hidden_size:
         problems.append(f"{output.name} is {declared} wide, but {CONFIG_FILE} has hidden_size {hidden_size}")
     if not declared and not hidden_size:
@@ -168,6 +175,39 @@ def output_dimension(
             f"put the model's {CONFIG_FILE} beside it"
         )
     return declared or hidden_size
+
+
+def _num_embedding_rows(model: ModelProto) -> int:
+    """Return the number of rows of the largest table in which the graph looks something up; 0 if it has none."""
+    tables = {node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input}
+    return max(
+        (
+            int(tensor.dims[0])
+            for tensor in model.graph.initializer
+            if tensor.name in tables and len(tensor.dims) == _TABLE_RANK
+        ),
+        default=0,
+    )
+
+
+def _ends_in_linear_layer(model: ModelProto, name: str) -> bool:
+    """Return whether the last step of a graph is a linear layer, as in a task head, rather than a layer norm."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants |= {output for output, node in producers.items() if node.op_type == "Constant"}
+    for _ in range(_MAX_STEPS):
+        node = producers.get(name)
+        if node is None or node.op_type in _LINEAR:
+            return node is not None
+        sources = [source for source in node.input if source not in constants]
+        if node.op_type == "Mul":  # the scale of a quantized layer; a layer norm multiplies, too, but casts nothing
+            sources = [source for source in sources if source in producers and producers[source].op_type == "Cast"]
+        elif node.op_type != "Add":  # the bias of a linear layer is a constant, a skip connection is not
+            sources = sources[:1] if node.op_type in _PASSED_ON else []
+        if len(sources) != 1:
+            return False
+        name = sources[0]
+    return False
 
 
 def _hint(name: str) -> str | None:

@@ -18,7 +18,7 @@ from onnx import ModelProto, TensorProto
 
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
+from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import vocabulary_problems
 from sparkalbert.convert.conversion import library_versions, load_tokenizer
@@ -33,6 +33,7 @@ from sparkalbert.convert.foreign.interface import (
 from sparkalbert.convert.foreign.saved_model import unpacked_model
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
 from sparkalbert.inference.session import EncoderSession
+from sparkalbert.storage.folders import check_target
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -113,9 +114,11 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     """
-    folder_name = Path(source).resolve().name
-    with unpacked_model(Path(source)) as folder:
-        export = _open(folder, Path(source))
+    check_target(target, BUNDLE_KIND, overwrite=overwrite)
+    source = Path(source).expanduser()
+    folder_name = source.resolve().name
+    with unpacked_model(source) as folder:
+        export = _open(folder, source)
         model = export.model
         problems: list[str] = []
         inputs = find_inputs(model, problems)
@@ -148,7 +151,7 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
             tokenizer.save(work)
             _write_files(export, weights, work)
             _check_runs(Bundle(work, manifest), inputs)
-    return Bundle.open(target)
+    return Bundle.open(Path(target).expanduser())
 
 
 def _open(folder: Path, source: Path) -> _Export:

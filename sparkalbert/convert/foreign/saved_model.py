@@ -21,6 +21,7 @@ from typing import Final
 
 from sparkalbert.bundle.folder import GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, OutputError, SparkAlbertError, problem_list
+from sparkalbert.text.pieces.files import read_bounded
 
 __all__ = ["unpacked_model"]
 
@@ -29,6 +30,7 @@ _VOCABULARY: Final = "albert_spp"
 _OTHER_ENGINES: Final = {"albert_tensorflow": "TensorFlow", "albert_openvino": "OpenVINO"}
 _GRAPH_FOLDER: Final = "onnx"
 _MAX_LISTED: Final = 20
+_MAX_METADATA_BYTES: Final = 16 << 20
 
 _MAX_RATIO: Final = 20
 _MAX_BYTES_OF_ANY_RATIO: Final = 64 << 20
@@ -80,7 +82,7 @@ def _is_case_sensitive(folder: Path) -> bool:
     if part is None:
         return False
     try:
-        value = json.loads(part.read_text(encoding="utf-8"))["paramMap"].get("caseSensitive")
+        value = json.loads(read_bounded(part, _MAX_METADATA_BYTES))["paramMap"].get("caseSensitive")
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         msg = f"{part} is not the metadata of a saved stage ({type(error).__name__}: {error}). Copy the folder again."
         raise CheckpointError(msg) from error

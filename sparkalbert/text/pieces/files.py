@@ -1,9 +1,10 @@
 """Finds the tokenizer of a model folder: the file with its vocabulary, and what the other files state about it.
 
 If a folder has several vocabularies, the SentencePiece file is taken: it is what a model was pre-trained with, and what
-Spark NLP reads. ``tokenizer.json`` is taken instead if ``tokenizer_config.json`` states that the model was trained on
+Spark NLP reads. ``tokenizer.json`` is taken instead if ``tokenizer_config.json`` states that the model was last trained
 with the tokenizers library (``backend``, or a class that only that library has). ``vocab.txt`` comes last, because
-a ``tokenizer.json`` beside it holds the same vocabulary with its options.
+a ``tokenizer.json`` beside it must contain the same vocabulary. Tokens that ``added_tokens.json`` or
+``tokenizer_config.json`` add are read beside every vocabulary.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Final, Literal
 
 from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, problem_list
-from sparkalbert.text.pieces.special_tokens import AddedToken, SpecialNames
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
 
 __all__ = [
+    "MAX_VOCABULARY_BYTES",
     "TOKENIZER_FILES",
     "TOKENIZER_SETTINGS",
     "VOCABULARIES",
@@ -48,12 +50,13 @@ TOKENIZER_FILES: Final = (*_SENTENCEPIECE_FILES, _WORDPIECE_FILE, *TOKENIZER_SET
 VOCABULARIES: Final = frozenset({*_SENTENCEPIECE_FILES, TOKENIZER_FILE, _WORDPIECE_FILE})
 """Names of the files that hold a vocabulary."""
 
+_MAX_CANDIDATES: Final = 3
+_LFS_POINTER: Final = b"version https://git-lfs"
 _PLACES: Final = (".", "assets", "assets/tokenizer")
-_MAX_VOCABULARY_BYTES: Final = 64 << 20
+MAX_VOCABULARY_BYTES: Final = 64 << 20
 """Several times the largest vocabulary of an ALBERT: a ``tokenizer.json`` of 200,000 pieces has 16 MB."""
 
 _MAX_SETTINGS_BYTES: Final = 16 << 20
-_MAX_TOKENS: Final = 2_000_000
 _OPTIONS: Final = ("do_lower_case", "keep_accents", "remove_space", "strip_accents", "tokenize_chinese_chars")
 _OWN_OPTION: Final = "replace_quotes"
 """Hugging Face has no key for the quote step; bundles state it."""
@@ -77,12 +80,18 @@ class FoundTokenizer:
     names
         How the vocabulary spells its special tokens.
     added_tokens
-        Tokens that were added to the vocabulary. Empty for a ``tokenizer.json``, which contains its own.
+        Tokens that were added to the vocabulary. A ``tokenizer.json`` contains its own; those of the files beside it
+        are here.
+    tokenizer_class
+        The class of transformers that the files name; empty if they name none.
     has_config
         Whether there is a ``tokenizer_config.json``. transformers writes every option into it that was ever set, so an
         option that is missing had the default of its class when the model was trained.
     other_pieces
         The pieces of a ``tokenizer.json`` beside a SentencePiece file, None if there is none.
+    other_words
+        The ``vocab.txt`` beside a ``tokenizer.json`` that must contain the same vocabulary, because which of them is
+        read depends on the class of transformers; None if there is none.
     """
 
     kind: Kind
@@ -92,6 +101,18 @@ class FoundTokenizer:
     added_tokens: tuple[AddedToken, ...] = ()
     has_config: bool = False
     other_pieces: list[Any] | None = None
+    tokenizer_class: str = ""
+    other_words: Path | None = None
+
+    @property
+    def is_bert(self) -> bool:
+        """Whether the files name BERT's class, which takes its options from ``tokenizer_config.json`` alone."""
+        return self.tokenizer_class in _BERT_CLASSES
+
+    @property
+    def is_of_library(self) -> bool:
+        """Whether the files name a class that takes everything from ``tokenizer.json``."""
+        return self.tokenizer_class in _LIBRARY_CLASSES
 
 
 def find_tokenizer(path: Path) -> FoundTokenizer:
@@ -109,14 +130,20 @@ def find_tokenizer(path: Path) -> FoundTokenizer:
     settings = _Settings.read(path)
     kind, vocabulary = _vocabulary(path, settings)
     _check_class(kind, settings.tokenizer_class, vocabulary)
-    defaults = _BERT_NAMES if kind == "wordpiece" else SpecialNames()
-    added = () if kind == "tokenizers" else settings.added_tokens()
+    defaults = _BERT_NAMES if kind == "wordpiece" or settings.has_bert_program else SpecialNames()
+    names = replace(defaults, **settings.names)
+    added = settings.added_tokens()
+    words = _first(path if path.is_dir() else path.parent, (_WORDPIECE_FILE,)) if kind == "tokenizers" else None
+    if settings.is_of_library:
+        words = None
+    has_found_tokens = bool(names.additional_special_tokens) or any(token.content not in names.all() for token in added)
+    _check_settings(kind, settings, reads_words=words is not None, has_found_tokens=has_found_tokens)
     stated = dict(settings.stated)
     if vocabulary.name == _GOOGLE_FILE:
         stated.setdefault(_OWN_OPTION, False)  # Google's own rule has no quote step
     other = settings.program_pieces if kind == "sentencepiece" else None
     return FoundTokenizer(
-        kind, vocabulary, stated, replace(defaults, **settings.names), added, bool(settings.config), other
+        kind, vocabulary, stated, names, added, bool(settings.config), other, settings.tokenizer_class, words
     )
 
 
@@ -131,7 +158,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
-def read_bounded(path: Path, max_bytes: int = _MAX_VOCABULARY_BYTES) -> bytes:
+def read_bounded(path: Path, max_bytes: int = MAX_VOCABULARY_BYTES) -> bytes:
     """Return the bytes of a file of plausible size.
 
     Raises
@@ -145,7 +172,11 @@ def read_bounded(path: Path, max_bytes: int = _MAX_VOCABULARY_BYTES) -> bytes:
             f"{path} has {size_bytes:,} bytes, expected at most {max_bytes:,}. Copy the model's tokenizer files again."
         )
         raise CheckpointError(msg)
-    return path.read_bytes()
+    content = path.read_bytes()
+    if content.startswith(_LFS_POINTER):
+        msg = f"{path} is a pointer of Git LFS, expected the file itself. Download it (git lfs pull)."
+        raise CheckpointError(msg)
+    return content
 
 
 @dataclass(frozen=True)
@@ -162,6 +193,7 @@ class _Settings:
     @classmethod
     def read(cls, path: Path) -> _Settings:
         folders = [path / place for place in _PLACES] if path.is_dir() else [path.parent]
+        program = path.name if path.is_file() and path.suffix == ".json" else TOKENIZER_FILE
         model_config = _read_json(folders, CONFIG_FILE, strict=False)[0]
         config, config_path = _read_json(folders, TOKENIZER_CONFIG_FILE)
         return cls(
@@ -169,7 +201,7 @@ class _Settings:
             config_path,
             _read_json(folders, _SPECIAL_TOKENS_FILE)[0],
             _read_json(folders, _ADDED_TOKENS_FILE)[0],
-            _read_json(folders, TOKENIZER_FILE, _MAX_VOCABULARY_BYTES)[0],
+            _read_json(folders, program, MAX_VOCABULARY_BYTES)[0],
             str(model_config.get("tokenizer_class") or ""),
         )
 
@@ -178,10 +210,20 @@ class _Settings:
         return str(self.config.get("tokenizer_class") or self.model_class)
 
     @property
+    def is_of_library(self) -> bool:
+        """Whether no class of transformers reads another vocabulary than ``tokenizer.json``."""
+        return self.config.get("backend") == "tokenizers" or self.tokenizer_class in _LIBRARY_CLASSES
+
+    @property
     def uses_library(self) -> bool:
-        """Whether the model was trained on with the tokenizers library."""
-        name = self.tokenizer_class
-        return self.config.get("backend") == "tokenizers" or name in _LIBRARY_CLASSES or name.endswith("Fast")
+        """Whether the model was last trained with the tokenizers library."""
+        return self.is_of_library or self.tokenizer_class.endswith("Fast")
+
+    @property
+    def has_bert_program(self) -> bool:
+        """Whether ``tokenizer.json`` spells the unknown token as BERT does."""
+        model = self.program.get("model")
+        return isinstance(model, dict) and model.get("unk_token") == _BERT_NAMES.unk_token
 
     @property
     def stated(self) -> dict[str, bool]:
@@ -208,7 +250,8 @@ class _Settings:
                     names[key] = content
                     break
         for values in sources:
-            additional = values.get("additional_special_tokens")
+            # transformers 5 writes the second name.
+            additional = values.get("additional_special_tokens", values.get("extra_special_tokens"))
             if isinstance(additional, list):
                 contents = [entry.get("content") if isinstance(entry, dict) else entry for entry in additional]
                 names["additional_special_tokens"] = tuple(filter(_is_name, contents))
@@ -234,12 +277,12 @@ class _Settings:
         problems: list[str] = []
         for name, token_id, values in self._added_entries():
             number = int(token_id) if isinstance(token_id, str) and token_id.isdecimal() else token_id
-            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _MAX_TOKENS:
-                problems.append(f"{name} has the id {token_id!r}, expected an integer from 0 to {_MAX_TOKENS:,}")
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < MAX_TOKENS:
+                problems.append(f"{name} has the id {token_id!r}, expected an integer from 0 to {MAX_TOKENS:,}")
             elif not isinstance(values.get("content"), str) or not values["content"]:
                 problems.append(f"{name} has a token {values.get('content')!r} with the id {number}, expected a string")
             else:
-                tokens.setdefault(number, AddedToken.from_dict(values, number))
+                tokens[number] = AddedToken.from_dict(values, number)  # a later file decides about the flags
         if problems:
             raise ConfigError(problem_list(f"The tokenizer of {self.config_path.parent}", problems))
         return tuple(tokens.values())
@@ -250,8 +293,15 @@ class _Settings:
             for token_id, values in decoder.items():
                 yield "added_tokens_decoder", token_id, values if isinstance(values, dict) else {}
             return
+        names = self.names
+        special = {*names.pop("additional_special_tokens", ()), *names.values()}
         for content, token_id in self.added.items():
-            yield _ADDED_TOKENS_FILE, token_id, {"content": content}
+            is_special = content in special
+            yield (
+                _ADDED_TOKENS_FILE,
+                token_id,
+                {"content": content, "special": is_special, "normalized": not is_special},
+            )
         entries = self.program.get("added_tokens")
         for values in entries if isinstance(entries, list) else []:
             if isinstance(values, dict):
@@ -279,9 +329,18 @@ def _vocabulary(path: Path, settings: _Settings) -> tuple[Kind, Path]:
     found = "the folder contains none of them" if path.is_dir() else "that path does not exist"
     msg = (
         f"Expected a vocabulary at {path} ({', '.join(_SENTENCEPIECE_FILES)}, {TOKENIZER_FILE} or {_WORDPIECE_FILE}; "
-        f"{VOCABULARY_FILE} may be in assets/), but {found}. Copy the tokenizer files of the checkpoint there."
+        f"{VOCABULARY_FILE} may be in assets/), but {found}. {_candidates(path)}"
     )
     raise ModelNotFoundError(msg)
+
+
+def _candidates(folder: Path) -> str:
+    """Return what to do about a folder without a vocabulary of a known name."""
+    for pattern, name in ((("*.model", "*.spm"), VOCABULARY_FILE), (("*vocab*.txt",), _WORDPIECE_FILE)):
+        found = sorted(path.name for each in pattern for path in folder.glob(each) if path.is_file())
+        if found:
+            return f"If {' or '.join(found[:_MAX_CANDIDATES])} is the vocabulary of the model, rename it to {name}."
+    return "Copy the tokenizer files of the checkpoint there."
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -299,6 +358,32 @@ def _check_class(kind: Kind, name: str, vocabulary: Path) -> None:
             f"({name}.from_pretrained(FOLDER).save_pretrained(FOLDER)), if that class has one, or use another model."
         )
         raise CheckpointError(msg)
+
+
+def _check_settings(kind: Kind, settings: _Settings, *, reads_words: bool, has_found_tokens: bool) -> None:
+    """Check that no file states an option that changes the ids and that sparkalbert does not have.
+
+    Parameters
+    ----------
+    kind
+        What the vocabulary is.
+    settings
+        The files beside it.
+    reads_words
+        Whether a ``vocab.txt`` is beside the vocabulary, which the slow tokenizer of BERT would read.
+    has_found_tokens
+        Whether there are tokens that are found in texts.
+    """
+    config = settings.config
+    names = ["sp_model_kwargs"] if kind == "sentencepiece" else []
+    names += ["never_split"] if kind == "wordpiece" or reads_words else []
+    names += ["split_special_tokens"] if has_found_tokens else []
+    problems = [f"{name} is {str(config[name])[:100]}" for name in names if config.get(name)]
+    if "never_split" in names and config.get("do_basic_tokenize") is False:
+        problems.append(f"do_basic_tokenize is {config['do_basic_tokenize']}")
+    if problems:
+        advice = "which sparkalbert does not support; remove it if the model was trained without it"
+        raise ConfigError(problem_list(str(settings.config_path), [f"{problem}, {advice}" for problem in problems]))
 
 
 def _read_json(

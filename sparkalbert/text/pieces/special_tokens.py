@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["AddedToken", "SpecialNames"]
+__all__ = ["MAX_TOKENS", "AddedToken", "SpecialNames"]
+
+MAX_TOKENS: Final = 2_000_000
+"""Largest number of pieces and added tokens that is read: ten times the largest vocabulary of an ALBERT."""
 
 
 @dataclass(frozen=True)

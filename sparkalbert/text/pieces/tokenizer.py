@@ -15,18 +15,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
-from sparkalbert.errors import CheckpointError, ParamError
+from sparkalbert.errors import CheckpointError, ConfigError, ParamError
 from sparkalbert.text.pieces.files import FoundTokenizer, find_tokenizer, read_bounded
 from sparkalbert.text.pieces.normalization import NormalizationOptions
 from sparkalbert.text.pieces.options import PieceOptions
 from sparkalbert.text.pieces.sentence_pieces import SentencePieces
-from sparkalbert.text.pieces.special_tokens import AddedToken, SpecialNames
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
 from sparkalbert.text.pieces.unproducible import check_options
 from sparkalbert.text.pieces.vocabulary import Pieces
+
+if TYPE_CHECKING:
+    from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
 
 __all__ = ["PieceTokenizer"]
 
@@ -111,6 +114,7 @@ class PieceTokenizer:
         self._encoder: _Encoder = SentencePieces(vocabulary, options, names, added_tokens, source)
         self._source = source
         self._origins: Mapping[str, str] = {}
+        self._doubt = ""
 
     @classmethod
     def load(
@@ -120,7 +124,7 @@ class PieceTokenizer:
         do_lower_case: bool | None = None,
         keep_accents: bool | None = None,
         remove_space: bool | None = None,
-        ask_vocabulary: bool = False,
+        check_vocabulary: bool = False,
     ) -> PieceTokenizer:
         """Load the tokenizer of a model folder or a vocabulary file.
 
@@ -130,12 +134,13 @@ class PieceTokenizer:
             A bundle, a Hugging Face checkpoint, a Spark NLP import folder (``assets/spiece.model``),
             or a vocabulary file. See :func:`sparkalbert.text.pieces.files.find_tokenizer` for the file that is taken.
             Options, special tokens and added tokens come from the files beside it; unknown keys are ignored, missing
-            ones take Hugging Face's defaults.
+            keys have Hugging Face's defaults.
         do_lower_case, keep_accents, remove_space
             Override the options of the files if not None.
-        ask_vocabulary
+        check_vocabulary
             If true, options that nothing states must agree with the vocabulary; if a ``tokenizer_config.json`` leaves
-            them to the defaults of its class, a contradiction is a warning.
+            them to the defaults of its class, a contradiction is a warning. Options that it states must agree with the
+            ``tokenizer.json`` beside it, unless the files name a class that never reads them.
 
         Raises
         ------
@@ -144,30 +149,40 @@ class PieceTokenizer:
         CheckpointError
             If ALBERT cannot have this vocabulary, or sparkalbert does not have its tokenizer.
         ConfigError
-            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `ask_vocabulary` and without
-            such a file, if the vocabulary has pieces that options nobody stated could never produce.
+            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `check_vocabulary` and without
+            such a file, if the vocabulary has pieces that options nobody stated could never produce; with it, if two
+            files contradict each other.
         MissingDependencyError
             If the model requires the tokenizers library, which is not installed.
         """
         given = PieceOptions(do_lower_case, keep_accents, remove_space)
         found = find_tokenizer(Path(path))
         make = _sentence_pieces if found.kind == "sentencepiece" else _program
-        encoder, origins = make(found, given)
-        if ask_vocabulary:
+        encoder, origins = make(found, given, check=check_vocabulary)
+        tokenizer = cls._of(encoder, str(found.path), origins)
+        if check_vocabulary:
             unstated = [name for name in origins if origins[name] == _DEFAULT]
-            check_options(encoder, unstated, str(found.path), only_warn=found.has_config)
-        return cls._of(encoder, str(found.path), origins)
+            tokenizer._doubt = check_options(  # noqa: SLF001
+                encoder, unstated, str(found.path), only_warn=found.has_config
+            )
+        return tokenizer
 
     @classmethod
     def _of(cls, encoder: _Encoder, source: str, origins: Mapping[str, str]) -> PieceTokenizer:
         tokenizer = cls.__new__(cls)
         tokenizer._encoder, tokenizer._source, tokenizer._origins = encoder, source, origins  # noqa: SLF001
+        tokenizer._doubt = ""  # noqa: SLF001
         return tokenizer
 
     @property
     def options(self) -> NormalizationOptions:
         """The normalization that :meth:`encode` applies."""
         return self._encoder.options
+
+    @property
+    def doubt(self) -> str:
+        """Why options that no file states are probably wrong; empty if that is not known (see :meth:`load`)."""
+        return self._doubt
 
     @property
     def vocabulary_size(self) -> int:
@@ -270,7 +285,12 @@ class PieceTokenizer:
         return _unpickled, (encoder.kind, encoder.serialized(), *state)
 
 
-def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict[str, str]]:
+def _sentence_pieces(
+    found: FoundTokenizer,
+    given: PieceOptions,
+    *,
+    check: bool,  # noqa: ARG001 - only a program can be overruled
+) -> tuple[_Encoder, dict[str, str]]:
     defaults = asdict(NormalizationOptions())
     options, origins = _resolved(defaults, found, given)
     vocabulary = read_bounded(found.path)
@@ -287,15 +307,20 @@ def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encod
     return encoder, origins
 
 
-def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict[str, str]]:
+def _program(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tuple[_Encoder, dict[str, str]]:
     from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram, wordpiece_document
 
     text = _decoded(found.path)
     if found.kind == "tokenizers":
-        encoder = TokenizerProgram(text, found.names, given, str(found.path))
-        origins = dict.fromkeys(asdict(encoder.options), found.path.name) | dict.fromkeys(given.stated, _GIVEN)
-        _warn_if_overruled(found, asdict(encoder.options), given)
-        return encoder, origins
+        normalizer = _bert_normalizer(found) if found.is_bert else None
+        encoder = TokenizerProgram(
+            text, found.names, given, str(found.path), added_tokens=found.added_tokens, normalizer=normalizer
+        )
+        _check_processor(found, encoder.document)
+        if found.other_words is not None:
+            _check_same_words(found, found.other_words, encoder)
+        _check_overruled(found, encoder, given, only_warn=not check or found.is_of_library)
+        return encoder, _program_origins(found, encoder, given)
     if given.remove_space is not None:
         msg = (
             f"remove_space is {given.remove_space}, but a WordPiece vocabulary ({found.path.name}) always splits words "
@@ -310,12 +335,8 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     options, origins = _resolved(defaults, replace(found, stated=stated), given)
     if origins["keep_accents"] == _DEFAULT:
         origins["keep_accents"] = origins["do_lower_case"]  # BERT's rule: lower-casing drops accents
-    lines = io.StringIO(text, newline=None)  # any line ending counts, as in BertTokenizer
-    pieces = [line.removesuffix("\n") for line in lines]
-    while pieces and not pieces[-1]:
-        pieces.pop()
     document = wordpiece_document(
-        pieces,
+        _words(text, found.path),
         NormalizationOptions(**options),
         found.added_tokens,
         unk=found.names.unk_token,
@@ -324,13 +345,97 @@ def _program(found: FoundTokenizer, given: PieceOptions) -> tuple[_Encoder, dict
     return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
 
 
-def _warn_if_overruled(found: FoundTokenizer, options: Mapping[str, bool], given: PieceOptions) -> None:
-    for name in ("do_lower_case", "keep_accents"):
-        if name not in given.stated and found.stated.get(name, options[name]) != options[name]:
-            _LOGGER.warning(
-                "%s states %s=%s, but %s beside it normalizes with %s=%s, which is used. Pass %s to decide.",
-                TOKENIZER_CONFIG_FILE, name, found.stated[name], found.path, name, options[name], name,
-            )  # fmt: skip
+def _words(text: str, path: Path) -> list[str]:
+    """Return the pieces of a ``vocab.txt``; any line ending counts, as in ``transformers.BertTokenizer``."""
+    if text.count("\n") + text.count("\r") > 2 * MAX_TOKENS:
+        msg = f"{path} has more than {MAX_TOKENS:,} lines, expected one piece in each. Copy the file again."
+        raise CheckpointError(msg)
+    pieces = [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
+    while pieces and not pieces[-1]:
+        pieces.pop()
+    return pieces
+
+
+def _bert_normalizer(found: FoundTokenizer) -> dict[str, bool | None]:
+    """Return the normalization of BERT's classes, which is not that of a ``tokenizer.json``."""
+    stated = found.stated
+    return {
+        "lowercase": stated.get("do_lower_case", True),
+        "strip_accents": stated.get("strip_accents"),
+        "handle_chinese_chars": stated.get("tokenize_chinese_chars", True),
+    }
+
+
+def _program_origins(found: FoundTokenizer, encoder: TokenizerProgram, given: PieceOptions) -> dict[str, str]:
+    origins = dict.fromkeys(asdict(encoder.options), found.path.name)
+    if found.is_bert and encoder.bert_normalizer is not None:
+        lower = TOKENIZER_CONFIG_FILE if "do_lower_case" in found.stated else _DEFAULT
+        accents = TOKENIZER_CONFIG_FILE if "strip_accents" in found.stated else lower
+        origins |= {"do_lower_case": lower, "keep_accents": accents}
+    return origins | dict.fromkeys(given.stated, _GIVEN)
+
+
+def _check_overruled(found: FoundTokenizer, encoder: TokenizerProgram, given: PieceOptions, *, only_warn: bool) -> None:
+    """Check that ``tokenizer_config.json`` does not contradict the normalizer of a ``tokenizer.json``.
+
+    Which of them is used depends on the class and on the version of transformers, except for the classes of the
+    library, which use ``tokenizer.json``.
+
+    Raises
+    ------
+    ConfigError
+        If it does; the message names the options to pass.
+    """
+    used = {name: value for name, value in asdict(encoder.options).items() if name in {"do_lower_case", "keep_accents"}}
+    stated = dict(found.stated)
+    if found.is_bert:
+        stated.pop("keep_accents", None)  # an option of ALBERT's classes
+    if encoder.bert_normalizer is not None:
+        used["tokenize_chinese_chars"] = bool(encoder.bert_normalizer.get("handle_chinese_chars", True))
+        if "strip_accents" in stated:
+            stated["keep_accents"] = not stated["strip_accents"]
+    wrong = [name for name, value in used.items() if name not in given.stated and stated.get(name, value) != value]
+    if not wrong:
+        return
+    contradictions = " and ".join(f"{name}={stated[name]}" for name in wrong)
+    msg = (
+        f"{TOKENIZER_CONFIG_FILE} states {contradictions}, but {found.path} beside it normalizes with "
+        f"{' and '.join(f'{name}={used[name]}' for name in wrong)}"
+    )
+    if only_warn:
+        _LOGGER.warning("%s, which is used. Pass %s to decide.", msg, " and ".join(wrong))
+        return
+    passed = [name for name in wrong if name != "tokenize_chinese_chars"]
+    advice = f"Pass {' and '.join(passed)} to decide" if passed else "Correct the file that is wrong"
+    msg = f"{msg}; which of them is used depends on the version of transformers. {advice}."
+    raise ConfigError(msg)
+
+
+def _check_processor(found: FoundTokenizer, document: Mapping[str, Any]) -> None:
+    """Check that the file puts special tokens around a text, if its class leaves that to the file."""
+    if found.is_of_library and "post_processor" in document and document["post_processor"] is None:
+        msg = (
+            f"{found.path} has no post_processor, so {found.tokenizer_class} puts no special tokens around a text; "
+            f"expected one before and one after it. If the model was trained with {found.names.cls_token} and "
+            f"{found.names.sep_token}, remove the key post_processor from the file."
+        )
+        raise CheckpointError(msg)
+
+
+def _check_same_words(found: FoundTokenizer, path: Path, encoder: TokenizerProgram) -> None:
+    """Check that a ``vocab.txt`` contains the vocabulary of the ``tokenizer.json`` beside it."""
+    words = {piece: index for index, piece in enumerate(_words(_decoded(path), path))}
+    added = {token.content for token in encoder.added_tokens}
+    differing = sorted(
+        piece for piece, _ in words.items() ^ encoder.model_ids.items() if piece.strip() and piece not in added
+    )
+    if encoder.is_wordpiece and differing:
+        msg = (
+            f"{path} ({len(words)} pieces) and {found.path.name} ({len(encoder.model_ids)}) are different "
+            f"vocabularies: {', '.join(map(repr, differing[:3]))} differ. Remove the file that does not belong to the "
+            "model."
+        )
+        raise CheckpointError(msg)
 
 
 def _resolved(

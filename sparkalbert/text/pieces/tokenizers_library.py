@@ -32,7 +32,7 @@ from sparkalbert.text.pieces.sentence_pieces import (
     with_raw_offsets,
     without_lone_spaces,
 )
-from sparkalbert.text.pieces.special_tokens import AddedToken, SpecialNames
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
 from sparkalbert.text.pieces.vocabulary import Pieces
 
 if TYPE_CHECKING:
@@ -63,23 +63,31 @@ class TokenizerProgram:
         Options that replace those of the file.
     source
         The name of the file in error messages.
+    added_tokens
+        Tokens that the files beside it add. They replace the file's own tokens of the same content.
+    normalizer
+        Keys that replace those of BERT's normalizer in the file, if that is all that its normalizer consists of.
 
     Attributes
     ----------
     kind, file
         For the manifest of a bundle, and the name of the file in a bundle.
     pieces
-        Every piece by id, added tokens included; empty for an id that nothing names.
+        Every piece by id, added tokens included; empty for an id that nothing names. Special tokens that were added and
+        that no text gets are left out at the end.
     unk_id, cls_id, sep_id, pad_id
-        Ids of special tokens; -1 if the file has no unknown token. Padding is masked, so without a token for it
-        `pad_id` is 0.
+        Ids of special tokens; -1 if the file has no unknown token and needs none. Padding is masked, so without a piece
+        for it `pad_id` is 0.
     options
         The normalization, as far as these options can express it.
+    model_ids
+        Id of each piece, without added tokens.
 
     Raises
     ------
     CheckpointError
-        If the library cannot read the file, or the file does not arrange special tokens as ALBERT does.
+        If the library cannot read the file, the file does not arrange special tokens as ALBERT does, or it lacks the
+        unknown token.
     MissingDependencyError
         If tokenizers is not installed.
     """
@@ -87,26 +95,44 @@ class TokenizerProgram:
     kind = "tokenizers"
     file = TOKENIZER_FILE
 
-    def __init__(self, text: str | bytes, names: SpecialNames, given: PieceOptions, source: str) -> None:
+    def __init__(
+        self,
+        text: str | bytes,
+        names: SpecialNames,
+        given: PieceOptions,
+        source: str,
+        *,
+        added_tokens: Sequence[AddedToken] = (),
+        normalizer: Mapping[str, bool | None] | None = None,
+    ) -> None:
         self._source = source
-        self.document = document = _with_options(_parsed(text, source), given)
+        document = _with_normalizer(_parsed(text, source), normalizer or {})
+        self.document = document = _with_added_tokens(_with_options(document, given), added_tokens, names)
         self._model: dict[str, Any] = document["model"]
         self.names = names
         self.added_tokens = tuple(
             AddedToken.from_dict(token, token["id"]) for token in document.get("added_tokens") or []
         )
-        ids = _ids(self._model) | {token.content: token.id for token in self.added_tokens}
+        self.model_ids = model_ids = _ids(self._model)
+        ids = model_ids | {token.content: token.id for token in self.added_tokens}
         missing = [name for name in (names.cls_token, names.sep_token) if name not in ids]
         around = _ids_around(document.get("post_processor"), source)
         if missing and around is None:
             msg = f"{source} has no token {' and no token '.join(missing)}. Copy the model's tokenizer files again."
             raise CheckpointError(msg)
         self.cls_id, self.sep_id = around or (ids[names.cls_token], ids[names.sep_token])
-        self.pad_id = ids.get(names.pad_token, 0)
-        self.pieces = [""] * (max(ids.values()) + 1)
+        self.unk_id = _checked_unk_id(self._model, model_ids, source)
+        emitted = [index for content, index in ids.items() if content in model_ids or content not in names.all()]
+        self.pieces = [""] * (max(*emitted, self.cls_id, self.sep_id) + 1)
         for content, index in ids.items():
-            self.pieces[index] = content
-        self.unk_id = _unk_id(self._model, ids)
+            if index < len(self.pieces):
+                self.pieces[index] = content
+        unnamed = [index for index in (self.cls_id, self.sep_id) if not self.pieces[index]]
+        if unnamed:
+            msg = f"{source} puts the id {unnamed[0]} around texts, which no token has. Copy the file again."
+            raise CheckpointError(msg)
+        pad_id = ids.get(names.pad_token, 0)
+        self.pad_id = pad_id if pad_id < len(self.pieces) else 0
         self.options = _read_options(document)
         self._tokenizer = _built(_without_special_tokens(document, names), source)
         self._check_added_tokens()
@@ -114,6 +140,17 @@ class TokenizerProgram:
         self._space_id = ids.get(_SPACE, -1)
         # The cache must not hold `self`: a cycle would keep the model alive until the garbage collector runs.
         self._shows_nothing = lru_cache(_CACHED_CHARACTERS)(partial(_shows_nothing, self._tokenizer.normalizer))
+
+    @property
+    def is_wordpiece(self) -> bool:
+        """Whether the model is that of a ``vocab.txt``."""
+        return not self._marks_spaces
+
+    @property
+    def bert_normalizer(self) -> Mapping[str, Any] | None:
+        """BERT's normalizer, if the file has no other step; otherwise None."""
+        step = self.document.get("normalizer")
+        return step if step is not None and step["type"] == "BertNormalizer" else None
 
     def encode(self, text: str) -> Pieces:
         """Encode a text as the file specifies."""
@@ -221,6 +258,9 @@ def wordpiece_document(
 ) -> str:
     """Return the ``tokenizer.json`` of a ``vocab.txt``, as ``transformers.BertTokenizerFast`` makes it.
 
+    Texts whose accents are kept are not composed (NFC), as in that class and in transformers 5. The slow class of
+    transformers 4 composes them, so decomposed letters may get other ids there.
+
     Parameters
     ----------
     pieces
@@ -264,8 +304,12 @@ def _parsed(text: str | bytes, source: str) -> dict[str, Any]:
         model = document["model"]
         vocab = model["vocab"]
         kind = model.get("type") or _model_type(model)
-        _steps(document)  # raises if the normalizer is malformed
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        _check_entries(_ids(model))
+        _check_entries({token["content"]: token["id"] for token in document.get("added_tokens") or []})
+        _unk_id({**model, "type": kind}, {})
+        _read_options(document)
+        (document.get("post_processor") or {}).get("type")
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         msg = f"{source} is not a tokenizer.json ({type(error).__name__}: {error}). Copy the file again."
         raise CheckpointError(msg) from error
     if not vocab or not isinstance(vocab, (list, dict)):
@@ -281,6 +325,14 @@ def _model_type(model: Mapping[str, Any]) -> str:
     return "BPE" if "merges" in model else "WordPiece"
 
 
+def _check_entries(ids: Mapping[Any, Any]) -> None:
+    """Check the ids of tokens by their contents, before memory for each id is needed."""
+    for content, index in ids.items():
+        if not isinstance(content, str) or type(index) is not int or not 0 <= index < MAX_TOKENS:
+            msg = f"the token {content!r:.200} has the id {index!r:.200}, expected an integer from 0 to {MAX_TOKENS:,}"
+            raise ValueError(msg)
+
+
 def _ids(model: Mapping[str, Any]) -> dict[str, int]:
     vocab = model["vocab"]
     if isinstance(vocab, list):
@@ -293,6 +345,26 @@ def _unk_id(model: Mapping[str, Any], ids: Mapping[str, int]) -> int:
         unk_id = model.get("unk_id")
         return -1 if unk_id is None else int(unk_id)
     return ids.get(model.get("unk_token") or "", -1)
+
+
+def _checked_unk_id(model: Mapping[str, Any], ids: Mapping[str, int], source: str) -> int:
+    """Return the id of the unknown token; without it, the library fails at the first unknown word.
+
+    Raises
+    ------
+    CheckpointError
+        If the model has no such token, and needs it.
+    """
+    unk_id = _unk_id(model, ids)
+    if unk_id >= 0 or model["type"] == "BPE" or model.get("byte_fallback"):
+        return unk_id
+    name = model.get("unk_token")
+    found = "names none" if name is None else f"does not contain {name}"
+    msg = (
+        f"Expected a vocabulary with a token for unknown words, but {source} {found}. Copy the model's tokenizer files "
+        "again; if it has another name for that token, state it as unk_token in tokenizer_config.json."
+    )
+    raise CheckpointError(msg)
 
 
 def _ids_around(processor: Mapping[str, Any] | None, source: str) -> tuple[int, int] | None:
@@ -355,6 +427,27 @@ def _read_options(document: Mapping[str, Any]) -> NormalizationOptions:
         remove_space=not splitters.isdisjoint({"WhitespaceSplit", "Whitespace", "BertPreTokenizer"}),
         replace_quotes=any(map(_is_quote_step, steps)),
     )
+
+
+def _with_normalizer(document: dict[str, Any], keys: Mapping[str, bool | None]) -> dict[str, Any]:
+    """Return the file with keys of BERT's normalizer replaced, if it has no other step."""
+    step = document.get("normalizer")
+    if not isinstance(step, dict) or step["type"] != "BertNormalizer":
+        return document
+    return {**document, "normalizer": {**step, **keys}}
+
+
+def _with_added_tokens(document: dict[str, Any], tokens: Sequence[AddedToken], names: SpecialNames) -> dict[str, Any]:
+    """Return the file with tokens that other files add or name, as transformers adds them to the library's."""
+    entries = {entry["content"]: entry for entry in document.get("added_tokens") or []}
+    for token in sorted(tokens, key=lambda token: token.id):
+        entries[token.content] = {"id": token.id, **token.to_dict()}
+    ids = _ids(document["model"]) | {content: entry["id"] for content, entry in entries.items()}
+    for name in names.additional_special_tokens:
+        if name not in entries:
+            index = ids.setdefault(name, max(ids.values()) + 1)
+            entries[name] = {"id": index, **AddedToken(name, index, normalized=False, special=True).to_dict()}
+    return {**document, "added_tokens": list(entries.values())} if entries else document
 
 
 def _with_options(document: dict[str, Any], given: PieceOptions) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class _Vocabulary(Protocol):
         """Return a text without spaces as the model's normalization leaves it, with other options."""
 
 
-def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str, *, only_warn: bool) -> None:
+def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str, *, only_warn: bool) -> str:
     """Check options that neither the caller nor a file states.
 
     Parameters
@@ -50,6 +50,11 @@ def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str,
         The name of the vocabulary in messages.
     only_warn
         If true, a contradiction is logged as a warning.
+
+    Returns
+    -------
+    str
+        The warning; empty if there is none.
 
     Raises
     ------
@@ -65,7 +70,7 @@ def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str,
         if len(found) > _MAX_SHARE * len(texts):
             wrong[name] = found
     if not wrong:
-        return
+        return ""
     examples = next(iter(wrong.values()))
     defaults = ", ".join(f"{name}={_CHANGES[name]}" for name in wrong)
     others = ", ".join(f"{name}={not _CHANGES[name]}" for name in wrong)
@@ -78,6 +83,7 @@ def check_options(vocabulary: _Vocabulary, unstated: Sequence[str], source: str,
     if not only_warn:
         raise ConfigError(msg)
     _LOGGER.warning("%s", msg)
+    return msg
 
 
 def _unproducible(vocabulary: _Vocabulary, texts: dict[str, str], options: NormalizationOptions) -> list[str]:

@@ -16,6 +16,7 @@ import sentencepiece
 
 from sparkalbert.arrays import Int64Array
 from sparkalbert.errors import CheckpointError, problem_list
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS
 
 __all__ = ["Pieces", "Vocabulary"]
 
@@ -84,6 +85,12 @@ class Vocabulary:
     def __init__(self, model: bytes, source: str) -> None:
         self._source = source
         self._processor = processor = _load(model, source)
+        if processor.get_piece_size() > MAX_TOKENS:
+            msg = (
+                f"{source} has {processor.get_piece_size():,} pieces, expected at most {MAX_TOKENS:,}. "
+                "Copy the model's tokenizer files again."
+            )
+            raise CheckpointError(msg)
         self.pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
         self.unk_id: int = processor.unk_id()
         self._bytes = _byte_pieces(self.pieces) if any(processor.is_byte(list(range(len(self.pieces))))) else {}

@@ -282,7 +282,7 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path):
 
 def test_a_vocabulary_that_was_never_downloaded_is_refused(folder):
     (folder / "spiece.model").write_text("version https://git-lfs.github.com/spec/v1\n")
-    assert "spiece.model (43 bytes)" in refusal(folder)
+    assert "spiece.model is a pointer of Git LFS, expected the file itself" in refusal(folder)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a" * 300])

@@ -71,7 +71,7 @@ def test_a_pickle_that_calls_anything_is_refused_with_the_name(tmp_path, protoco
     else:
         path.write_bytes(LEGACY_HEAD + pickled + pickle.dumps([], protocol=2))
     with pytest.raises(
-        CheckpointError, match=rf"_model.bin cannot be read: its pickle asks for \w+\.{function.__name__},"
+        CheckpointError, match=rf"_model.bin cannot be read: its pickle imports \w+\.{function.__name__},"
     ):
         torch_tensors(path)
     assert not marker.exists()
@@ -81,7 +81,7 @@ def test_a_folder_with_such_a_pickle_is_refused(tmp_path):
     folder = tiny_checkpoint.write(tmp_path / "tiny")
     (folder / "model.safetensors").unlink()
     write_zip(folder / "pytorch_model.bin", pickle.dumps(Call(os.system, "true"), protocol=2))
-    with pytest.raises(CheckpointError, match=r"its pickle asks for (posix|nt)\.system, which the weights of a model"):
+    with pytest.raises(CheckpointError, match=r"its pickle imports (posix|nt)\.system, which the weights of a model"):
         Checkpoint.open(folder)
 
 
@@ -339,3 +339,96 @@ def test_the_opcodes_here_are_those_of_pickle():
     names = [opcode.name for opcode, _, _ in pickletools.genops(described())]
     assert names[-1] == "STOP"
     assert {"GLOBAL", "BINPERSID", "REDUCE", "SETITEM"} <= set(names)
+
+
+def test_a_pickle_of_long_names_or_many_tensors_is_refused_at_once(tmp_path):
+    """A name of 500 kB before 65,536 others would take 33 GB, described in a megabyte."""
+    tensor = described()[len(b"\x80\x02}") + len(b"X\x01\x00\x00\x00w") : -2]
+    long = b"X" + struct.pack("<I", 500_000) + b"k" * 500_000
+    path = write_zip(tmp_path / "w.bin", b"\x80\x02}" + long + b"}" + long + tensor + b"ss.")
+    assert "it holds a name of more than 512 characters" in refusal(path)
+    names = b"".join(b"J" + struct.pack("<i", index) + b"h\x00" for index in range(1, 10_001))
+    first = b"K\x00" + tensor + b"q\x00"
+    path = write_zip(tmp_path / "w.bin", b"\x80\x02}(" + first + names + b"u.")
+    assert "it holds more than 10,000 tensors" in refusal(path)
+
+
+@pytest.mark.parametrize(("metadata", "is_refused"), [({}, False), ({"neg": True}, True), ({"conj": True}, True)])
+def test_a_tensor_with_metadata_is_refused(tmp_path, metadata, is_refused):
+    pickled = described()
+    end = pickled.rindex(b"}tRs")
+    pickled = pickled[:end] + b"}" + pickle.dumps(metadata, protocol=2)[2:-1] + pickled[end + 1 :]
+    path = write_zip(tmp_path / "w.bin", pickled, storages={"0": FLOATS_16})
+    if is_refused:
+        assert f"a tensor with the metadata {metadata}" in refusal(path)
+    else:
+        assert [*torch_tensors(path)] == ["w"]
+
+
+def test_a_long_entry_for_the_byte_order_is_not_read_whole(tmp_path):
+    path = write_zip(tmp_path / "w.bin", described(), storages={"0": FLOATS_16}, byteorder=b"little" * 1_000_000)
+    assert "its numbers are big-endian" in refusal(path)
+
+
+def test_a_zip_with_a_long_list_of_entries_is_refused_unread(tmp_path):
+    path = write_zip(tmp_path / "w.bin", described(), storages={"0": FLOATS_16})
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\5\6")
+    (start,) = struct.unpack_from("<I", content, end + 16)
+    content[end + 12 : end + 16] = struct.pack("<I", end - start + (9 << 20))
+    content[start:start] = bytes(9 << 20)
+    path.write_bytes(content)
+    assert "its list of entries is longer than that of any model" in refusal(path)
+
+
+def write_blocks(path, block, num_handles):
+    """Write a table whose index names one block several times."""
+    top = b"".join(
+        b"\0" + varint(1) + varint(len(handle)) + b"z" + handle
+        for handle in [varint(0) + varint(len(block))] * num_handles
+    ) + struct.pack("<II", 0, 1)
+    data = block + b"\0crc."
+    handles = varint(0) + varint(0) + varint(len(data)) + varint(len(top))
+    path.write_bytes(data + top + b"\0crc." + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"))
+    return path
+
+
+def test_an_index_whose_names_grow_is_refused(tmp_path):
+    """Each record shares all of the name before it and adds a byte: a megabyte would become 15 GB."""
+    records = b"".join(varint(shared) + b"\1\0x" for shared in range(2_000))
+    path = write_blocks(tmp_path / "model.ckpt.index", records + struct.pack("<II", 0, 1), 1)
+    assert "a name is longer than 1,024 bytes" in refusal(path, tensorflow_tensors)
+
+
+def test_an_index_of_many_tensors_or_of_overlapping_blocks_is_refused(tmp_path):
+    records = b"".join(b"\0\3\0" + f"{index:03x}".encode()[-3:] for index in range(4_000))
+    path = write_blocks(tmp_path / "model.ckpt.index", records + struct.pack("<II", 0, 1), 3)
+    assert "its blocks overlap" in refusal(path, tensorflow_tensors)
+    records = b"".join(b"\0\4\0" + f"{index:04x}".encode() for index in range(10_001))
+    path = write_blocks(tmp_path / "model.ckpt.index", records + struct.pack("<II", 0, 1), 1)
+    assert "holds more than 10,000 tensors" in refusal(path, tensorflow_tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("training_args.bin", "model.safetensors is missing, and so is any other"),
+        ("openvino_model.bin", "openvino_model.bin is not read: it belongs to OpenVINO"),
+        ("adapter_model.safetensors", "adapter_model.safetensors is not read: it holds an adapter, not a model"),
+    ],
+)
+def test_files_that_are_no_weights_are_not_to_be_renamed(tmp_path, name, shown):
+    folder = tiny_checkpoint.write(tmp_path / "tiny")
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.open(folder)
+    assert shown in str(caught.value)
+    assert "rename it" not in str(caught.value)
+
+
+def test_an_adapter_beside_the_weights_is_refused(tmp_path):
+    folder = tiny_checkpoint.write(tmp_path / "tiny")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (folder / name).touch()
+    with pytest.raises(CheckpointError, match="transformers applies the adapter if peft is installed"):
+        Checkpoint.open(folder)

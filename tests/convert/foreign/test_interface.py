@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from sparkalbert.convert import export_spark_nlp, import_onnx
 from sparkalbert.inference.session import EncoderSession
+from sparkalbert.text import PieceTokenizer
 from tests import tiny_bundle, tiny_vocabulary
 from tests.convert.foreign.exports import HIDDEN, LAST_LAYER, refusal, write_export
 
@@ -157,3 +158,72 @@ def test_an_output_of_unknown_width_requires_a_config(tmp_path):
     onnx.save(model, str(source / "model.onnx"))
     message = refusal(source)
     assert "does not define the width of last_hidden_state (FLOAT of any shape); put the model's config.json" in message
+
+
+def write_head(folder: Path, *, width: int, quantized: bool = False, output: str = "output_0") -> Path:
+    """Write a real encoder without a configuration, followed by a linear layer with a bias."""
+    export_spark_nlp(tiny_bundle.checkpoint(), folder)
+    (folder / "assets" / "config.json").unlink(missing_ok=True)
+    path = str(folder / "model.onnx")
+    model = onnx.load(path)
+    hidden = model.graph.output[0].name
+    matrix = np.zeros((tiny_bundle.bundle().manifest.dimension, width), dtype=np.float32)
+    model.graph.initializer.extend(
+        [numpy_helper.from_array(matrix, "head"), numpy_helper.from_array(matrix[0], "bias")]
+    )
+    if quantized:
+        model.graph.initializer.extend(
+            [numpy_helper.from_array(matrix.astype(np.int8), "head_int8"), numpy_helper.from_array(matrix[0], "scale")]
+        )
+        steps = [
+            ("DynamicQuantizeLinear", [hidden], ["rows", "rows_scale", "rows_zero"]),
+            ("MatMulInteger", ["rows", "head_int8", "rows_zero"], ["integers"]),
+            ("Cast", ["integers"], ["floats"]),
+            ("Mul", ["floats", "rows_scale"], ["product"]),
+        ]
+    else:
+        steps = [("MatMul", [hidden, "head"], ["product"])]
+    steps.append(("Add", ["product", "bias"], [output]))
+    for op_type, inputs, outputs in steps:
+        keys = {"to": TensorProto.FLOAT} if op_type == "Cast" else {}
+        model.graph.node.append(helper.make_node(op_type, inputs, outputs, **keys))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", "pieces", width]))
+    onnx.save(model, path)
+    return folder
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_head_without_a_configuration_is_refused(tmp_path, quantized):
+    message = refusal(write_head(tmp_path / "export", width=9, quantized=quantized))
+    assert "the output output_0, which a linear layer returns, holds the predictions of a task head" in message
+
+
+def test_a_width_of_the_embedding_table_is_that_of_predictions(tmp_path):
+    """A vocabulary may have fewer pieces than the table has rows."""
+    rows = tiny_bundle.bundle().config.vocab_size
+    source = write_head(tmp_path / "export", width=rows)
+    folder = source / "assets"
+    model = tiny_vocabulary.model_bytes()
+    assert PieceTokenizer(model).vocabulary_size == rows
+    (folder / "spiece.model").write_bytes(fewer_pieces(model))
+    assert f"the output output_0, as wide as the vocabulary ({rows}), holds the predictions" in refusal(source)
+
+
+def fewer_pieces(model: bytes) -> bytes:
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    del proto.pieces[-1]
+    return bytes(proto.SerializeToString())
+
+
+def test_an_encoder_without_a_configuration_is_imported(tmp_path):
+    export_spark_nlp(tiny_bundle.checkpoint(), tmp_path / "export")
+    (tmp_path / "export" / "assets" / "config.json").unlink()
+    path = str(tmp_path / "export" / "model.onnx")
+    model = onnx.load(path)
+    model.graph.output[0].name, hidden = "output_0", model.graph.output[0].name
+    model.graph.node.append(helper.make_node("Identity", [hidden], ["output_0"]))
+    onnx.save(model, path)
+    assert import_onnx(tmp_path / "export", tmp_path / "out").manifest.dimension == 32

@@ -266,3 +266,40 @@ def test_a_broken_configuration_is_refused(tmp_path, content, message):
     (tmp_path / "tokenizer_config.json").write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         find_tokenizer(tmp_path)
+
+
+def test_the_flags_of_a_tokenizer_json_replace_those_of_added_tokens(tmp_path):
+    tiny_vocabulary.write(tmp_path)
+    write_json(tmp_path, "added_tokens.json", {"\\frac": 300})
+    write_json(tmp_path, "tokenizer.json", unigram_json(added_tokens=[{"id": 300, **FRAC, "single_word": True}]))
+    tokenizer = PieceTokenizer.load(tmp_path)
+    assert 300 in tokenizer.encode("the \\frac").ids
+    assert 300 not in tokenizer.encode("the\\frac").ids
+
+
+def test_options_that_would_change_the_ids_are_refused_by_name(tmp_path):
+    tiny_vocabulary.write(tmp_path)
+    write_config(tmp_path, sp_model_kwargs={}, split_special_tokens=True)
+    PieceTokenizer.load(tmp_path)  # there is no token to split
+    write_json(tmp_path, "added_tokens.json", {"\\frac": 300})
+    write_config(tmp_path, sp_model_kwargs={"enable_sampling": True}, split_special_tokens=True)
+    with pytest.raises(
+        ConfigError, match=r"(?s)2 problems.*sp_model_kwargs is .*which sparkalbert does .*split_special_tokens is True"
+    ):
+        PieceTokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("vocab_chinese.txt", "vocab.txt"), ("spm.model", "spiece.model"), ("a.spm", "spiece.model")]
+)
+def test_a_vocabulary_of_another_name_is_suggested(tmp_path, name, known):
+    (tmp_path / name).touch()
+    with pytest.raises(ModelNotFoundError, match=f"If {name} is the vocabulary of the model, rename it to {known}"):
+        PieceTokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["spiece.model", "tokenizer.json", "vocab.txt"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(CheckpointError, match=rf"{name} is a pointer of Git LFS, expected the file itself"):
+        PieceTokenizer.load(tmp_path)

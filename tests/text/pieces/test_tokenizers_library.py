@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from sparkalbert.errors import CheckpointError, MissingDependencyError, ParamError, TextError
+from sparkalbert.errors import CheckpointError, ConfigError, MissingDependencyError, ParamError, TextError
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
-from tests.recorded.tokenizer_folders import FOLDER, WORD_PIECES
+from tests.recorded.tokenizer_folders import FOLDER, WORD_PIECES, token
 
 UNIGRAM = FOLDER / "unigram4"
 
@@ -79,6 +79,7 @@ def bert_document(folder, name="cased words", **normalizer):
     """Return the tokenizer.json of a folder of word pieces, with keys of its normalizer replaced."""
     WORD_PIECES[name](folder)
     values = json.loads(PieceTokenizer.load(folder)._encoder.serialized())
+    (folder / "tokenizer_config.json").unlink()
     return {**values, "normalizer": {**values["normalizer"], **normalizer}}
 
 
@@ -191,6 +192,18 @@ def test_a_lone_surrogate_is_refused(tmp_path):
         ({"post_processor": {"type": "ByteLevel"}}, r"another way than ALBERT \(post_processor ByteLevel\)"),
         ({"added_tokens": [{"id": 9_000, "content": "x", "single_word": False, "lstrip": False, "rstrip": False,
                             "normalized": False, "special": False}]}, "adds a token with the id 9000, but"),
+        ({"model": {"vocab": [1, 2]}}, r"is not a tokenizer\.json \(TypeError: "),
+        ({"model": {"vocab": {"a": "b"}}}, "the token 'a' has the id 'b', expected an integer from 0 to 2,000,000"),
+        ({"model": {"vocab": {"a": None}}}, "the token 'a' has the id None, expected an integer"),
+        ({"model": {"vocab": {"a": 2_000_000_000}}}, "the token 'a' has the id 2000000000, expected an integer"),
+        ({"model": {"vocab": [["a", 0.0]], "unk_id": "x"}}, r"is not a tokenizer\.json \(ValueError: "),
+        ({"added_tokens": {"a": 1}}, r"is not a tokenizer\.json \(TypeError: "),
+        ({"post_processor": "x"}, r"is not a tokenizer\.json \(AttributeError: "),
+        ({"normalizer": {"type": "Replace", "pattern": "x", "content": ""}}, r"is not a tokenizer\.json \(Attr"),
+        ({"post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 9_000], "sep": ["[SEP]", 3]}},
+            "puts the id 9000 around texts, which no token has"),
+        ({"model": {"type": "Unigram", "unk_id": None, "vocab": document()["model"]["vocab"]}},
+            r"Expected a vocabulary with a token for unknown words, but .*tokenizer\.json names none"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_an_alberts_is_refused(tmp_path, changes, message):
@@ -222,3 +235,186 @@ def test_without_the_library_the_message_gives_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'sparkalbert\[tokenizers\]'"):
         PieceTokenizer.load(UNIGRAM)
+
+
+@pytest.mark.parametrize("entry", [{"content": "x"}, {"content": "x", "id": 4_000_000_000}, {"id": 300}])
+def test_an_added_token_without_a_plausible_id_or_content_is_refused(tmp_path, entry):
+    with pytest.raises(ConfigError, match=r"tokenizer\.json has (the id|a token)"):
+        load(tmp_path, document(added_tokens=[entry]))
+    (tmp_path / "tokenizer_config.json").write_text('{"added_tokens_decoder": {}}')
+    with pytest.raises(CheckpointError, match=r"is not a tokenizer\.json"):
+        load(tmp_path, document(added_tokens=[entry]))
+
+
+def test_a_vocabulary_without_its_unknown_token_is_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("<unk>\n[CLS]\n[SEP]\nriver\n")
+    with pytest.raises(CheckpointError, match=r"vocab\.txt does not contain \[UNK\].*state it as unk_token"):
+        PieceTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"unk_token": "<unk>"}')
+    assert PieceTokenizer.load(tmp_path).encode("river town").ids.tolist() == [3, 0]
+
+
+def test_a_vocabulary_of_implausibly_many_lines_is_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(b"\n" * 4_000_001)
+    with pytest.raises(CheckpointError, match=r"vocab\.txt has more than 2,000,000 lines, expected one piece in each"):
+        PieceTokenizer.load(tmp_path)
+
+
+def size_of(values):
+    return len(values["model"]["vocab"])
+
+
+@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer_config.json"])
+def test_tokens_added_beside_a_tokenizer_json_are_found(tmp_path, file):
+    values = document()
+    size = PieceTokenizer.load(UNIGRAM).vocabulary_size
+    added = {"\\frac": size, "<x>": size + 1}
+    if file == "added_tokens.json":
+        content = added
+    else:
+        content = {"added_tokens_decoder": {str(index): token(name) for name, index in added.items()}}
+    (tmp_path / file).write_text(json.dumps(content))
+    tokenizer = load(tmp_path, values)
+    pieces = tokenizer.encode("the \\frac of <x>")
+    assert [index for index in pieces.ids.tolist() if index >= size] == [size, size + 1]
+    assert tokenizer.vocabulary_size == size + 2
+    (tmp_path / "bundle").mkdir()
+    tokenizer.save(tmp_path / "bundle")
+    for again in (PieceTokenizer.load(tmp_path / "bundle"), pickle.loads(pickle.dumps(tokenizer))):
+        assert again.encode("the \\frac of <x>").ids.tolist() == pieces.ids.tolist()
+
+
+def test_tokens_added_to_words_beside_a_tokenizer_json_are_found(tmp_path):
+    """A slow BertTokenizer that was saved over a copy of its base leaves the base's tokenizer.json."""
+    base, words = tmp_path / "base", tmp_path / "words"
+    for folder, name in ((base, "words"), (words, "words with added tokens")):
+        folder.mkdir()
+        WORD_PIECES[name](folder)
+    expected = PieceTokenizer.load(words).encode("x \\frac {x} river").ids.tolist()
+    (words / "tokenizer.json").write_bytes(PieceTokenizer.load(base)._encoder.serialized())
+    assert PieceTokenizer.load(words).encode("x \\frac {x} river").ids.tolist() == expected
+
+
+def test_an_added_token_whose_id_the_library_cannot_give_is_refused(tmp_path):
+    (tmp_path / "added_tokens.json").write_text('{"\\\\frac": 9000}')
+    with pytest.raises(CheckpointError, match="adds a token with the id 9000, but the tokenizers library gives it"):
+        load(tmp_path, document())
+
+
+@pytest.mark.parametrize("key", ["additional_special_tokens", "extra_special_tokens"])
+def test_additional_special_tokens_have_their_ids(tmp_path, key):
+    WORD_PIECES["words"](tmp_path)
+    with (tmp_path / "vocab.txt").open("a") as file:
+        file.write("[E1]\n")
+    config = {"tokenizer_class": "BertTokenizer", key: ["[E1]", "[E2]"]}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = PieceTokenizer.load(tmp_path)
+    size = tokenizer.vocabulary_size
+    assert tokenizer.encode("the [E1] river [E2]").ids.tolist()[1::2] == [size - 2, size - 1]
+
+
+def test_the_padding_token_needs_no_row(tmp_path):
+    pad = {**token("<p>", special=True), "id": size_of(document())}
+    values = document(added_tokens=[*document()["added_tokens"], pad])
+    (tmp_path / "tokenizer_config.json").write_text('{"pad_token": "<p>"}')
+    tokenizer = load(tmp_path, values)
+    assert (tokenizer.vocabulary_size, tokenizer.pad_id) == (size_of(document()), 0)
+
+
+BERT = {"tokenizer_class": "BertTokenizer"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"do_lower_case": False}, ["The", "café", "日", "本"]),
+        ({"do_lower_case": False, "strip_accents": True}, ["The", "cafe", "日", "本"]),
+        ({"do_lower_case": False, "tokenize_chinese_chars": False}, ["The", "café", "日本"]),
+        ({}, ["the", "cafe", "日", "本"]),
+    ],
+)
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_berts_class_has_its_options_from_its_configuration(tmp_path, stated, expected, lowercase):
+    """In all classes of transformers 4 and 5, whatever the tokenizer.json beside it contains."""
+    values = bert_document(tmp_path, lowercase=lowercase, strip_accents=None)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(BERT | stated))
+    tokenizer = load(tmp_path, values)
+    assert tokenizer.encode("The café 日本").pieces == expected
+    origin = "tokenizer_config.json" if "do_lower_case" in stated else "default"
+    assert tokenizer.record.origins["do_lower_case"] == origin
+    assert PieceTokenizer.load(tmp_path, do_lower_case=True, keep_accents=False).encode("The café").pieces == [
+        "the", "cafe",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stated", "given"),
+    [
+        ({"do_lower_case": True}, {"do_lower_case": True}),
+        ({"strip_accents": True}, {"keep_accents": False}),
+        ({"tokenize_chinese_chars": False}, None),
+    ],
+)
+def test_files_that_contradict_each_other_are_refused_before_a_conversion(tmp_path, caplog, stated, given):
+    values = bert_document(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps(stated))
+    (name,) = given or {"the file": None}
+    with pytest.raises(ConfigError, match=rf"states \w+=\w+, but .*(Pass {name} to decide|Correct {name})"):
+        load(tmp_path, values, check_vocabulary=True)
+    if given:
+        load(tmp_path, values, check_vocabulary=True, **given)
+    assert caplog.text == ""
+    config.write_text(json.dumps(stated | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    load(tmp_path, values, check_vocabulary=True)
+    assert "which is used" in caplog.text
+
+
+def test_a_vocabulary_that_was_edited_beside_its_tokenizer_json_is_refused(tmp_path):
+    WORD_PIECES["words"](tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(PieceTokenizer.load(tmp_path)._encoder.serialized())
+    PieceTokenizer.load(tmp_path)
+    path = tmp_path / "vocab.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("\nriver\n", "\nstream\n"), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"different vocabularies: 'river', 'stream' differ\. Remove the file"):
+        PieceTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    assert PieceTokenizer.load(tmp_path).encode("river").pieces == ["river"]  # no class reads vocab.txt
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ({"do_basic_tokenize": False}, "do_basic_tokenize is False, which sparkalbert does not support"),
+        ({"never_split": ["[E1]"]}, r"never_split is \['\[E1\]'\], which"),
+    ],
+)
+def test_options_of_berts_slow_class_are_refused_by_name(tmp_path, stated, shown):
+    WORD_PIECES["words"](tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps(BERT | {"do_basic_tokenize": True, "never_split": None}))
+    program = PieceTokenizer.load(tmp_path)._encoder.serialized()
+    config.write_text(json.dumps(BERT | stated))
+    with pytest.raises(ConfigError, match=shown):
+        PieceTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(program)
+    with pytest.raises(ConfigError, match=shown):
+        PieceTokenizer.load(tmp_path)
+    (tmp_path / "vocab.txt").unlink()
+    PieceTokenizer.load(tmp_path)  # no class that reads a tokenizer.json has these options
+
+
+def test_a_file_that_adds_no_special_tokens_is_refused_if_its_class_adds_none(tmp_path):
+    values = document(post_processor=None)
+    load(tmp_path, values)
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    with pytest.raises(CheckpointError, match="PreTrainedTokenizerFast puts no special tokens around a text"):
+        load(tmp_path, values)
+
+
+def test_berts_names_are_the_defaults_of_its_tokenizer_json(tmp_path):
+    values = bert_document(tmp_path)
+    (tmp_path / "vocab.txt").unlink()
+    tokenizer = load(tmp_path, values)
+    assert tokenizer.piece(tokenizer.pad_id) == "[PAD]"
+    assert len(tokenizer.encode("[UNK]")) > 1

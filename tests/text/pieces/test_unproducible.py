@@ -27,7 +27,7 @@ def cased():
 
 
 def test_alberts_own_vocabulary_agrees_with_the_defaults():
-    PieceTokenizer.load(VOCABULARY, ask_vocabulary=True)
+    PieceTokenizer.load(VOCABULARY, check_vocabulary=True)
 
 
 def test_a_cased_vocabulary_contradicts_them(tmp_path, cased):
@@ -37,15 +37,15 @@ def test_a_cased_vocabulary_contradicts_them(tmp_path, cased):
         match=r"No file states do_lower_case and keep_accents of .*spiece\.model.*can never be produced.*"
         r"Pass do_lower_case=False, keep_accents=True if .*do_lower_case=True, keep_accents=False to embed as",
     ):
-        PieceTokenizer.load(tmp_path, ask_vocabulary=True)
-    PieceTokenizer.load(tmp_path)  # who does not convert is not asked
+        PieceTokenizer.load(tmp_path, check_vocabulary=True)
+    PieceTokenizer.load(tmp_path)  # checked by conversions only
 
 
 def test_a_configuration_that_leaves_them_to_its_class_is_followed_with_a_warning(tmp_path, cased, caplog):
     """transformers embeds with its defaults then, and so did whoever trained the model with it."""
     (tmp_path / "spiece.model").write_bytes(cased)
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "AlbertTokenizer"}')
-    options = PieceTokenizer.load(tmp_path, ask_vocabulary=True).options
+    options = PieceTokenizer.load(tmp_path, check_vocabulary=True).options
     assert (options.do_lower_case, options.keep_accents) == (True, False)
     assert "No file states do_lower_case and keep_accents" in caplog.text
     assert "Pass do_lower_case=False, keep_accents=True if" in caplog.text
@@ -53,12 +53,12 @@ def test_a_configuration_that_leaves_them_to_its_class_is_followed_with_a_warnin
 
 def test_a_stated_option_is_not_questioned(tmp_path, cased):
     (tmp_path / "spiece.model").write_bytes(cased)
-    PieceTokenizer.load(tmp_path, ask_vocabulary=True, do_lower_case=False, keep_accents=True)
-    PieceTokenizer.load(tmp_path, ask_vocabulary=True, do_lower_case=True, keep_accents=False)
+    PieceTokenizer.load(tmp_path, check_vocabulary=True, do_lower_case=False, keep_accents=True)
+    PieceTokenizer.load(tmp_path, check_vocabulary=True, do_lower_case=True, keep_accents=False)
     with pytest.raises(ConfigError, match="No file states keep_accents of"):
-        PieceTokenizer.load(tmp_path, ask_vocabulary=True, do_lower_case=False)
+        PieceTokenizer.load(tmp_path, check_vocabulary=True, do_lower_case=False)
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true, "keep_accents": false}')
-    PieceTokenizer.load(tmp_path, ask_vocabulary=True)
+    PieceTokenizer.load(tmp_path, check_vocabulary=True)
 
 
 def test_hangul_that_the_vocabulary_composes_again_is_no_contradiction(tmp_path):
@@ -69,7 +69,7 @@ def test_hangul_that_the_vocabulary_composes_again_is_no_contradiction(tmp_path)
         unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]"], num_threads=1, minloglevel=3,
     )  # fmt: skip
     (tmp_path / "spiece.model").write_bytes(model.getvalue())
-    PieceTokenizer.load(tmp_path, ask_vocabulary=True)
+    PieceTokenizer.load(tmp_path, check_vocabulary=True)
 
 
 def test_word_pieces_are_asked_too(tmp_path):
@@ -77,7 +77,7 @@ def test_word_pieces_are_asked_too(tmp_path):
     upper = [f"Word{index}" for index in range(20)]
     (tmp_path / "vocab.txt").write_text("\n".join([*pieces, *upper]))
     with pytest.raises(ConfigError, match=r"do_lower_case of .*vocab\.txt.* 20 of its .*'Word0'"):
-        PieceTokenizer.load(tmp_path, ask_vocabulary=True)
-    assert PieceTokenizer.load(tmp_path, ask_vocabulary=True, do_lower_case=False).options.keep_accents
+        PieceTokenizer.load(tmp_path, check_vocabulary=True)
+    assert PieceTokenizer.load(tmp_path, check_vocabulary=True, do_lower_case=False).options.keep_accents
     (tmp_path / "vocab.txt").write_text("\n".join(pieces))
-    PieceTokenizer.load(tmp_path, ask_vocabulary=True)
+    PieceTokenizer.load(tmp_path, check_vocabulary=True)

@@ -266,7 +266,7 @@ def test_the_bytes_of_a_character_share_its_span(suffix, text):
     assert (length > 0) == bool(set(text) & set("日é🙂~𝒜½"))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"version https://git-lfs.github.com/spec/v1"])
+@pytest.mark.parametrize("content", [b"", b"not a model"])
 def test_a_file_that_is_not_a_vocabulary_is_refused(tmp_path, content):
     path = tmp_path / "spiece.model"
     path.write_bytes(content)
