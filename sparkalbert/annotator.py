@@ -11,6 +11,7 @@ from sparkalbert.ml.stages.sentence_detector import SentenceDetector
 from sparkalbert.ml.stages.sentence_embeddings import SentenceEmbeddings
 from sparkalbert.ml.stages.stop_words_cleaner import StopWordsCleaner
 from sparkalbert.ml.stages.text_matcher import TextMatcher, TextMatcherModel
+from sparkalbert.ml.stages.text_resource import ReadAs
 from sparkalbert.ml.stages.tokenizer import Tokenizer, TokenizerModel
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "NGramGenerator",
     "Normalizer",
     "NormalizerModel",
+    "ReadAs",
     "RegexTokenizer",
     "SentenceDetector",
     "SentenceEmbeddings",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sparkalbert.ml.schema import AnnotatorType
+from sparkalbert.ml.stages.text_resource import ReadAs
 
-__all__ = ["AnnotatorType"]
+__all__ = ["AnnotatorType", "ReadAs"]

@@ -19,8 +19,10 @@ import numpy.typing as npt
 
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.errors import ParamError
+from sparkalbert.options import check_choice
 
 __all__ = [
+    "SUMMARY_FILE",
     "BinaryFormat",
     "binary_to_numpy",
     "cosine_similarity",
@@ -28,6 +30,9 @@ __all__ = [
     "number_type",
     "unit_vectors",
 ]
+
+SUMMARY_FILE: Final = "_summary.json"
+"""The file beside vectors that ``sparkalbert embed`` wrote. Spark's readers skip it: its name starts with ``_``."""
 
 BinaryFormat = Literal["binary", "binary16"]
 """A ``vectorFormat`` of bytes."""
@@ -118,9 +123,7 @@ def number_type(vector_format: BinaryFormat) -> np.dtype[Any]:
     >>> number_type("binary16").itemsize
     2
     """
-    if vector_format not in _NUMBER_TYPES:
-        msg = f"vector_format is {vector_format!r}, expected one of {', '.join(_NUMBER_TYPES)}."
-        raise ParamError(msg)
+    check_choice("vector_format", vector_format, tuple(_NUMBER_TYPES))
     return np.dtype(_NUMBER_TYPES[vector_format])
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
 
 from sparkalbert.cli.files import check_target, whole_file
 from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
-
-if TYPE_CHECKING:
-    from sparkalbert.plots.words import Words
+from sparkalbert.vectors import SUMMARY_FILE, BinaryFormat
 
 __all__ = ["explore"]
 
@@ -36,6 +35,13 @@ def explore(
     vector_col: Annotated[
         str | None, typer.Option(help="Column with the vectors or annotations. By default it is recognized.")
     ] = None,
+    vectors: Annotated[
+        Literal["binary", "binary16"] | None,
+        typer.Option(
+            help="Format of vectors that are bytes: what was passed to `embed --vectors`. By default what the summary "
+            "beside the vectors says."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
     """Write a page on which word vectors are points: hover to read a sentence, search for words, zoom.
@@ -43,6 +49,7 @@ def explore(
     The page is one file that works without a network. It contains the sentences of the words that it shows.
     """
     from sparkalbert.plots.page import page_of
+    from sparkalbert.plots.words import sample_words
 
     target = page or source.with_name(f"{source.name}.html")
     if target.exists() and not overwrite:
@@ -50,7 +57,13 @@ def explore(
         raise OutputError(msg)
     check_target(target, "--page")
     with shown_wait("Reading"):
-        words, total = _drawn(source, max_points, token_col, vector_col)
+        words, total = sample_words(
+            _frames(source),
+            max_points,
+            token_col=token_col,
+            vector_col=vector_col,
+            vector_format=vectors or _format_in_summary(source),
+        )
     with shown_wait(f"Projecting {len(words):,} words"):
         content = page_of(words, source.name, method, total=total)
     with whole_file(target) as path:
@@ -58,11 +71,14 @@ def explore(
     print_line(f"Page: {target} ({len(words):,} of {total:,} words, {size_in_words(target.stat().st_size)})")
 
 
-def _drawn(source: Path, count: int, token_col: str | None, vector_col: str | None) -> tuple[Words, int]:
-    """Return `count` words drawn at random from Parquet files of any size, and the number of all words."""
-    from sparkalbert.plots.words import sample_words
-
-    return sample_words(_frames(source), count, token_col=token_col, vector_col=vector_col)
+def _format_in_summary(folder: Path) -> BinaryFormat | None:
+    """Return the format of the bytes in a folder that `embed` wrote; None if nothing says it."""
+    try:
+        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = summary.get("vectors") if isinstance(summary, dict) else None
+    return found if found in get_args(BinaryFormat) else None
 
 
 def _frames(source: Path) -> Iterator[Any]:
@@ -74,5 +90,7 @@ def _frames(source: Path) -> Iterator[Any]:
         for batch in dataset.dataset(source, format="parquet").to_batches(batch_size=_ROWS):
             yield batch.to_pandas()
     except (OSError, pa.ArrowException) as error:
-        msg = f"{source} cannot be read as Parquet: {error}. Expected the output of `sparkalbert embed`."
+        # Arrow quotes a string that is not valid UTF-8, and our messages never contain the user's text.
+        reason = "it contains text that is not valid UTF-8" if "Wrapping " in str(error) else error
+        msg = f"{source} cannot be read as Parquet: {reason}. Expected the output of `sparkalbert embed`."
         raise InputError(msg) from error

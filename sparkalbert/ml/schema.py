@@ -48,13 +48,31 @@ WITH_VECTORS: Final = frozenset({WORD_EMBEDDINGS, SENTENCE_EMBEDDINGS})
 
 
 class AnnotatorType:
-    """The annotator types of the columns that sparkalbert's stages read and add, as Spark NLP names them."""
+    """The annotator types of Spark NLP 5.5.3; sparkalbert's stages read and add the first five."""
 
     CHUNK = CHUNK
     DOCUMENT = DOCUMENT
     SENTENCE_EMBEDDINGS = SENTENCE_EMBEDDINGS
     TOKEN = TOKEN
     WORD_EMBEDDINGS = WORD_EMBEDDINGS
+
+    AUDIO = "audio"
+    CATEGORY = "category"
+    DATE = "date"
+    DEPENDENCY = "dependency"
+    DOC_SIMILARITY_RANKINGS = "doc_similarity_rankings"
+    DUMMY = "dummy"
+    ENTITY = "entity"
+    IMAGE = "image"
+    LABELED_DEPENDENCY = "labeled_dependency"
+    LANGUAGE = "language"
+    NAMED_ENTITY = "named_entity"
+    NEGEX = "negex"
+    NODE = "node"
+    POS = "pos"
+    SENTIMENT = "sentiment"
+    TABLE = "table"
+    WORDPIECE = "wordpiece"
 
 
 ANNOTATION_TYPE: Final = StructType(

@@ -15,11 +15,11 @@ from sparkalbert.nlu.inputs import TEXT, LocalTexts
 from sparkalbert.text.pieces.encoding import NO_PIECE
 from sparkalbert.vectors import group_means
 
-__all__ = ["LEVELS", "OutputLevel", "Shown", "result_frame"]
+__all__ = ["LEVELS", "OutputLevel", "Shown", "check_names", "result_frame"]
 
-OutputLevel = Literal["document", "sentence", "token"]
+OutputLevel = Literal["chunk", "document", "sentence", "token"]
 LEVELS: Final[tuple[str, ...]] = get_args(OutputLevel)
-"""From the whole to its parts."""
+"""From the whole to its parts; such pipelines have no chunks, and NLU returns documents in their place."""
 
 _NAN: Final = np.nan
 _INDEX: Final = "origin_index"
@@ -40,6 +40,7 @@ class Shown:
     positions: bool = False
     metadata: bool = False
     get_embeddings: bool = True
+    multithread: bool = True
     keep_stranger_features: bool = True
     drop_irrelevant_cols: bool = True
     pooled: bool = False
@@ -50,10 +51,16 @@ class Shown:
         """Whether the texts of all levels are shown."""
         return self.metadata or not self.drop_irrelevant_cols
 
-    def carried(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the carried columns that are shown. As in NLU, ``text`` is left out together with the vectors."""
-        names = [name for name in frame.columns if self.keep_stranger_features or name == TEXT]
-        return frame[[name for name in names if self.get_embeddings or name != TEXT]]
+    def carried(self, texts: LocalTexts) -> pd.DataFrame | None:
+        """Return the carried columns that are shown, None if the data had no columns.
+
+        Without vectors NLU uses a LightPipeline where it can, which drops ``text``.
+        """
+        if texts.carried is None:
+            return None
+        drops_text = texts.fits_light_pipeline and self.multithread and not self.get_embeddings
+        names = [name for name in texts.carried.columns if self.keep_stranger_features or name == TEXT]
+        return texts.carried[[name for name in names if name != TEXT or not drops_text]]
 
 
 class _Row(NamedTuple):
@@ -82,9 +89,9 @@ def result_frame(annotated: Iterable[AnnotatedText], texts: LocalTexts, shown: S
         If a carried column has the name of a column of the result.
     """
     columns: dict[str, list[Any]] = _cells(_NOTHING, [], shown)
-    carried = None if texts.carried is None else shown.carried(texts.carried)
+    carried = shown.carried(texts)
     if carried is not None:
-        _check_names(carried.columns, [*columns, _INDEX] if shown.all_levels else columns)
+        check_names(carried.columns, shown)
     counts = []
     for text in annotated:
         rows = _rows(text, shown.level)
@@ -102,8 +109,16 @@ def result_frame(annotated: Iterable[AnnotatedText], texts: LocalTexts, shown: S
     return frame
 
 
-def _check_names(carried: Iterable[Any], results: Iterable[str]) -> None:
-    taken = sorted(set(map(str, carried)) & set(results))
+def check_names(carried: Iterable[Any], shown: Shown) -> None:
+    """Check that no carried column has the name of a column of the result.
+
+    Raises
+    ------
+    ColumnError
+        If one has.
+    """
+    results = {*_cells(_NOTHING, [], shown), *([_INDEX] if shown.all_levels else [])}
+    taken = sorted(set(map(str, carried)) & results)
     if taken:
         msg = (
             f"The data has columns named as columns of the result: {', '.join(taken)}. Rename them, or leave them out "
@@ -120,13 +135,15 @@ def _series(name: str, cells: list[Any], shown: Shown) -> pd.Series[Any]:
 
 def _rows(text: AnnotatedText, level: OutputLevel) -> list[_Row]:
     """Return the rows of a text, at least one."""
-    sentences, tokens = range(len(text.sentences)), range(len(text.tokens))
-    if level == "document":
-        return [_Row([0], sentences, tokens)]
+    document, sentences, tokens = [0], range(len(text.sentences)), range(len(text.tokens))
+    if level in {"chunk", "document"}:
+        return [_Row(document, sentences, tokens)]
     if level == "sentence":
-        rows = [_Row([0], [number], np.flatnonzero(text.sentence == number).tolist()) for number in sentences]
-        return rows or [_Row([0], [], [])]
-    return [_Row([0], sentences, [token]) for token in tokens] or [_Row([0], sentences, [])]
+        order = np.argsort(text.sentence, kind="stable")
+        firsts = np.searchsorted(text.sentence[order], np.arange(len(sentences) + 1)).tolist()
+        rows = [_Row(document, [number], order[firsts[number] : firsts[number + 1]].tolist()) for number in sentences]
+        return rows or [_Row(document, [], [])]
+    return [_Row(document, sentences, [token]) for token in tokens] or [_Row(document, sentences, [])]
 
 
 def _cells(text: AnnotatedText, rows: Sequence[_Row], shown: Shown) -> dict[str, list[Any]]:
@@ -136,7 +153,8 @@ def _cells(text: AnnotatedText, rows: Sequence[_Row], shown: Shown) -> dict[str,
     for level, spans in parts.items():
         members = [getattr(row, level) for row in rows]
         is_own = level == shown.level
-        if is_own or shown.all_levels:
+        is_shown = is_own or (level == "document" and shown.level == "chunk")
+        if is_shown or shown.all_levels:
             cells[level] = _values(spans.result, members, one=is_own or level == "document")
         if shown.positions:
             cells[f"{level}_begin"] = _values(spans.begin, members, one=is_own)
@@ -163,10 +181,15 @@ def _cells(text: AnnotatedText, rows: Sequence[_Row], shown: Shown) -> dict[str,
 
 
 def _values(values: Sequence[Any], members: Sequence[Sequence[int]], *, one: bool) -> list[Any]:
-    """Return for each row the value of its only member, NaN without one; or the list of the values of all."""
+    """Return for each row the value of its only member, NaN without one; or the list of the values of all.
+
+    Rows with the same members share their list: each word of a book would need a list of all its sentences.
+    """
     if one:
         return [values[row[0]] if row else _NAN for row in members]
-    return [[values[member] for member in row] for row in members]
+    lists = {id(row): row for row in members}
+    cells = {key: [values[member] for member in row] for key, row in lists.items()}
+    return [cells[id(row)] for row in members]
 
 
 def _facts(values: Sequence[Any], members: Sequence[Sequence[int]], shown: Shown) -> list[Any]:
@@ -181,7 +204,7 @@ def _vectors(text: AnnotatedText, row: _Row, tokens: Sequence[int], shown: Shown
         return text.vectors[tokens[0]] if tokens else _NAN
     if not shown.pooled:
         return text.vectors[tokens]
-    if not getattr(row, shown.level):
+    if shown.level == "sentence" and not row.sentence:
         return _NAN  # an empty text has no sentence
     return group_means(text.vectors[tokens], np.zeros(len(tokens), dtype=np.int64), 1)[0]
 

@@ -30,11 +30,15 @@ class LocalTexts:
         The index of the rows.
     carried
         Columns to repeat for each row of the result, among them ``text``; None if the data had no columns.
+    fits_light_pipeline
+        Whether NLU can pass a DataFrame to a LightPipeline: it cannot if it has to rename the column of texts, if a
+        text is missing, or if the index has a name or several levels.
     """
 
     texts: list[str]
     index: pd.Index[Any]
     carried: pd.DataFrame | None = None
+    fits_light_pipeline: bool = False
 
 
 def is_spark_frame(data: Any) -> bool:
@@ -137,7 +141,9 @@ def _of_frame(frame: pd.DataFrame, text_col: str | None, preferred: Sequence[str
     texts = _strings(frame[column], f"column {column!r}", hint=_column_hint(frame, column))
     carried = frame if keep_others else frame[[column]]
     check_text_name(column, list(carried.columns))
-    return LocalTexts(texts, frame.index, carried.rename(columns={column: TEXT}))
+    has_plain_index = frame.index.nlevels == 1 and frame.index.name in {None, "index"}
+    fits_light_pipeline = column == TEXT and has_plain_index and not frame[column].isna().any()
+    return LocalTexts(texts, frame.index, carried.rename(columns={column: TEXT}), bool(fits_light_pipeline))
 
 
 def _column_hint(frame: pd.DataFrame, column: Any) -> str:

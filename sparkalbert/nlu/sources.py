@@ -90,7 +90,7 @@ class StageSource:
     text_cols = (TEXT,)
 
     def __init__(self, stage: Any) -> None:
-        self._stage = stage
+        self._stage = stage.copy()  # later changes of its Params must not reach one of the ways only
         self._local = PipelineSource(_text_pipeline(stage, TEXT, "")[0])
 
     def annotate(self, texts: Iterable[str], *, with_vectors: bool) -> Iterator[AnnotatedText]:
@@ -115,6 +115,7 @@ class PipelineSource:
         from sparkalbert.ml import LightPipeline
         from sparkalbert.ml.job.annotated_frame import AnnotatedColumns
 
+        pipeline = pipeline.copy()  # later changes of Params must not reach one of the ways only
         self._pipeline = pipeline
         self._columns = AnnotatedColumns.of(pipeline)
         self.text_cols = (self._columns.text, TEXT)

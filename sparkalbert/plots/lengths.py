@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sparkalbert.errors import InputError
+from sparkalbert.errors import InputError, ParamTypeError
 from sparkalbert.inference.windows import window_starts
 from sparkalbert.offsets import span_array
 from sparkalbert.plots.words import read_words
 from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
 from sparkalbert.text.pieces.encoding import EncodedSentence, encode_sentence, encode_token_list, encode_tokens
+from sparkalbert.vectors import BinaryFormat
 from sparkalbert.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def length_histogram(
     max_texts: int = 20_000,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> Picture:
     """Draw a histogram of the sentences' lengths in pieces, coloured by the number of windows that they need.
 
@@ -48,22 +50,31 @@ def length_histogram(
         Its model cuts words into pieces, and its ``max_sentence_length`` is the size of a window.
     max_texts
         If there are more texts, this many are drawn at random.
-    token_col, vector_col
+    token_col, vector_col, vector_format
         As for ``read_words``.
 
     Raises
     ------
     InputError
         If there is no sentence.
+    ParamTypeError
+        If `embedder` is not a WordEmbedder.
     """
     from sparkalbert.plots.canvas import COLOURS, Picture
 
+    if not hasattr(embedder, "bundle"):
+        msg = (
+            f"embedder is a {type(embedder).__name__}, expected a WordEmbedder, which WordEmbedder.load() returns for "
+            "the same model."
+        )
+        raise ParamTypeError(msg)
     if isinstance(data, Iterator):  # can be read only once, but may be read twice below
         data = list(data)
     texts = _plain_texts(data)
     if texts is None:
-        encoded = _encoded_tokens(read_words(data, token_col=token_col, vector_col=vector_col), embedder)
-        drawn = ""
+        words = read_words(data, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
+        encoded = _encoded_tokens(words, embedder)
+        drawn = f"{words.of_rows}, drawn at random" if words.of_rows else ""
     else:
         drawn = f" of {max_texts:,} of {len(texts):,} texts, drawn at random" if len(texts) > max_texts else ""
         if drawn:

@@ -16,6 +16,7 @@ from sparkalbert.arrays import Float32Array
 from sparkalbert.offsets import utf16_length
 from sparkalbert.plots.projection import Method, projected
 from sparkalbert.plots.words import Words, read_words
+from sparkalbert.vectors import BinaryFormat
 
 __all__ = ["MAX_POINTS", "explorer_page", "page_of"]
 
@@ -26,7 +27,7 @@ _RESOLUTION: Final = 20_000
 """The longer side of the plane; coordinates are whole numbers, which are short in JSON."""
 
 
-def explorer_page(
+def explorer_page(  # noqa: PLR0913 - keywords for people at a prompt
     data: Any,
     *,
     title: str = "Words",
@@ -34,12 +35,13 @@ def explorer_page(
     max_points: int = MAX_POINTS,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> str:
     """Return an HTML page that shows words as points, near each other if their vectors are, with their sentences.
 
     Parameters
     ----------
-    data, token_col, vector_col
+    data, token_col, vector_col, vector_format
         See :func:`~sparkalbert.plots.words.read_words`.
     title
         Heading of the page.
@@ -55,7 +57,7 @@ def explorer_page(
     >>> page.startswith("<!DOCTYPE html>")
     True
     """
-    words = read_words(data, token_col=token_col, vector_col=vector_col)
+    words = read_words(data, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
     return page_of(words.sample(max_points), title, method, total=len(words))
 
 
@@ -64,12 +66,11 @@ def page_of(words: Words, title: str, method: Method, *, total: int) -> str:
     points, axes = projected(words.vectors, method)
     grid = _grid(points)
     width, height = grid.max(axis=0).tolist()
-    counted = f"{total:,} words" if len(words) == total else f"{len(words):,} of {total:,} words, drawn at random"
     sentences = [words.sentences[number] for number in words.sentence]
     starts = [utf16_length(text[:start]) for text, start in zip(sentences, words.start.tolist(), strict=True)]
     content = {
         "title": title,
-        "counted": f"{counted}; near each other if their vectors are",
+        "counted": f"{words.counted(total)}; near each other if their vectors are",
         "axes": axes,
         "width": max(width, 1),
         "height": max(height, 1),

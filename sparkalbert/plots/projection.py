@@ -9,8 +9,9 @@ import numpy as np
 
 from sparkalbert.arrays import Float32Array
 from sparkalbert.errors import MissingDependencyError, ParamError
+from sparkalbert.options import check_choice
 from sparkalbert.plots.words import read_words
-from sparkalbert.vectors import unit_vectors
+from sparkalbert.vectors import BinaryFormat, unit_vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,12 +37,13 @@ def token_projection(  # noqa: PLR0913 - keywords for people at a prompt
     max_labels: int = 80,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> Picture:
     """Draw word vectors as points in a plane.
 
     Parameters
     ----------
-    data, token_col, vector_col
+    data, token_col, vector_col, vector_format
         See :func:`~sparkalbert.plots.words.read_words`.
     words
         Words to draw in colours of their own, at most six, with their context as labels.
@@ -66,7 +68,7 @@ def token_projection(  # noqa: PLR0913 - keywords for people at a prompt
     if len(words) > len(COLOURS):
         msg = f"words has {len(words)} words, expected at most {len(COLOURS)}, one for each colour."
         raise ParamError(msg)
-    everything = read_words(data, token_col=token_col, vector_col=vector_col)
+    everything = read_words(data, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
     uses = [everything.positions(word) for word in words]
     kept = np.concatenate([np.array([], dtype=np.int64), *uses])
     others = np.setdiff1d(np.arange(len(everything)), kept)
@@ -91,9 +93,7 @@ def token_projection(  # noqa: PLR0913 - keywords for people at a prompt
     axes.set_xlabel(axis_names[0])
     axes.set_ylabel(axis_names[1])
     axes.margins(0.06)
-    counted = f"{len(everything):,} words"
-    drawn = counted if len(shown) == len(everything) else f"{len(shown):,} of {counted}, drawn at random"
-    axes.set_title(f"{drawn}: near each other if their vectors are", loc="left", fontsize=11)
+    axes.set_title(f"{shown.counted(len(everything))}: near each other if their vectors are", loc="left", fontsize=11)
     if words:
         axes.legend(loc="best", fontsize=9)
     labels = [shown.context(number) for number in range(len(kept))]
@@ -122,9 +122,7 @@ def projected(vectors: Float32Array, method: Method) -> tuple[Float32Array, tupl
     MissingDependencyError
         If umap-learn is not installed.
     """
-    if method not in METHODS:
-        msg = f"method is {method!r}, expected one of {', '.join(METHODS)}."
-        raise ParamError(msg)
+    check_choice("method", method, METHODS)
     if method == "pca":
         points = plane(vectors)
         variance = float(np.var(unit_vectors(vectors), axis=0).sum())

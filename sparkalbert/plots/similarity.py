@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from sparkalbert.arrays import Int64Array
 from sparkalbert.errors import InputError, ParamError, ParamTypeError
 from sparkalbert.plots.words import Words, read_words
-from sparkalbert.vectors import cosine_similarity, unit_vectors
+from sparkalbert.vectors import BinaryFormat, cosine_similarity, unit_vectors
 
 if TYPE_CHECKING:
     from sparkalbert.plots.canvas import Picture
@@ -37,20 +38,22 @@ def similarity_heatmap(
     max_words: int = 60,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> Picture:
     """Draw the cosine of each pair of words of one text, or of two texts.
 
     Parameters
     ----------
-    first, second, token_col, vector_col
+    first, second, token_col, vector_col, vector_format
         See :func:`~sparkalbert.plots.words.read_words`. Without `second`, `first` is compared with itself.
     max_words
-        Of a longer text the first `max_words` words are drawn, and the title says so.
+        Of a longer text the first `max_words` words are drawn, and the title reports both numbers.
     """
     from sparkalbert.plots.canvas import Picture
 
-    rows = read_words(first, token_col=token_col, vector_col=vector_col)
-    columns = rows if second is None else read_words(second, token_col=token_col, vector_col=vector_col)
+    read = partial(read_words, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
+    rows = read(first)
+    columns = rows if second is None else read(second)
     all_words = max(len(rows), len(columns))
     rows, columns = (words.take(np.arange(min(len(words), max_words))) for words in (rows, columns))
     cosines = cosine_similarity(rows.vectors, columns.vectors)
@@ -63,7 +66,7 @@ def similarity_heatmap(
     axes.set_yticks(range(len(rows)), rows.tokens, fontsize=8, parse_math=False)
     axes.set_xlabel("words of the text" if second is None else "words of the second text")
     axes.set_ylabel("words of the text" if second is None else "words of the first text")
-    cut = f" (the first {max_words} of {all_words:,})" if all_words > max_words else ""
+    cut = f" (the first {max_words} of {all_words:,}{rows.of_rows})" if all_words > max_words else ""
     axes.set_title(f"The brighter, the more alike{cut}", loc="left", fontsize=11)
     figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
     if max(len(rows), len(columns)) <= _MAX_WRITTEN:
@@ -74,7 +77,7 @@ def similarity_heatmap(
     return figure
 
 
-def word_neighbours(
+def word_neighbours(  # noqa: PLR0913 - keywords for people at a prompt
     data: Any,
     word: str,
     *,
@@ -82,6 +85,7 @@ def word_neighbours(
     max_uses: int = 4,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> Picture:
     """Draw, for each use of a word, the words of other sentences that are nearest to it by cosine.
 
@@ -89,7 +93,7 @@ def word_neighbours(
 
     Parameters
     ----------
-    data, token_col, vector_col
+    data, token_col, vector_col, vector_format
         See :func:`~sparkalbert.plots.words.read_words`.
     word
         The word; its case is ignored.
@@ -105,7 +109,7 @@ def word_neighbours(
     """
     from sparkalbert.plots.canvas import COLOURS, Picture
 
-    words = read_words(data, token_col=token_col, vector_col=vector_col)
+    words = read_words(data, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
     with_words = {words.sentence[position] for position, token in enumerate(words.tokens) if _is_word(token)}
     if len(with_words) < 2:  # noqa: PLR2004 - each use then has a neighbour
         msg = f"Expected words in at least two sentences, found them in {len(with_words)}. Embed more texts together."
@@ -136,7 +140,9 @@ def word_neighbours(
     figure.supxlabel("cosine", fontsize=10)
     counted = f"{len(shown)} of {len(uses)} uses" if len(shown) < len(uses) else f"{len(uses)} uses"
     figure.suptitle(
-        f"Nearest words to {word!r}, {counted} (orange: the same word elsewhere)", fontsize=11, parse_math=False
+        f"Nearest words to {word!r}, {counted}{words.of_rows} (orange: the same word elsewhere)",
+        fontsize=11,
+        parse_math=False,
     )
     return figure
 
@@ -148,6 +154,7 @@ def layer_similarity(
     max_uses: int = 6,
     token_col: str | None = None,
     vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> Picture:
     """Draw how alike the uses of a word are in each layer, compared with its first use.
 
@@ -160,7 +167,7 @@ def layer_similarity(
         The word; its case is ignored. It must occur at least twice.
     max_uses
         If the word has more other uses, this many are drawn at random.
-    token_col, vector_col
+    token_col, vector_col, vector_format
         As for ``read_words``.
 
     Raises
@@ -187,7 +194,8 @@ def layer_similarity(
         msg = f"layers is {type(layers).__name__}, expected a mapping from each layer's number to embedded texts."
         raise ParamTypeError(msg)
     numbers = sorted(layers)
-    read = [read_words(layers[number], token_col=token_col, vector_col=vector_col) for number in numbers]
+    options: Any = {"token_col": token_col, "vector_col": vector_col, "vector_format": vector_format}
+    read = [read_words(layers[number], **options) for number in numbers]
     if not read or any(words.tokens != read[0].tokens for words in read):
         msg = "layers holds no texts, or different texts. Embed the same texts once with each layer."
         raise ParamError(msg)
@@ -212,7 +220,7 @@ def layer_similarity(
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower left", fontsize=9, frameon=False)
     axes.set_title(
-        f"How alike other uses of {word!r} are to “{words.context(first, 28)}”",
+        f"How alike other uses of {word!r} are to “{words.context(first, 28)}”{words.of_rows}",
         loc="left",
         fontsize=11,
         parse_math=False,

@@ -67,7 +67,7 @@ def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path} cannot be read: {error}. Expected a file that `sparkalbert bench --json` wrote."
         raise InputError(msg) from error
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
 from sparkalbert.arrays import Float32Array, Int64Array
-from sparkalbert.errors import ColumnError, InputError, ParamTypeError
+from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
 from sparkalbert.text import SentenceSplitter
-from sparkalbert.vectors import binary_to_numpy
+from sparkalbert.vectors import BinaryFormat, binary_to_numpy
 from sparkalbert.word_embedder import EmbeddedText
 
-__all__ = ["MAX_SPARK_ROWS", "Words", "read_words", "sample_words"]
+__all__ = ["MAX_SPARK_ROWS", "MAX_SPARK_TEXTS", "Words", "read_words", "sample_words"]
 
 MAX_SPARK_ROWS: Final = 10_000
-"""Of a Spark DataFrame only this many rows are read, because they have to fit into the driver's memory."""
+"""Of a Spark DataFrame with one row per word about this many rows are read, because they have to fit into the memory of
+the driver, and into ``spark.driver.maxResultSize``."""
+
+MAX_SPARK_TEXTS: Final = 1_000
+"""The same for a Spark DataFrame with one row per text."""
 
 _LISTS: Final = (list, tuple, np.ndarray)
 _INSPECTED_CELLS: Final = 1000
@@ -27,6 +31,8 @@ _INSPECTED_CELLS: Final = 1000
 _NO_WORD: Final = "The data contains not a single word with a vector, expected at least one."
 _VECTOR_NAMES: Final = ("word_embedding", "vector", "embedding")
 _TOKEN_NAMES: Final = ("token",)
+_CLOSING: Final = frozenset(".,;:!?…")
+"""Tokens before which a text without offsets has no space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +51,8 @@ class Words:
         int64 ``[words]``: the position of each word's sentence in `sentences`.
     start
         int64 ``[words]``: where each word starts in its sentence, in code points.
+    rows
+        How many rows were read, and how many there are, if some of a Spark DataFrame were drawn at random; else None.
     """
 
     tokens: list[str]
@@ -52,9 +60,21 @@ class Words:
     sentences: list[str]
     sentence: Int64Array
     start: Int64Array
+    rows: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def of_rows(self) -> str:
+        """The rows that were drawn, to append to a title; empty if all were read."""
+        return "" if self.rows is None else " of {:,} of {:,} rows".format(*self.rows)
+
+    def counted(self, total: int) -> str:
+        """Return how many words these are, which were drawn from `total` words, for a title."""
+        number = f"{total:,}" if len(self) == total else f"{len(self):,} of {total:,}"
+        drawn = "" if len(self) == total and self.rows is None else ", drawn at random"
+        return f"{number} words{self.of_rows}{drawn}"
 
     def take(self, positions: Int64Array) -> Words:
         """Return some of the words, with the sentences that they need."""
@@ -65,6 +85,7 @@ class Words:
             [self.sentences[number] for number in needed],
             sentence.astype(np.int64),
             self.start[positions],
+            self.rows,
         )
 
     def sample(self, size: int) -> Words:
@@ -121,17 +142,26 @@ class _Text:
     sentence: Sequence[int] | None = None
 
 
-def read_words(data: Any, *, token_col: str | None = None, vector_col: str | None = None) -> Words:
+def read_words(
+    data: Any,
+    *,
+    token_col: str | None = None,
+    vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
+) -> Words:
     """Return the words of embedded texts.
 
     Parameters
     ----------
     data
-        :class:`~sparkalbert.EmbeddedText` or several of them; or a pandas DataFrame, a Spark DataFrame (its first
-        ``MAX_SPARK_ROWS`` rows) or an Arrow table with one row per word (a token and a vector) or one row per text (a
-        list of tokens and a list of vectors, or a list of annotations).
+        :class:`~sparkalbert.EmbeddedText` or several of them; or a pandas DataFrame, a Spark DataFrame or an Arrow
+        table with one row per word (a token and a vector) or one row per text (a list of tokens and a list of vectors,
+        or a list of annotations). Of a Spark DataFrame with more rows than ``MAX_SPARK_ROWS`` or ``MAX_SPARK_TEXTS``
+        about this many are drawn at random.
     token_col, vector_col
         The columns to read. By default they are recognized by their content and, if several fit, by their names.
+    vector_format
+        The ``vectorFormat`` of vectors that are bytes, which do not show it.
 
     Raises
     ------
@@ -139,17 +169,27 @@ def read_words(data: Any, *, token_col: str | None = None, vector_col: str | Non
         If a column is not found, or if vectors have different lengths.
     InputError
         If there is not a single word.
+    ParamError
+        If vectors are bytes and `vector_format` is not given or does not fit.
     ParamTypeError
         If `data` is something else.
     """
-    words = _words(_texts(data, token_col, vector_col))
+    rows = None
+    if hasattr(data, "toPandas"):  # a Spark DataFrame, classic or Connect
+        data, rows = _collected(data)
+    words = _words(_texts(data, token_col, vector_col), vector_format)
     if words is None:
         raise InputError(_NO_WORD)
-    return words
+    return replace(words, rows=rows)
 
 
 def sample_words(
-    frames: Iterable[Any], size: int, *, token_col: str | None = None, vector_col: str | None = None
+    frames: Iterable[Any],
+    size: int,
+    *,
+    token_col: str | None = None,
+    vector_col: str | None = None,
+    vector_format: BinaryFormat | None = None,
 ) -> tuple[Words, int]:
     """Return words drawn at random from data of any size, and the number of all words.
 
@@ -159,12 +199,12 @@ def sample_words(
         pandas DataFrames with the same columns, which are read one after the other.
     size
         Number of words to draw.
-    token_col, vector_col
+    token_col, vector_col, vector_format
         As for :func:`read_words`.
 
     Raises
     ------
-    ColumnError, InputError
+    ColumnError, InputError, ParamError
         As for :func:`read_words`.
     """
     random = np.random.default_rng(0)
@@ -180,7 +220,7 @@ def sample_words(
             except ColumnError as error:  # the first rows may be null
                 problem = error
                 continue
-        part = _words(_read_frame(frame, columns))
+        part = _words(_read_frame(frame, columns), vector_format)
         if part is None:
             continue
         total += len(part)
@@ -205,7 +245,18 @@ def _concatenated(first: Words, second: Words) -> Words:
     )
 
 
-def _words(texts: Iterable[_Text]) -> Words | None:
+def _collected(frame: Any) -> tuple[Any, tuple[int, int] | None]:
+    """Return rows of a Spark DataFrame as a pandas DataFrame; if some are drawn, their number and that of all rows."""
+    elements = [getattr(field.dataType, "elementType", None) for field in frame.schema.fields]
+    has_lists = any(element is not None and element.typeName() in {"array", "binary", "struct"} for element in elements)
+    most, total = MAX_SPARK_TEXTS if has_lists else MAX_SPARK_ROWS, frame.count()
+    if total <= most:
+        return frame.toPandas(), None
+    drawn = frame.sample(most / total, seed=0).limit(most).toPandas()
+    return drawn, (len(drawn), total)
+
+
+def _words(texts: Iterable[_Text], vector_format: BinaryFormat | None) -> Words | None:
     """Return the words of some texts, None if there are none."""
     tokens: list[str] = []
     vectors: list[Any] = []
@@ -215,7 +266,7 @@ def _words(texts: Iterable[_Text]) -> Words | None:
     splitter = SentenceSplitter()
     for text in texts:
         tokens += text.tokens
-        vectors += [_array(vector) for vector in text.vectors]
+        vectors += [_array(vector, vector_format) for vector in text.vectors]
         for sentence, first in _sentences(text, splitter):
             numbers += [len(sentences)] * len(first)
             starts += first
@@ -267,8 +318,6 @@ def _rebuilt(text: _Text) -> tuple[str, list[int]]:
 def _texts(data: Any, token_col: str | None, vector_col: str | None) -> Iterator[_Text]:
     if isinstance(data, EmbeddedText):
         yield _Text(data.tokens, list(data.vectors), list(zip(data.start, data.stop, strict=True)), data.sentence)
-    elif hasattr(data, "toPandas"):  # a Spark DataFrame, classic or Connect
-        yield from _texts(data.limit(MAX_SPARK_ROWS).toPandas(), token_col, vector_col)
     elif hasattr(data, "schema") and hasattr(data, "to_pandas"):  # an Arrow table or batch
         yield from _texts(data.to_pandas(), token_col, vector_col)
     elif hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -343,21 +392,53 @@ def _wide_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
 
 
 def _long_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
-    """Read one row per word. The words of a sentence have the same index, or equal ``text`` and ``sentence``."""
+    """Read one row per word. The words of a text have the same index, or equal ``text`` and ``sentence``.
+
+    The one-liner adds ``token_origin_sentence`` if `metadata` is true, and ``token_begin`` if `positions` is true.
+    """
     numbered = [name for name in ("text", "sentence") if name in frame.columns and frame[name].dtype.kind == "i"]
     keys = list(zip(*(frame[name] for name in numbered), strict=True)) if numbered else frame.index.tolist()
-    has_spans = {"start", "stop"} <= set(frame.columns)
-    spans = list(zip(frame["start"], frame["stop"], strict=True)) if has_spans else [None] * len(frame)
-    rows = [
-        (key, token, vector, span)
-        for key, token, vector, span in zip(keys, frame[token_col], frame[vector_col], spans, strict=True)
-        if isinstance(token, str) and _cell_kind(vector) == "vector"
+    origins = "token_origin_sentence" if "token_origin_sentence" in frame.columns else None
+    is_word = [
+        isinstance(token, str) and _cell_kind(vector) == "vector"
+        for token, vector in zip(frame[token_col], frame[vector_col], strict=True)
     ]
-    changes = [number for number in range(1, len(rows)) if rows[number][0] != rows[number - 1][0]]
-    for first, last in zip([0, *changes], [*changes, len(rows)], strict=True):
-        part = rows[first:last]
-        joined = [row[3] for row in part] if has_spans else None
-        yield _Text([row[1] for row in part], [row[2] for row in part], joined, [0] * len(part))  # type: ignore[arg-type]
+    words = frame[is_word]
+    keys = [key for key, kept in zip(keys, is_word, strict=True) if kept]
+    spans = _offsets(words)
+    changes = [
+        number
+        for number in range(1, len(words))
+        if keys[number] != keys[number - 1] or (spans and spans[number] < spans[number - 1])
+    ]
+    for first, last in zip([0, *changes], [*changes, len(words)], strict=True):
+        part = words.iloc[first:last]
+        tokens = part[token_col].tolist()
+        sentence = None
+        if "sentence" in numbered:
+            sentence = [0] * len(part)
+        elif origins is not None:
+            sentence = part[origins].astype(int).tolist()
+        yield _Text(tokens, list(part[vector_col]), spans[first:last] or _joined(tokens), sentence)
+
+
+def _offsets(words: Any) -> list[tuple[int, int]]:
+    """Return the spans of words as ``EmbeddedText.to_pandas`` and ``predict`` have them; empty without them."""
+    if {"start", "stop"} <= set(words.columns):
+        return list(zip(words["start"], words["stop"], strict=True))
+    if {"token_begin", "token_end"} <= set(words.columns):
+        return list(zip(words["token_begin"], words["token_end"] + 1, strict=True))
+    return []
+
+
+def _joined(tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the spans of tokens in a text with a space before each of them but closing punctuation."""
+    spans, stop = [], -1
+    for token in tokens:
+        start = stop if token in _CLOSING and stop >= 0 else stop + 1
+        stop = start + len(token)
+        spans.append((start, stop))
+    return spans
 
 
 def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str | None, names: Sequence[str]) -> str:
@@ -371,12 +452,15 @@ def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str |
         msg = f"{option} is {given!r}, expected the {what}; found {', '.join(map(str, fitting)) or 'none'} "
         msg += f"among the columns {', '.join(map(str, kinds))}."
         raise ColumnError(msg)
+    exact = [name for name in fitting if name in prefixes]
     named = [name for name in fitting if str(name).startswith(tuple(prefixes))]
-    for candidates in (fitting, named):
+    for candidates in (fitting, exact, named):
         if len(candidates) == 1:
             return candidates[0]
     found = f"found {', '.join(map(str, fitting))}. Choose one with {option}" if fitting else "found none"
     msg = f"Expected one {what}, {found}. The columns are {', '.join(map(str, kinds))}."
+    if option == "token_col" and not fitting:
+        msg += " The result of predict() has tokens with output_level='token' or metadata=True."
     raise ColumnError(msg)
 
 
@@ -406,10 +490,16 @@ def _list_kind(first: Any) -> str | None:
     return {"token": "tokens", "vector": "vectors"}.get(_cell_kind(first) or "")
 
 
-def _array(vector: Any) -> Float32Array:
+def _array(vector: Any, vector_format: BinaryFormat | None) -> Float32Array:
     """Return a vector in any form as float32 ``[dimension]``."""
     if isinstance(vector, bytes):
-        row: Float32Array = binary_to_numpy([vector])[0]
+        if vector_format is None:
+            msg = (
+                "The vectors are bytes, which do not show their format. Pass the format that they were written with as "
+                "vector_format (--vectors): 'binary' or 'binary16'."
+            )
+            raise ParamError(msg)
+        row: Float32Array = binary_to_numpy([vector], vector_format)[0]
         return row
     if hasattr(vector, "toArray"):  # a vector of Spark ML
         vector = vector.toArray()

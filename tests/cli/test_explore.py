@@ -3,11 +3,13 @@
 import json
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from sparkalbert.cli import run
+from sparkalbert.vectors import number_type
 
 
 def content(page):
@@ -47,6 +49,25 @@ def test_many_words_are_sampled(output, tmp_path):
     assert found["counted"].startswith("4 of 6 words, drawn at random")
 
 
+@pytest.mark.parametrize("vectors", ["binary", "binary16"])
+def test_bytes_are_read_in_their_format(tmp_path, vectors, capsys):
+    cells = [np.array(vector, dtype=number_type(vectors)).tobytes() for vector in ([1, 0], [0, 2], [-1, 0])]
+    source = tmp_path / "vectors"
+    source.mkdir()
+    parquet.write_table(pa.table({"tokens": [["a", "bank", "by"]], "vectors": [cells]}), source / "part.parquet")
+    assert run(["explore", str(source)]) == 1
+    assert "bytes, which do not show their format" in capsys.readouterr().err
+    assert run(["explore", str(source), "--vectors", vectors]) == 0
+    page = source.with_name("vectors.html")
+    found = content(page)
+    (source / "_summary.json").write_text(json.dumps({"vectors": vectors}))
+    assert run(["explore", str(source), "--overwrite"]) == 0
+    assert content(page) == found
+    assert abs(found["x"][0] - found["x"][2]) == 20_000, "opposite directions"
+    assert found["axes"] == ["first principal component, 75% of the variance",
+                             "second principal component, 25% of the variance"]  # fmt: skip
+
+
 def test_an_existing_page_is_kept_without_overwrite(output, capsys):
     page = output.with_name("vectors.html")
     page.write_text("mine")
@@ -62,6 +83,7 @@ def test_an_existing_page_is_kept_without_overwrite(output, capsys):
     [
         (["nowhere"], "nowhere cannot be read as Parquet"),
         (["text.txt"], "text.txt cannot be read as Parquet"),
+        (["latin"], "latin cannot be read as Parquet: it contains text that is not valid UTF-8. Expected"),
         (["vectors", "--vector-col", "vector"], "vector_col is 'vector', expected"),
         (["vectors", "--page", "no/page.html"], "--page no/page.html cannot be written"),
     ],
@@ -69,6 +91,8 @@ def test_an_existing_page_is_kept_without_overwrite(output, capsys):
 def test_what_cannot_be_read_or_written_is_one_message(output, monkeypatch, capsys, words, message):
     monkeypatch.chdir(output.parent)
     (output.parent / "text.txt").write_text("no Parquet")
+    latin = pa.array([b"caf\xe9"]).view(pa.string())
+    parquet.write_table(pa.table({"text": latin}), output.parent / "latin")
     assert run(["explore", *words]) == 1
     shown = capsys.readouterr().err
     assert message in shown

@@ -1,4 +1,4 @@
-"""The one-liner without Spark: what comes back for each kind of data, what is refused, and how fast."""
+"""The one-liner without Spark: what comes back for each kind of data, and what is refused."""
 
 import io
 import subprocess
@@ -11,7 +11,17 @@ import pytest
 
 import sparkalbert
 from sparkalbert import WordEmbedder
-from sparkalbert.errors import ColumnError, ModelNotFoundError, ParamError, ParamTypeError, TextError
+from sparkalbert.errors import (
+    CheckpointError,
+    ColumnError,
+    InputError,
+    ModelNotFoundError,
+    ParamError,
+    ParamTypeError,
+    TextError,
+)
+from sparkalbert.ml.job.saved_pipeline import read_pipeline
+from sparkalbert.ml.stages.spark_nlp_model import SavedStage
 from sparkalbert.nlu import progress
 from tests import tiny_bundle
 
@@ -157,7 +167,11 @@ def test_columns_that_cannot_be_are_refused(predictor):
     ("options", "error", "message"),
     [
         ({"output_level": "sentences"}, ParamError, "output_level is 'sentences'.*Did you mean 'sentence'"),
-        ({"output_level": None}, ParamTypeError, "output_level is None, expected one of token, sentence, document"),
+        (
+            {"output_level": None},
+            ParamTypeError,
+            "output_level is None, expected one of token, sentence, document, chunk",
+        ),
         ({"output_level": "document", "pooling": "max"}, ParamError, "pooling is 'max', expected 'mean' or None"),
         ({"pooling": "mean"}, ParamError, "Use output_level='sentence' or 'document'"),
     ],
@@ -172,8 +186,150 @@ def test_an_invalid_text_is_refused(predictor):
         predictor.predict(["Snow", "\ud800"])
 
 
-def test_multithread_is_accepted(predictor):
-    assert len(predictor.predict("Snow", multithread=False)) == 1
+FRAME = pd.DataFrame({"text": ["Snow fell"], "label": ["x"]})
+LEFT_OUT, KEPT = ["label", "token"], ["label", "text", "token"]
+
+
+class TestWithoutVectors:
+    """NLU drops ``text`` where it uses a LightPipeline (``predict_multi_threaded_light_pipe``)."""
+
+    @pytest.mark.parametrize(
+        ("data", "options", "columns"),
+        [
+            (FRAME, {}, LEFT_OUT),
+            (FRAME, {"multithread": False}, KEPT),
+            (FRAME, {"multithread": None}, KEPT),
+            (FRAME.rename_axis("number"), {}, KEPT),
+            (FRAME.rename_axis("index"), {}, LEFT_OUT),
+            (FRAME.set_index(pd.MultiIndex.from_tuples([(0, 1)])), {}, KEPT),
+            (pd.DataFrame({"body": ["Snow fell"], "label": ["x"]}), {}, KEPT),
+            (pd.DataFrame({"text": ["Snow fell", None], "label": ["x", "y"]}), {}, KEPT),
+            (pd.DataFrame({"text": ["Snow fell", ""], "label": ["x", "y"]}), {}, LEFT_OUT),
+            (["Snow fell"], {"multithread": False}, ["token"]),
+        ],
+        ids=[
+            "light", "no threads", "None", "named index", "index", "levels", "renamed", "missing", "empty text", "list",
+        ],
+    )  # fmt: skip
+    def test_text_is_kept_where_nlu_keeps_it(self, predictor, data, options, columns):
+        found = predictor.predict(data, get_embeddings=False, **options)
+        assert found.columns.tolist() == columns
+        assert found["token"].tolist()[:2] == ["Snow", "fell"]
+
+    def test_with_vectors_it_is_always_there(self, predictor):
+        assert predictor.predict(FRAME).columns.tolist() == [*KEPT, VECTOR]
+        assert predictor.predict(FRAME, get_embeddings=None).columns.tolist() == [*KEPT, VECTOR]
+
+
+def test_offsets_of_chunks_are_lists(predictor):
+    """As in NLU, in which nothing has the level of a chunk, so that nothing is exploded; see the sentence level."""
+    found = predictor.predict("Snow fell. Ice.", "chunk", positions=True)
+    own = predictor.predict("Snow fell. Ice.", "document", positions=True)
+    assert found.columns.tolist() == own.columns.tolist()
+    offsets = ["document_begin", "document_end", "sentence_begin", "sentence_end"]
+    assert found[offsets].to_numpy().tolist() == [[[0], [14], [0, 11], [9, 14]]]
+    assert own[offsets].to_numpy().tolist() == [[0, 14, [0, 11], [9, 14]]]
+    assert found["document"].tolist() == ["Snow fell. Ice."]
+    assert predictor.predict("Snow fell. Ice.", "chunk", pooling="mean")[VECTOR][0].shape == own[VECTOR][0].shape[1:]
+
+
+OFFSETS = [f"{name}_{end}" for name in ("document", "sentence", "token", VECTOR) for end in ("begin", "end")]
+FACTS = ["token_origin_sentence", *(f"{VECTOR}_{name}" for name in (
+    "is_OOV", "is_word_start", "origin_sentence", "piece_id",
+))]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", ["document", "chunk"])
+@pytest.mark.parametrize(
+    ("options", "added"),
+    [
+        ({"positions": True}, OFFSETS),
+        ({"metadata": True}, ["origin_index", "sentence", "token", *FACTS]),
+        ({"positions": True, "metadata": True}, ["origin_index", "sentence", "token", *FACTS, *OFFSETS]),
+        ({"drop_irrelevant_cols": False}, ["origin_index", "sentence", "token"]),
+        ({"get_embeddings": False}, []),
+    ],
+)
+def test_options_of_documents(predictor, level, options, added):
+    """They were not recorded with options; the columns follow from NLU's code, as those of sentences do."""
+    found = predictor.predict(TEXTS, level, **options)
+    vectors = [VECTOR] if options.get("get_embeddings", True) else []
+    assert found.columns.tolist() == sorted(["document", *vectors, *added])
+    assert {str(kind) for name, kind in found.dtypes.items() if name != "origin_index"} == {"object"}
+
+
+def test_the_words_of_a_long_text_share_the_list_of_its_sentences(predictor):
+    found = predictor.predict("Snow fell. Ice. " * 50, positions=True, drop_irrelevant_cols=False)
+    assert len(found) == 250
+    for name in ("sentence", "sentence_begin", "document_end"):
+        assert len({id(cell) for cell in found[name] if isinstance(cell, list)}) == 1
+    assert len(found["sentence"].iloc[0]) == 100
+
+
+class TestNlusKeywords:
+    def test_those_of_predict_are_accepted_in_its_order(self, predictor):
+        nlus = {
+            "output_level": "token",
+            "output_path": "",
+            "positions": True,
+            "keep_stranger_features": False,
+            "metadata": False,
+            "multithread": True,
+            "drop_irrelevant_cols": True,
+            "return_spark_df": False,
+            "get_embeddings": None,
+            "parser_output": False,
+            "parser_config": "",
+            "partition": 1000,
+        }
+        found = predictor.predict(FRAME, *nlus.values())
+        expected = predictor.predict(FRAME, positions=True, keep_stranger_features=False)
+        assert found.columns.tolist() == expected.columns.tolist()
+        assert {"text", "token_begin", VECTOR} <= set(found.columns)
+
+    def test_a_parsed_output_is_refused(self, predictor):
+        with pytest.raises(
+            ParamError, match="parser_output is True, expected False: its parser is a part of Spark NLP"
+        ):
+            predictor.predict("Snow", parser_output=True)
+
+    def test_those_of_load_are_accepted_in_its_order(self):
+        nlus = {"verbose": True, "gpu": False, "streamlit_caching": True, "apple_silicon": True, "get_tracer": True}
+        found = sparkalbert.load("albert_mini_en", None, *nlus.values(), threads=1)
+        assert found.predict("Snow").columns.tolist() == ["token", VECTOR]
+        by_request = sparkalbert.load(request="albert_mini_en", threads=1)
+        assert by_request.predict("Snow").columns.tolist() == ["token", VECTOR]
+
+    def test_a_reference_beside_a_path_names_the_column(self):
+        model = str(tiny_bundle.bundle().path)
+        for reference, name in {"en.embed.albert.xlarge_uncased": "albert", "mine": "mine"}.items():
+            found = sparkalbert.load(reference, model, threads=1).predict("Snow")
+            assert found.columns.tolist() == ["token", f"word_embedding_{name}"]
+
+    def test_two_models_are_refused(self):
+        with pytest.raises(ParamError, match=r"two models, 'albert_mini_en' and request='other'\. Pass one"):
+            sparkalbert.load("albert_mini_en", request="other")
+        with pytest.raises(ParamError, match="a path and a PosixPath, expected a name beside a path"):
+            sparkalbert.load(tiny_bundle.bundle().path, "folder")
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("en.embed.albert.xlarge_uncased", "albert"),
+        ("en.embed_sentence.albert", "albert"),
+        ("xx.embed.albert.indic", "albert"),
+        ("embed.albert_base_uncased", "albert_base_uncased"),
+        ("ar.embed.albert_large_arabic", "albert_large_arabic"),
+        ("ro.embed.ALR_BERT", "ALR_BERT"),
+        ("en.albert", "albert"),
+        ("albert_base_uncased", "albert"),
+        ("albert/albert-base-v2@main", "albert"),
+    ],
+)
+def test_the_column_of_a_reference_is_nlus(monkeypatch, embedder, reference, name):
+    monkeypatch.setattr(WordEmbedder, "load", lambda *_, **__: embedder)
+    assert sparkalbert.load(reference).predict("Snow").columns.tolist() == ["token", f"word_embedding_{name}"]
 
 
 class TestLoad:
@@ -192,6 +348,14 @@ class TestLoad:
     def test_an_unknown_option_is_refused(self):
         with pytest.raises(ParamTypeError, match=r"no option 'pool'\. Did you mean 'pooling'\?"):
             sparkalbert.load("albert_mini_en", pool="mean")
+
+    def test_deeply_nested_metadata_are_an_input_error(self, tmp_path):
+        (tmp_path / "saved" / "metadata").mkdir(parents=True)
+        (tmp_path / "saved" / "metadata" / "part-00000").write_text("[" * 100_000)
+        with pytest.raises(InputError, match="cannot be read"):
+            read_pipeline(str(tmp_path / "saved"))
+        with pytest.raises(CheckpointError, match="is not the metadata of a saved stage"):
+            SavedStage.read(tmp_path / "saved")
 
     def test_a_model_is_needed(self):
         with pytest.raises(ParamError, match="either a model or a path"):

@@ -160,5 +160,7 @@ def test_vectors_are_nlus(level):
 
 def test_an_unknown_level_is_refused(predictor):
     """NLU changes its columns instead."""
-    with pytest.raises(ParamError, match=r"output_level is 'tokens', expected one of token, sentence, document\. Did"):
+    with pytest.raises(
+        ParamError, match=r"output_level is 'tokens', expected one of token, sentence, document, chunk\. Did"
+    ):
         predictor.predict("I love NLP.", "tokens")

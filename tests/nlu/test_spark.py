@@ -10,9 +10,10 @@ from pyspark.ml import Pipeline, PipelineModel
 import sparkalbert
 from sparkalbert import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
+from sparkalbert.ml.job import annotated_frame, saved_pipeline
 from sparkalbert.ml.job.text_pipeline import text_pipeline
+from sparkalbert.nlu import loading, progress
 from sparkalbert.nlu import predictor as predictor_module
-from sparkalbert.nlu import progress
 from tests import tiny_bundle
 
 TEXTS = ["The river was high. Nobody could cross it!", "", None, "Café 😀 prices: £5.\u200b Then £9.", "One\ntwo"]
@@ -50,6 +51,14 @@ def test_a_spark_frame_gives_the_bits_of_this_process(any_spark, predictor, fram
     assert found["number"].dtype == np.int64
 
 
+def test_invalid_utf8_in_any_column_is_replaced(any_spark, predictor):
+    bad = "cast(X'536E6F77E9' as string)"
+    data = any_spark.sql(f"SELECT {bad} AS text, {bad} AS other, array({bad}) AS list, 7 AS number")
+    found = predictor.predict(data, "document")
+    assert found[["text", "other", "number"]].to_numpy().tolist() == [["Snow\ufffd", "Snow\ufffd", 7]]
+    assert list(found["list"][0]) == ["Snow\ufffd"]
+
+
 def test_large_local_data_goes_through_a_session(any_spark, predictor, frame, monkeypatch):
     many = pd.concat([frame] * 40)
     expected = predictor.predict(many, "sentence", pooling="mean")
@@ -58,17 +67,63 @@ def test_large_local_data_goes_through_a_session(any_spark, predictor, frame, mo
     assert_same(predictor.predict(many, "sentence", pooling="mean"), expected)
 
 
+def test_large_results_are_collected_in_slices(spark, predictor, frame, monkeypatch):
+    """Each below ``spark.driver.maxResultSize``; the rows and the index are those of one process."""
+    many = pd.concat([frame] * 5)
+    expected = predictor.predict(many, **EVERYTHING)
+    collected, slices = annotated_frame.collect_annotated, []
+
+    def counted(*arguments, **options):
+        found = collected(*arguments, **options)
+        slices.append(len(found[1]))
+        return found
+
+    monkeypatch.setattr(annotated_frame, "collect_annotated", counted)
+    monkeypatch.setattr(predictor_module, "LOCAL_CHARACTERS", 100)
+    token_bytes = 64 + 4 * tiny_bundle.bundle().manifest.dimension
+    monkeypatch.setattr(predictor_module, "_SLICE_BYTES", 100 * token_bytes // 2)  # 100 characters
+    assert_same(predictor.predict(many, **EVERYTHING), expected)
+    assert len(slices) == 5
+    assert sum(slices) == len(many)
+
+
+def test_a_text_longer_than_a_slice_is_alone():
+    assert list(predictor_module._slices(["ab", "c", "defgh", "i", ""], 3)) == [["ab", "c"], ["defgh"], ["i", ""]]
+
+
 def test_small_local_data_takes_no_job(spark, predictor, frame, no_spark_job):
     with no_spark_job():
+        assert predictor.predict("The river was high.")["token"].tolist() == ["The", "river", "was", "high", "."]
         assert predictor.predict(frame)["number"].unique().tolist() == [0, 1, 2, 3, 4]
 
 
 def test_no_model_runs_for_tokens_alone(spark, predictor, frame, monkeypatch):
     data = spark.createDataFrame(list(enumerate(TEXTS)), "number long, text string").coalesce(1)
     found = predictor.predict(data, get_embeddings=False)
-    assert found.columns.tolist() == ["number", "token"]
+    assert found.columns.tolist() == ["number", "text", "token"], "as in NLU, which has no LightPipeline for it"
     monkeypatch.setattr(sparkalbert.WordEmbedder, "embed", None)
     assert_same(found, predictor.predict(frame.reset_index(drop=True), get_embeddings=False))
+
+
+def test_names_are_checked_before_the_job(spark, predictor, no_spark_job):
+    data = spark.createDataFrame([("The river.", 1)], "text string, token long")
+    with no_spark_job(), pytest.raises(ColumnError, match="named as columns of the result: token"):
+        predictor.predict(data)
+    assert predictor.predict(data, keep_stranger_features=False)["token"].tolist() == ["The", "river", "."]
+
+
+def test_columns_that_are_not_kept_are_not_collected(any_spark, predictor, monkeypatch):
+    data = any_spark.createDataFrame([("The river.", 1)], "`the.text` string, other long")
+    collected, columns = annotated_frame.collect_annotated, []
+
+    def watched(frame, *arguments, **options):
+        columns.extend(frame.columns)
+        return collected(frame, *arguments, **options)
+
+    monkeypatch.setattr(annotated_frame, "collect_annotated", watched)
+    found = predictor.predict(data, keep_stranger_features=False)
+    assert found.columns.tolist() == ["text", "token", "word_embedding_from_disk"]
+    assert columns == ["text"]
 
 
 def test_the_raw_frame_has_the_annotations(any_spark, predictor):
@@ -86,6 +141,30 @@ def test_local_data_becomes_a_raw_frame_of_the_session(spark, predictor, frame):
     assert raw.sparkSession is spark
     assert [row.text for row in raw.select("text").sort("number").collect()] == TEXTS
     assert predictor.predict("The river.", return_spark_df=True).head().text == "The river."
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [
+        ([], []),
+        ([None], [""]),
+        (pd.DataFrame({"text": [], "number": pd.Series([], dtype=int)}), []),
+        (pd.DataFrame({"text": [None, float("nan")], "number": [1, 2]}), [None, None]),
+    ],
+    ids=["nothing", "None", "no rows", "no texts"],
+)
+def test_data_without_texts_becomes_a_raw_frame(any_spark, predictor, data, texts):
+    raw = predictor.predict(data, return_spark_df=True)
+    assert dict(raw.dtypes)["text"] == "string"
+    assert dict(raw.dtypes).get("number", "bigint") == "bigint"
+    assert [row.text for row in raw.collect()] == texts
+
+
+@pytest.mark.filterwarnings("ignore:createDataFrame attempted Arrow optimization")
+def test_values_of_several_types_are_refused(any_spark, predictor):
+    data = pd.DataFrame({"text": ["Snow", "Ice"], "mixed": [1, ["x"]]})
+    with pytest.raises(ColumnError, match="Expected values of one type in each column"):
+        predictor.predict(data, return_spark_df=True)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +238,35 @@ class TestPipelines:
         found = sparkalbert.load(tmp_path / "stage").predict("The rivers")
         expected = sparkalbert.load(model, pooling="first_last").predict("The rivers")
         assert_same(found, expected)
+
+    @pytest.mark.usefixtures("spark")
+    def test_a_saved_pipeline_is_read_from_another_file_system(self, pipeline, tmp_path, monkeypatch):
+        """Stands for ``hdfs:`` and ``s3a:``: everything is read by Spark."""
+        pipeline.save(str(tmp_path / "saved"))
+        for module in (loading, saved_pipeline):
+            monkeypatch.setattr(module, "local_path", lambda _: None)
+        data = pd.DataFrame({"body": ["High rivers; low bridges"]})
+        found = sparkalbert.load(f"file:{tmp_path}/saved").predict(data)
+        assert_same(found, sparkalbert.load(pipeline).predict(data))
+        with pytest.raises(
+            InputError, match=r"nothing/metadata cannot be read: .* Expected a saved pipeline; copy the"
+        ):
+            sparkalbert.load(f"file:{tmp_path}/nothing")
+
+    @pytest.mark.parametrize("as_pipeline", [False, True])
+    def test_later_changes_of_params_reach_neither_way(self, spark, as_pipeline):
+        """The vectors of this process and of Spark stay the same."""
+        stage = AlbertEmbeddings(model=str(tiny_bundle.bundle().path))
+        empty = spark.createDataFrame([("",)], "text string")
+        model = text_pipeline(stage).fit(empty) if as_pipeline else stage
+        predictor = sparkalbert.load(model)
+        text = "The unbelievable rivers"
+        expected = predictor.predict(text)
+        (model.stages[-1] if as_pipeline else stage).setPooling("mean")
+        data = spark.createDataFrame([(text,)], "text string")
+        on_spark = predictor.predict(data).drop(columns="text")
+        assert_same(on_spark, expected)
+        assert_same(predictor.predict(text), expected)
 
     def test_a_pipeline_without_vectors_is_refused(self, pipeline):
         with pytest.raises(ParamError, match="0 stages that add a column of type 'word_embeddings'"):

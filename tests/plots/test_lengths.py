@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sparkalbert
 from sparkalbert import WordEmbedder
-from sparkalbert.errors import InputError
+from sparkalbert.errors import InputError, ParamTypeError
 from sparkalbert.inference.sequences import encode_texts
 from sparkalbert.plots import length_histogram
 from tests import tiny_bundle
@@ -53,6 +54,14 @@ def test_many_texts_are_sampled(embedder):
 def test_no_sentence_is_an_error(embedder):
     with pytest.raises(InputError, match="no sentence"):
         length_histogram([""], embedder)
+
+
+def test_a_predictor_is_refused():
+    predictor = sparkalbert.load(tiny_bundle.bundle().path)
+    with pytest.raises(
+        ParamTypeError, match=r"embedder is a Predictor, expected a WordEmbedder, which WordEmbedder\.load"
+    ):
+        length_histogram(TEXTS, predictor)
 
 
 def test_a_bin_ends_where_a_window_does(embedder):

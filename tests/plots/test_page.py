@@ -11,6 +11,16 @@ from tests import browser as chromium
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium on this machine: apt install chromium")
 
+DRAWN = """(() => {
+  const fill = brush.fillRect.bind(brush);
+  let points = 0;
+  brush.fillRect = (...box) => { points++; fill(...box); };
+  draw();
+  delete brush.fillRect;
+  return points;
+})()"""
+"""The number of points that the page draws in one frame."""
+
 HOSTILE = ["😀😀", "</script>", "<img", "src=x", "onerror=alert(1)>", "&amp;", "it's"]
 
 
@@ -118,6 +128,17 @@ def test_twenty_thousand_points_are_drawn_and_the_time_of_a_frame_is_reported(pa
     data = text([f"w{number}" for number in range(count)], vectors)
     opened = page(EmbeddedText(data.tokens, data.start, data.stop, [n // 20 for n in range(count)], data.vectors))
     assert opened.run("count") == 20_000
+    shown = opened.run("data.tokens")
+    assert len(set(shown)) == 20_000
+    assert opened.run(DRAWN) == 20_000
+    search(opened, "w")
+    assert opened.run("element('found').textContent") == "20,000 words found, the first 200 are listed"
+    assert opened.run(DRAWN) == 20_000
+    opened.run("element('whole').click()")
+    for word in (shown[0], shown[-1]):
+        search(opened, word)
+        assert opened.run("element('found').textContent") == "1 word found"
+    search(opened, " ")
     assert opened.run("element('counted').textContent").startswith("20,000 of 25,000 words, drawn at random")
     opened.run("drawn = []; drawOnce = draw; draw = () => { const t = performance.now(); drawOnce();"
                " drawn.push(performance.now() - t); }")  # fmt: skip

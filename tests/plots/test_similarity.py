@@ -1,11 +1,14 @@
 """Heat maps, neighbours and layers show the exact cosines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sparkalbert import EmbeddedText
 from sparkalbert.errors import InputError, ParamError, ParamTypeError
-from sparkalbert.plots import layer_similarity, similarity_heatmap, word_neighbours
+from sparkalbert.plots import layer_similarity, similarity, similarity_heatmap, word_neighbours
+from sparkalbert.plots.words import read_words
 
 
 def text(tokens, vectors):
@@ -65,6 +68,18 @@ def test_every_panel_has_room_for_the_lowest_cosine():
     assert [axes.get_xlim() for axes in figure.axes] == [pytest.approx((-1.1, 1.1))] * 2
     positive = word_neighbours([SECOND, THIRD], "bank")
     assert positive.axes[0].get_xlim() == pytest.approx((0, 1.1))
+
+
+def test_titles_count_the_rows_that_were_drawn(monkeypatch):
+    words = replace(read_words([FIRST, SECOND, THIRD]), rows=(100, 1000))
+    monkeypatch.setattr(similarity, "read_words", lambda *_, **__: words)
+    figure = word_neighbours(None, "bank")
+    assert (
+        figure.get_suptitle()
+        == "Nearest words to 'bank', 3 uses of 100 of 1,000 rows (orange: the same word elsewhere)"
+    )
+    axes, _ = similarity_heatmap(None, max_words=2).axes
+    assert axes.get_title(loc="left") == "The brighter, the more alike (the first 2 of 7 of 100 of 1,000 rows)"
 
 
 def test_many_uses_are_sampled():

@@ -48,6 +48,9 @@ def test_other_files_are_refused(tmp_path):
     path = tmp_path / "record.json"
     with pytest.raises(InputError, match="cannot be read"):
         throughput(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="cannot be read"):
+        throughput(path)
     path.write_text("{}")
     with pytest.raises(InputError, match="found other or incomplete JSON"):
         throughput(path)

@@ -5,8 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import sparkalbert
 from sparkalbert import AlbertEmbeddings, EmbeddedText
-from sparkalbert.errors import ColumnError, InputError, ParamTypeError
+from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.plots import words as module
 from sparkalbert.plots.words import Words, read_words, sample_words
@@ -66,7 +67,6 @@ FORMS = {
     "a list of it": [embedded()],
     "its pandas frame": embedded().to_pandas(),
     "embed": wide(),
-    "embed, binary": wide(vectors=[vector.tobytes() for vector in VECTORS]),
     "embed, lists": wide(vectors=VECTORS.tolist()),
     "annotations": pd.DataFrame(
         {"document": [[{"result": "x", "embeddings": []}]], "embeddings": [annotations()], "text": ["x"]}
@@ -87,11 +87,79 @@ def test_every_form_gives_the_same_words(form):
     assert words.start.tolist() == STARTS
 
 
-def test_without_spans_tokens_are_joined_by_spaces_and_the_index_tells_rows_apart():
+@pytest.mark.parametrize(("vector_format", "kind"), [("binary", "<f4"), ("binary16", "<f2")])
+def test_bytes_need_their_format(vector_format, kind):
+    """They do not show it, and half-precision numbers read as single precision are garbage."""
+    frame = wide(vectors=[vector.astype(kind).tobytes() for vector in VECTORS])
+    words = read_words(frame, vector_format=vector_format)
+    np.testing.assert_array_equal(words.vectors, VECTORS.astype(kind))
+    assert words.vectors.dtype == np.float32
+    drawn, _ = sample_words([frame], 20, vector_format=vector_format)
+    np.testing.assert_array_equal(drawn.vectors, words.vectors)
+    for read in (lambda: read_words(frame), lambda: sample_words([frame], 20)):
+        with pytest.raises(
+            ParamError, match=r"bytes, which do not show their format\. Pass .* vector_format \(--vectors"
+        ):
+            read()
+    with pytest.raises(ParamError, match="vector_format is 'half', expected one of binary, binary16"):
+        read_words(frame, vector_format="half")
+
+
+def test_the_index_tells_rows_apart():
     words = read_words(nlu())
     assert words.tokens == TOKENS
-    assert words.sentences == ["A bank , by the river .", "It's wide ."]
+    assert words.sentences == REBUILT
     assert words.sentence.tolist() == [0] * 7 + [1] * 3
+
+
+class TestOneLiner:
+    """Frames that ``predict`` returns."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"metadata": True},
+            {"positions": True},
+            {"metadata": True, "positions": True},
+            {"drop_irrelevant_cols": False},
+            {"output_level": "document", "metadata": True},
+        ],
+        ids=str,
+    )
+    def test_a_text_has_its_sentences(self, options):
+        texts = ["A bank, by the river. The bank closed!", "Its door."]
+        frame = sparkalbert.load("albert_mini_en", threads=1).predict(texts, **options)
+        words = read_words(frame)
+        assert words.tokens == [
+            "A",
+            "bank",
+            ",",
+            "by",
+            "the",
+            "river",
+            ".",
+            "The",
+            "bank",
+            "closed",
+            "!",
+            "Its",
+            "door",
+            ".",
+        ]
+        if options.get("output_level") != "document":  # its lists of tokens have no offsets and are one sentence each
+            assert words.sentences == ["A bank, by the river.", "The bank closed!", "Its door."]
+
+    def test_texts_of_one_label_stay_apart_by_their_offsets(self):
+        predictor = sparkalbert.load("albert_mini_en", threads=1)
+        frames = [predictor.predict(text, positions=True) for text in ("the bank", "a river")]
+        assert read_words(pd.concat(frames)).sentences == ["the bank", "a river"]
+
+    @pytest.mark.parametrize("level", ["document", "sentence"])
+    def test_without_tokens_the_error_says_how_to_get_them(self, level):
+        frame = sparkalbert.load("albert_mini_en", threads=1).predict("A bank.", level)
+        with pytest.raises(ColumnError, match=r"found none\. .* has tokens with output_level='token' or metadata=True"):
+            read_words(frame)
 
 
 def test_rows_without_tokens_are_left_out():
@@ -173,13 +241,28 @@ def test_fewer_words_than_the_sample_are_all_kept():
         sample_words(frames(1), 10)
 
 
-def test_a_spark_frame_is_read_up_to_a_number_of_rows(any_spark, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SPARK_ROWS", 2)
-    frame = any_spark.createDataFrame([["a river."], ["the river"], ["a"]], ["text"]).coalesce(1)
+@pytest.mark.parametrize("nested", [True, False], ids=["texts", "words"])
+def test_the_rows_of_a_large_spark_frame_are_drawn_from_all(any_spark, monkeypatch, nested):
+    monkeypatch.setattr(module, "MAX_SPARK_TEXTS" if nested else "MAX_SPARK_ROWS", 100)
+    rows = [(str(number), [float(number), 1.0]) for number in range(1000)]
+    rows = [([token], [vector]) for token, vector in rows] if nested else rows
+    schema = "tokens array<string>, vectors array<array<float>>" if nested else "token string, vector array<float>"
+    words = read_words(any_spark.createDataFrame(rows, schema))
+    assert 60 < len(words) <= 100
+    assert words.rows == (len(words), 1000)
+    assert [int(token) for token in words.tokens] == words.vectors[:, 0].tolist()
+    assert max(map(int, words.tokens)) > 800, "not only the first rows"
+    assert words.counted(len(words)) == f"{len(words)} words of {len(words)} of 1,000 rows, drawn at random"
+    assert words.sample(10).counted(len(words)).startswith(f"10 of {len(words)} words of {len(words)} of 1,000 rows")
+
+
+def test_a_spark_frame_is_read_as_a_whole_if_it_is_small(any_spark):
+    frame = any_spark.createDataFrame([["a river."], ["the river"]], ["text"]).coalesce(1)
     stage = AlbertEmbeddings.pretrained(str(tiny_bundle.bundle().path))
     pipeline = text_pipeline(stage, "text", "_")
     annotated = pipeline.fit(frame).transform(frame)
     words = read_words(annotated)
     assert words.tokens == ["a", "river", ".", "the", "river"]
     assert words.sentences == ["a river.", "the river"]
+    assert words.rows is None
     assert words.vectors.shape == (5, tiny_bundle.bundle().manifest.dimension)
