@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sparkalbert.arrays import Float32Array, Int64Array
-from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import BatchingOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces
 from sparkalbert.inference.model import LoadedModel
 from sparkalbert.inference.pooling import VectorOptions
 from sparkalbert.inference.session import SessionOptions
+from sparkalbert.options import check_choice
 from sparkalbert.text.pieces.encoding import (
     ENCODINGS,
     EncodedSentence,
@@ -52,9 +52,7 @@ class EmbedderOptions:
     session: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:
-        if self.encoding not in ENCODINGS:
-            msg = f"encoding is {self.encoding!r}, expected one of {', '.join(ENCODINGS)}."
-            raise ParamError(msg)
+        check_choice("encoding", self.encoding, ENCODINGS)
 
 
 class Embedder:

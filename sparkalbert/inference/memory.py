@@ -12,11 +12,12 @@ from typing import Final
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, VOCABULARY_FILE
+from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
-from sparkalbert.inference.batching import BatchingOptions
+from sparkalbert.inference.batching import BatchingOptions, best_pieces_per_batch
 from sparkalbert.inference.pooling import VectorOptions
 
-__all__ = ["MemoryPlan", "VectorSizes", "WorkerMemory", "plan_memory", "worker_memory"]
+__all__ = ["MemoryPlan", "VectorSizes", "WorkerMemory", "expected_memory", "plan_memory", "worker_memory"]
 
 _MB: Final = 1_000_000
 _FLOAT_BYTES: Final = 4
@@ -132,6 +133,22 @@ def worker_memory(
     )
 
 
+def expected_memory(config: AlbertConfig, weight_bytes: int) -> WorkerMemory:
+    """Return the memory that one Python worker takes by default with a model that has not been converted yet.
+
+    Parameters
+    ----------
+    config
+        Shape of the model.
+    weight_bytes
+        Size of its weights; the graph beside them, some 30 kB, is not counted.
+    """
+    longest = VectorOptions().max_sentence_length
+    pieces = max(best_pieces_per_batch(config.hidden_size), longest)
+    per_piece = _layer_bytes(config.hidden_size, config.intermediate_size, config.num_attention_heads, longest)
+    return WorkerMemory(_PROCESS_BYTES, weight_bytes, pieces * per_piece, _HELD_WINDOWS * _WINDOW_BYTES)
+
+
 def plan_memory(
     bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None, *, on_cpu: bool = True
 ) -> MemoryPlan:
@@ -206,6 +223,10 @@ def _bytes_per_piece(bundle: Bundle, longest: int) -> int:
     wide, heads = _ASSUMED_FEED_FORWARD_RATIO * hidden, max(hidden // _ASSUMED_HEAD_SIZE, 1)
     if CONFIG_FILE in bundle.manifest.files:
         wide, heads = bundle.config.intermediate_size, bundle.config.num_attention_heads
+    return _layer_bytes(hidden, wide, heads, longest)
+
+
+def _layer_bytes(hidden: int, wide: int, heads: int, longest: int) -> int:
     return _FLOAT_BYTES * (_WORKING_WIDTH * hidden + 2 * wide + heads * longest)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Manifest
 from sparkalbert.errors import ParamError, ParamTypeError
-from sparkalbert.options import checked_integer, is_integer
+from sparkalbert.options import check_choice, checked_integer, is_integer
 
 __all__ = ["MIN_SENTENCE_LENGTH", "POOLINGS", "Pooling", "VectorOptions", "layer_weights", "pieces_needed", "pool"]
 
@@ -53,11 +53,9 @@ class VectorOptions:
     max_sentence_length: int = 128
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            msg = f"pooling is {self.pooling!r}, expected one of {', '.join(POOLINGS)}."
-            raise ParamError(msg)
+        check_choice("pooling", self.pooling, POOLINGS)
         object.__setattr__(self, "layers", _checked_layers(self.layers))
-        length = checked_integer("maxSentenceLength", self.max_sentence_length, minimum=MIN_SENTENCE_LENGTH)
+        length = checked_integer("max_sentence_length", self.max_sentence_length, minimum=MIN_SENTENCE_LENGTH)
         object.__setattr__(self, "max_sentence_length", length)
 
     def check(self, manifest: Manifest) -> None:
@@ -71,8 +69,8 @@ class VectorOptions:
         layer_weights(self.layers, manifest.num_layers)
         if self.max_sentence_length > manifest.max_pieces:
             msg = (
-                f"maxSentenceLength is {self.max_sentence_length}, but model {manifest.name!r} "
-                f"has positions for {manifest.max_pieces} pieces."
+                f"The maximum sentence length is {self.max_sentence_length}, but model {manifest.name!r} has positions "
+                f"for {manifest.max_pieces} pieces."
             )
             raise ParamError(msg)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructField, StructType
 
 from sparkalbert.errors import ColumnError
 from sparkalbert.ml.schema import ANNOTATION_TYPE, is_annotation_type
@@ -60,8 +60,8 @@ def quote_name(name: str) -> str:
 def find_column(frame: DataFrame, name: str, stage: str) -> InputColumn:
     """Return a column by its name, resolved as Spark does.
 
-    Names are case-sensitive if ``spark.sql.caseSensitive`` is true. A dot selects a field of a struct, unless the whole
-    name is that of a column.
+    Names are case-sensitive if ``spark.sql.caseSensitive`` is true. A dot selects a field of a struct or of each struct
+    in an array, or a value of a map, unless the whole name is that of a column.
 
     Raises
     ------
@@ -145,19 +145,28 @@ def _matching(frame: DataFrame, fields: Sequence[StructField], name: str) -> lis
 
 
 def _by_path(frame: DataFrame, path: Sequence[str], stage: str) -> InputColumn | None:
-    """Return a column, or a field within a struct column, None if there is none."""
+    """Return a column, or what a path leads to within a column, None if there is none."""
     first, *rest = path
     field = _field(frame, frame.schema.fields, first, stage)
     if field is None:
         return None
     names, column = [field.name], F.col(quote_name(field.name))
     for part in rest:
-        inner = field.dataType.fields if isinstance(field.dataType, StructType) else []
-        field = _field(frame, inner, part, stage)
+        field = _inner_field(frame, field.dataType, part, stage)
         if field is None:
             return None
-        names, column = [*names, field.name], column.getField(field.name)
+        names, column = [*names, field.name], column.getItem(field.name)
     return InputColumn(".".join(names), column, field)
+
+
+def _inner_field(frame: DataFrame, kind: DataType, name: str, stage: str) -> StructField | None:
+    """Return what a name selects of a column's values, None if nothing."""
+    if isinstance(kind, MapType) and isinstance(kind.keyType, StringType):
+        return StructField(name, kind.valueType)
+    if isinstance(kind, ArrayType) and isinstance(kind.elementType, StructType):
+        found = _field(frame, kind.elementType.fields, name, stage)
+        return None if found is None else StructField(found.name, ArrayType(found.dataType))
+    return _field(frame, kind.fields, name, stage) if isinstance(kind, StructType) else None
 
 
 def _field(frame: DataFrame, fields: Sequence[StructField], name: str, stage: str) -> StructField | None:

@@ -67,8 +67,8 @@ class LightPipeline:
     Notes
     -----
     As in Spark NLP, stages of Spark ML and finishers of vectors are not run, ``lazyAnnotator`` leaves a stage out,
-    ``explodeSentences`` has no effect, and a document has no metadata. Params are read once; changing a stage later
-    has no effect.
+    ``explodeSentences`` has no effect, and a document has no metadata. The stages of sparkalbert are copied, also for
+    :meth:`transform`; changing one later has no effect.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class LightPipeline:
         self.pipeline_model = _fitted(pipelineModel)
         self.parse_embeddings = parse_embeddings
         self.output_cols = list(output_cols or [])
-        self._stages = [
+        self._stages: list[Any] = [
             stage.copy() if isinstance(stage, RunsLocally) else stage for stage in _flat(self.pipeline_model)
         ]
         self._ignore_unsupported = False
@@ -166,7 +166,7 @@ class LightPipeline:
 
     def transform(self, dataframe: DataFrame) -> DataFrame:
         """Transform a DataFrame; the result has its columns, then `output_cols` or all new columns."""
-        transformed = self.pipeline_model.transform(dataframe)
+        transformed = PipelineModel(self._stages).transform(dataframe)
         if not self.output_cols:
             return transformed
         return transformed.select(*dict.fromkeys([*dataframe.columns, *self.output_cols]))

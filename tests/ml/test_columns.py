@@ -93,6 +93,26 @@ def test_a_dot_leads_into_a_struct_unless_it_is_part_of_a_name(nested):
     assert find_column(nested, "doc.deep", "stage").type.fieldNames() == ["n`n", "z"]
 
 
+def test_a_dot_leads_into_a_map_and_into_each_struct_of_a_list(any_spark):
+    one, two = (F.struct(F.lit(text).alias("Body"), F.array(F.lit(text)).alias("words")) for text in "ab")
+    props = F.create_map(F.lit("body"), F.lit("x"), F.lit("a.b"), F.lit("y"))
+    deep = F.create_map(F.lit("k"), F.struct(F.lit(7).alias("n")))
+    frame = any_spark.range(1).select(F.array(one, two).alias("parts"), props.alias("Props"), deep.alias("deep"))
+    assert value(frame, "parts.body") == ["a", "b"]
+    assert find_column(frame, "PARTS.body", "stage").name == "parts.Body"
+    assert find_column(frame, "parts.words", "stage").type.simpleString() == "array<array<string>>"
+    assert value(frame, "props.body") == "x"
+    assert find_column(frame, "props.body", "stage").type.simpleString() == "string"
+    assert value(frame, "props.Body") is None, "keys of a map are not names"
+    assert value(frame, "deep.k.n") == 7
+    for name in ("parts.nothing", "deep.k.nothing", "props.body.more"):
+        with pytest.raises(ColumnError, match=f"does not have any '{name}' column"):
+            find_column(frame, name, "stage")
+    for name in ("parts.body", "parts.words", "props.body", "deep.k.n"):
+        (spark_type,) = (field.dataType for field in frame.select(name).schema)
+        assert find_column(frame, name, "stage").type.simpleString() == spark_type.simpleString()
+
+
 @pytest.mark.parametrize("name", ["doc.nothing", "doc.text.more", "doc.", ".text", "nope.text", "doc.deep.z.z"])
 def test_an_unknown_path_names_the_columns(nested, name):
     with pytest.raises(

@@ -221,12 +221,17 @@ def test_output_cols_choose_and_the_document_comes_along(spark):
     assert LightPipeline(stages()).transform(frame).columns == ["id", "text", *COLUMNS, "vectors"]
 
 
-def test_params_are_those_of_the_start():
+def test_params_are_those_of_the_start(spark):
     made = annotators()
     light = LightPipeline(made)
     made[2].setMinLength(5)
     made[1].setOutputCol("other")
+    fitted = light.pipeline_model.stages
+    fitted[2].setMinLength(5)
     assert light.annotate("a long text")["token"] == ["a", "long", "text"]
+    row = light.transform(spark.createDataFrame([("a long text",)], "text string")).first()
+    assert [token.result for token in row.token] == ["a", "long", "text"]
+    assert "sentence" in row
     assert LightPipeline(made[:2]).annotate("One. Two.")["other"] == ["One.", "Two."]
 
 

@@ -158,6 +158,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         outputLevel: OutputLevel | None = None,
         onError: OnError | None = None,
         maxErrorFraction: float | None = None,
+        deterministic: bool | None = None,
         dimension: int | None = None,
         storageRef: str | None = None,
         batchSize: int | None = None,
@@ -301,16 +302,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         if not self.isSet(self.model):
             msg = f"{self.uid} has no model. Use pretrained(name), load(path) or setModel(name)."
             raise ParamError(msg)
-        precision = self._value_if_set(self.precision, self.getPrecision)
-        revision = self._value_if_set(self.revision, self.getRevision)
-        bundle = find_model(
-            self.getModel(),
-            precision=precision,
-            revision=revision,
-            do_lower_case=self._value_if_set(self.doLowerCase, self.getDoLowerCase),
-            keep_accents=self._value_if_set(self.keepAccents, self.getKeepAccents),
-            remove_space=self._value_if_set(self.removeSpace, self.getRemoveSpace),
-        )
+        options = self._model_options()
+        bundle = find_model(self.getModel(), **options)
         required = self._value_if_set(self.modelDigest, self.getModelDigest)
         if required is not None and bundle.digest != required:
             msg = (
@@ -319,16 +312,23 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             )
             raise BundleError(msg)
         saved = self._saved_model
-        named_as_saved = saved is not None and (saved.model, saved.precision, saved.revision) == (
-            self.getModel(), precision, revision,
-        )  # fmt: skip
-        if saved is not None and named_as_saved and bundle.digest != saved.digest:
+        if saved is not None and saved.is_of(self.getModel(), options) and bundle.digest != saved.digest:
             msg = (
                 f"Model {self.getModel()!r} is not the model that {self.uid} was saved with: its digest is "
                 f"{bundle.digest[:16]}, expected {saved.digest[:16]}. Restore that model, or set another one."
             )
             raise BundleError(msg)
         return bundle
+
+    def _model_options(self) -> dict[str, Any]:
+        """Return the other Params that identify the model, as :func:`find_model` takes them; None if not set."""
+        return {
+            "precision": self._value_if_set(self.precision, self.getPrecision),
+            "revision": self._value_if_set(self.revision, self.getRevision),
+            "do_lower_case": self._value_if_set(self.doLowerCase, self.getDoLowerCase),
+            "keep_accents": self._value_if_set(self.keepAccents, self.getKeepAccents),
+            "remove_space": self._value_if_set(self.removeSpace, self.getRemoveSpace),
+        }
 
     def _checked_model(self) -> _CheckedModel:
         """Return the model with its options, checked against each other."""
@@ -360,10 +360,10 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         if len(columns) == 1:
             column = self._token_list_vectors(columns[0], model)
         else:
-            column = self._annotation_vectors(columns, model, checked.dimension)
+            column = self._annotation_vectors(columns, model, checked)
         max_fraction = self.getMaxErrorFraction() if self.getOnError() == "null" else None
         task = RowErrorsTask(cast(ModelTask, column.task), self.getOutputCol(), max_fraction)
-        return replace(column, task=task)
+        return replace(column, task=task, deterministic=self.getDeterministic())
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         if self.getOnError() == "fail":
@@ -417,7 +417,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         return WorkerColumn(TokenListTask(model, binary), [column], TokenListTask.inputs, output, None)
 
     def _annotation_vectors(
-        self, columns: Sequence[InputColumn], model: EmbedderSource, dimension: int
+        self, columns: Sequence[InputColumn], model: EmbedderSource, checked: _CheckedModel
     ) -> WorkerColumn:
         level, binary = self.getOutputLevel(), self._binary_format()
         if level != "token":
@@ -428,8 +428,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             return WorkerColumn(task, columns, self._inputs, BINARY_VECTORS, None)
         metadata = {
             "annotatorType": WORD_EMBEDDINGS,
-            "dimension": dimension,
-            "ref": self.getStorageRef(),
+            "dimension": checked.dimension,
+            # Not getStorageRef, which would look for the model again.
+            "ref": self._value_if_set(self.storageRef, self.getStorageRef) or checked.bundle.manifest.name,
         }
         return WorkerColumn(task, columns, self._inputs, ANNOTATION_COLUMN_TYPE, metadata)
 
@@ -494,10 +495,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
         saved = SavedModel(
             model=str(path.absolute()) if in_folder else self.getModel(),
-            precision=self._value_if_set(self.precision, self.getPrecision),
-            revision=self._value_if_set(self.revision, self.getRevision),
             digest=bundle.digest,
             by_value=by_value,
+            **self._model_options(),
         )
         return saved.to_metadata()
 

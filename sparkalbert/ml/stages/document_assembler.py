@@ -108,7 +108,8 @@ class DocumentParams(HasParamKeywords):
         ParamError
             If the mode is unknown; the message lists the modes.
         """
-        return self._set(cleanupMode=_checked_mode(value))
+        self._set_checked(self.cleanupMode, value, _checked_mode)
+        return self if value is None else self._set(cleanupMode=_checked_mode(value))
 
     def getCleanupMode(self) -> str:
         """Gets cleanupMode or its default value."""

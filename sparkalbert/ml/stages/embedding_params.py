@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args
 
 from pyspark.ml.param import Param, TypeConverters
@@ -12,15 +13,15 @@ from sparkalbert.bundle import Precision
 from sparkalbert.bundle.manifest import PRECISIONS
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
-from sparkalbert.inference.pooling import POOLINGS, Pooling
+from sparkalbert.inference.pooling import MIN_SENTENCE_LENGTH, POOLINGS, Pooling
 from sparkalbert.ml.stages.params import (
     HasLazyAnnotator,
     HasParamKeywords,
     HasStorageRef,
-    check_choice,
     declare_param,
 )
 from sparkalbert.ml.stages.shipping import DISTRIBUTIONS, Distribution
+from sparkalbert.options import check_choice, checked_integer
 from sparkalbert.text.pieces.encoding import ENCODINGS, Encoding
 
 if TYPE_CHECKING:
@@ -73,12 +74,11 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
 
     def setBatchSize(self, v: int) -> Self:
         """Sets the maximum number of sentences per batch; at least 1."""
-        BatchingOptions(max_sequences=v)
-        return self._set(batchSize=v)
+        return self._set_checked(self.batchSize, v, partial(checked_integer, "batchSize", minimum=1))
 
     def getBatchSize(self) -> int:
         """Gets batchSize or its default value."""
-        return int(self.getOrDefault(self.batchSize))
+        return checked_integer("batchSize", self.getOrDefault(self.batchSize), minimum=1)
 
     def setDimension(self, value: int) -> Self:
         """Sets the expected width of the model's vectors."""
@@ -90,8 +90,7 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
 
     def setMaxSentenceLength(self, value: int) -> Self:
         """Sets the maximum number of pieces per window, 3 to 512."""
-        _check_max_sentence_length(value)
-        return self._set(maxSentenceLength=value)
+        return self._set_checked(self.maxSentenceLength, value, _check_max_sentence_length)
 
     def getMaxSentenceLength(self) -> int:
         """Gets maxSentenceLength or its default value."""
@@ -109,7 +108,7 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
 
     def setEngine(self, value: str) -> Self:
         """Sets the engine; only ``onnx`` exists here."""
-        return self._set(engine=check_choice("engine", value, ("onnx",)))
+        return self._set_choice(self.engine, value, ("onnx",))
 
     def getEngine(self) -> str:
         """Gets the engine: ``onnx``."""
@@ -133,7 +132,7 @@ def _check_max_sentence_length(value: int) -> None:
             "Consider splitting up the input first with another annotator e.g. SentenceDetector."
         )
         raise ParamError(msg)
-    VectorOptions(max_sentence_length=value)
+    checked_integer("maxSentenceLength", value, minimum=MIN_SENTENCE_LENGTH)
 
 
 def _check_fraction(value: float) -> None:
@@ -156,18 +155,18 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     )
     doLowerCase = declare_param(
         "doLowerCase",
-        "Whether the model was trained on lower-cased text, for a model that has to be converted and whose files do "
+        "If true, the model was trained on lower-cased text; for a model that has to be converted and whose files do "
         "not state it. Left to the files by default.",
         TypeConverters.toBoolean,
     )
     keepAccents = declare_param(
         "keepAccents",
-        "Whether the model was trained on text with its accents, as doLowerCase.",
+        "If true, the model was trained on text with its accents; as doLowerCase.",
         TypeConverters.toBoolean,
     )
     removeSpace = declare_param(
         "removeSpace",
-        "Whether the tokenizer collapses white space, as doLowerCase.",
+        "If true, the tokenizer collapses white space; as doLowerCase.",
         TypeConverters.toBoolean,
     )
     modelDigest = declare_param(
@@ -229,6 +228,12 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         "hundredth row on.",
         TypeConverters.toFloat,
     )
+    deterministic = declare_param(
+        "deterministic",
+        "Whether Spark may treat the column as deterministic, as some lakehouse writers require of what MERGE reads. "
+        "Spark may then compute it twice, under explode for instance; the vectors are the same. False by default.",
+        TypeConverters.toBoolean,
+    )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
         "Resident memory in MB (1,000,000 bytes) that a Python worker may take for this model. It sizes batches, "
@@ -267,7 +272,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setPrecision(self, value: Precision) -> Self:
         """Sets the number format of a model that has to be converted."""
-        return self._set(precision=check_choice("precision", value, PRECISIONS))
+        return self._set_choice(self.precision, value, PRECISIONS)
 
     def getPrecision(self) -> Precision:
         """Gets precision, if set."""
@@ -303,7 +308,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setEncoding(self, value: str) -> Self:
         """Sets the encoding: ``sentence`` or ``token``."""
-        return self._set(encoding=check_choice("encoding", value, ENCODINGS))
+        return self._set_choice(self.encoding, value, ENCODINGS)
 
     def getEncoding(self) -> Encoding:
         """Gets encoding or its default value, which is ``token`` with compatibility ``spark-nlp``.
@@ -326,7 +331,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setCompatibility(self, value: str) -> Self:
         """Sets ``none`` for a vector for every token, or ``spark-nlp`` for Spark NLP's rows."""
-        return self._set(compatibility=check_choice("compatibility", value, get_args(Compatibility)))
+        return self._set_choice(self.compatibility, value, get_args(Compatibility))
 
     def getCompatibility(self) -> Compatibility:
         """Gets compatibility or its default value."""
@@ -335,7 +340,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setPooling(self, value: str) -> Self:
         """Sets the pooling: ``first``, ``last``, ``mean`` or ``first_last``."""
-        return self._set(pooling=check_choice("pooling", value, POOLINGS))
+        return self._set_choice(self.pooling, value, POOLINGS)
 
     def getPooling(self) -> Pooling:
         """Gets pooling or its default value."""
@@ -343,7 +348,9 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setLayers(self, value: Sequence[int]) -> Self:
         """Sets the layers whose mean is taken."""
-        return self._set(layers=list(VectorOptions(layers=value).layers))  # type: ignore[arg-type]
+        if value is not None:
+            value = list(VectorOptions(layers=value).layers)  # type: ignore[arg-type]
+        return self._set(layers=value)
 
     def getLayers(self) -> list[int]:
         """Gets layers or its default value."""
@@ -351,16 +358,15 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setPiecesPerBatch(self, value: int) -> Self:
         """Sets the maximum number of pieces per batch; at least 1."""
-        BatchingOptions(pieces_per_batch=value)
-        return self._set(piecesPerBatch=value)
+        return self._set_checked(self.piecesPerBatch, value, partial(checked_integer, "piecesPerBatch", minimum=1))
 
     def getPiecesPerBatch(self) -> int:
         """Gets piecesPerBatch, if set."""
-        return int(self.getOrDefault(self.piecesPerBatch))
+        return checked_integer("piecesPerBatch", self.getOrDefault(self.piecesPerBatch), minimum=1)
 
     def setVectorFormat(self, value: str) -> Self:
         """Sets the format of vectors: ``float``, ``binary`` or ``binary16``."""
-        return self._set(vectorFormat=check_choice("vectorFormat", value, get_args(VectorFormat)))
+        return self._set_choice(self.vectorFormat, value, get_args(VectorFormat))
 
     def getVectorFormat(self) -> VectorFormat:
         """Gets vectorFormat or its default value."""
@@ -369,7 +375,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setOutputLevel(self, value: str) -> Self:
         """Sets what has a vector: each ``token``, ``sentence`` or ``document``."""
-        return self._set(outputLevel=check_choice("outputLevel", value, get_args(OutputLevel)))
+        return self._set_choice(self.outputLevel, value, get_args(OutputLevel))
 
     def getOutputLevel(self) -> OutputLevel:
         """Gets outputLevel or its default value."""
@@ -378,7 +384,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setOnError(self, value: str) -> Self:
         """Sets what a row that cannot be embedded does: ``fail`` or ``null``."""
-        return self._set(onError=check_choice("onError", value, get_args(OnError)))
+        return self._set_choice(self.onError, value, get_args(OnError))
 
     def getOnError(self) -> OnError:
         """Gets onError or its default value."""
@@ -386,8 +392,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setMaxErrorFraction(self, value: float) -> Self:
         """Sets the fraction of a partition's rows that may fail, 0 to 1."""
-        _check_fraction(value)
-        return self._set(maxErrorFraction=value)
+        return self._set_checked(self.maxErrorFraction, value, _check_fraction)
 
     def getMaxErrorFraction(self) -> float:
         """Gets maxErrorFraction or its default value."""
@@ -395,10 +400,17 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         _check_fraction(value)
         return value
 
+    def setDeterministic(self, value: bool) -> Self:
+        """Sets whether Spark may treat the column as deterministic, and compute it more than once."""
+        return self._set(deterministic=value)
+
+    def getDeterministic(self) -> bool:
+        """Gets deterministic or its default value."""
+        return bool(self.getOrDefault(self.deterministic))
+
     def setMemoryBudgetMb(self, value: int) -> Self:
         """Sets the resident memory that one Python worker may take, in MB."""
-        _check_budget(value)
-        return self._set(memoryBudgetMb=value)
+        return self._set_checked(self.memoryBudgetMb, value, _check_budget)
 
     def getMemoryBudgetMb(self) -> int:
         """Gets memoryBudgetMb, if set."""
@@ -408,17 +420,15 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setThreads(self, value: int) -> Self:
         """Sets the threads of one forward pass; at least 1."""
-        SessionOptions(threads=value)
-        return self._set(threads=value)
+        return self._set_checked(self.threads, value, partial(checked_integer, "threads", minimum=1))
 
     def getThreads(self) -> int:
         """Gets threads, if set."""
-        return SessionOptions(threads=int(self.getOrDefault(self.threads))).threads
+        return checked_integer("threads", self.getOrDefault(self.threads), minimum=1)
 
     def setDevice(self, value: str) -> Self:
         """Sets the device: ``cpu``, ``cuda`` or ``cuda:N``."""
-        SessionOptions(device=value)
-        return self._set(device=value)
+        return self._set_checked(self.device, value, lambda device: SessionOptions(device=device))
 
     def getDevice(self) -> str:
         """Gets device or its default value."""
@@ -426,7 +436,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setModelDistribution(self, value: str) -> Self:
         """Sets how the model reaches the workers: ``auto``, ``path`` or ``file``."""
-        return self._set(modelDistribution=check_choice("modelDistribution", value, DISTRIBUTIONS))
+        return self._set_choice(self.modelDistribution, value, DISTRIBUTIONS)
 
     def getModelDistribution(self) -> Distribution:
         """Gets modelDistribution or its default value."""
@@ -435,7 +445,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
 
     def setPersistModel(self, value: str) -> Self:
         """Sets what ``save()`` writes of the model: ``value`` or ``reference``."""
-        return self._set(persistModel=check_choice("persistModel", value, get_args(PersistModel)))
+        return self._set_choice(self.persistModel, value, get_args(PersistModel))
 
     def getPersistModel(self) -> PersistModel:
         """Gets persistModel or its default value."""
@@ -462,6 +472,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             outputLevel="token",
             onError="fail",
             maxErrorFraction=0.5,
+            deterministic=False,
         )
 
     def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:

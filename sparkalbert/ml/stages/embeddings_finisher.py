@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError
-from sparkalbert.ml.columns import InputColumn, add_column, annotator_type
+from sparkalbert.ml.columns import InputColumn, annotator_type
 from sparkalbert.ml.schema import WITH_VECTORS
 from sparkalbert.ml.stages.finishing import FinisherParams
 from sparkalbert.ml.stages.local import LocalStep, RunsLocally, identity_step
@@ -78,11 +78,11 @@ class EmbeddingsFinisher(Transformer, FinisherParams, StageReadWrite, RunsLocall
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         columns = self._finished_columns(dataset)
-        for column in columns.values():
+        for _, column in columns:
             self._check_embeddings(column)
         finished = dataset
-        for output, column in columns.items():
-            finished = add_column(finished, output, self._form(column.column.getField("embeddings")))
+        for output, column in columns:
+            finished = self._with_column(finished, output, self._form(column.column.getField("embeddings")))
         return self._cleaned(finished)
 
     def _check_embeddings(self, column: InputColumn) -> None:

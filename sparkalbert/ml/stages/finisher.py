@@ -11,7 +11,6 @@ from pyspark.ml.param import TypeConverters
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.columns import add_column, check_output
 from sparkalbert.ml.schema import WITH_VECTORS
 from sparkalbert.ml.stages.expressions import jvm_ordered, nullable
 from sparkalbert.ml.stages.finishing import FinisherParams
@@ -150,12 +149,11 @@ class Finisher(Transformer, FinisherParams, StageReadWrite, RunsLocally):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         columns = self._finished_columns(dataset)
         finished = dataset
-        for output, column in columns.items():
-            finished = add_column(finished, output, nullable(self._results(column.column)))
+        for output, column in columns:
+            finished = self._with_column(finished, output, nullable(self._results(column.column)))
         if self.getIncludeMetadata() and self.getOutputAsArray():
-            for output, column in columns.items():
-                check_output(dataset, f"{output}_metadata", self.uid)
-                finished = add_column(finished, f"{output}_metadata", nullable(_pairs(column.column)))
+            for output, column in columns:
+                finished = self._with_column(finished, f"{output}_metadata", nullable(_pairs(column.column)))
         return self._cleaned(finished)
 
     def _results(self, annotations: Column) -> Column:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import TypeConverters
 from pyspark.ml.param.shared import HasInputCols, HasOutputCols
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml.columns import InputColumn, check_output, find_column
+from sparkalbert.ml.columns import InputColumn, add_column, check_output, find_column
 from sparkalbert.ml.schema import is_annotation_type
 from sparkalbert.ml.stages.params import HasParamKeywords, column_names, declare_param
 
@@ -48,8 +48,8 @@ class FinisherParams(HasInputCols, HasOutputCols, HasParamKeywords):
         """Gets cleanAnnotations or its default value."""
         return bool(self.getOrDefault(self.cleanAnnotations))
 
-    def _finished_columns(self, dataset: DataFrame) -> dict[str, InputColumn]:
-        """Return the input column of each new column, every input checked to be an annotation column."""
+    def _finished_columns(self, dataset: DataFrame) -> list[tuple[str, InputColumn]]:
+        """Return each new column with its input column, every input checked to be an annotation column."""
         if not self.isDefined(self.inputCols):
             msg = f'{self.uid} has no inputCols. Call setInputCols("token"), or name other annotation columns.'
             raise ParamError(msg)
@@ -61,15 +61,19 @@ class FinisherParams(HasInputCols, HasOutputCols, HasParamKeywords):
             )
             raise ParamError(msg)
         columns = [find_column(dataset, name, self.uid) for name in names]
-        for column, output in zip(columns, outputs, strict=True):
-            check_output(dataset, output, self.uid)
+        for column in columns:
             if not is_annotation_type(column.type):
                 msg = (
                     f"{self.uid}: column [{column.name}] must be an NLP Annotation column, found "
                     f"{column.type.simpleString()}."
                 )
                 raise ColumnError(msg)
-        return dict(zip(outputs, columns, strict=True))
+        return list(zip(outputs, columns, strict=True))
+
+    def _with_column(self, finished: DataFrame, name: str, column: Column) -> DataFrame:
+        """Return the result with one more column; raises ColumnError if it has a column of that name already."""
+        check_output(finished, name, self.uid)
+        return add_column(finished, name, column)
 
     def _cleaned(self, finished: DataFrame) -> DataFrame:
         """Return the result without annotation columns if they are to be dropped."""

@@ -88,8 +88,7 @@ class NGramGenerator(WorkerStage, StageReadWrite):
         ParamError
             If it is less than 1.
         """
-        _check_n(value)
-        return self._set(n=value)
+        return self._set_checked(self.n, value, _check_n)
 
     def getN(self) -> int:
         """Gets n or its default value."""
@@ -113,8 +112,7 @@ class NGramGenerator(WorkerStage, StageReadWrite):
         ParamError
             If it is longer than one character.
         """
-        _check_delimiter(value)
-        return self._set(delimiter=value)
+        return self._set_checked(self.delimiter, value, _check_delimiter)
 
     def getDelimiter(self) -> str | None:
         """Gets delimiter, None by default."""

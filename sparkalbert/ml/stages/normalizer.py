@@ -73,8 +73,9 @@ class NormalizerParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasTokenLen
         ParamError
             If one of them is invalid.
         """
-        NormalizerOptions(cleanup_patterns=tuple(value))
-        return self._set(cleanupPatterns=value)
+        return self._set_checked(
+            self.cleanupPatterns, value, lambda patterns: NormalizerOptions(cleanup_patterns=tuple(patterns))
+        )
 
     def getCleanupPatterns(self) -> list[str]:
         """Gets cleanupPatterns or its default value."""
@@ -219,7 +220,7 @@ class Normalizer(Estimator[NormalizerModel], NormalizerParams, StageReadWrite, F
 
     def setSlangDictionary(
         self,
-        path: str | Mapping[str, str],
+        path: str | Mapping[str, str] | None,
         delimiter: str | None = None,
         read_as: str = "TEXT",
         options: dict[str, str] | None = None,
@@ -243,6 +244,8 @@ class Normalizer(Estimator[NormalizerModel], NormalizerParams, StageReadWrite, F
         ParamError
             For another `read_as` or format, or without a delimiter.
         """
+        if path is None:
+            return self._set(slangDictionary=None)
         check_text_resource(_PARAM, read_as, options)
         both = dict(path) if isinstance(path, Mapping) else {"path": path}
         between = (options or {}).get("delimiter", both.get("delimiter", delimiter))

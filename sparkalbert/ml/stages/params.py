@@ -2,14 +2,14 @@
 
 camelCase names are used here and in the stages only. A Param can be set in six ways (its setter, a keyword, ``set``,
 ``setParamValue``, ``copy`` and ``transform`` with extra Params), and only the first two pass through a setter. So
-values are checked by getters, where they are used; setters check too, to fail early.
+values are checked by getters, where they are used; setters check too, to fail early. In each way None gives a Param its
+default back.
 """
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -17,6 +17,7 @@ from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
 from pyspark.ml.param.shared import HasOutputCol as SparkHasOutputCol
 
 from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.options import check_choice, near_miss
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,12 +32,21 @@ __all__ = [
     "HasPoolingStrategy",
     "HasStorageRef",
     "HasTokenLengths",
-    "check_choice",
     "column_names",
     "declare_param",
 ]
 
 _STRATEGIES: Final = ("AVERAGE", "SUM")
+_EXPECTED: Final[Mapping[Any, str]] = {
+    TypeConverters.toBoolean: "True or False",
+    TypeConverters.toFloat: "a number",
+    TypeConverters.toInt: "an integer",
+    TypeConverters.toList: "a list",
+    TypeConverters.toListInt: "a list of integers",
+    TypeConverters.toListString: "a list of strings",
+    TypeConverters.toString: "a string",
+}
+"""What each converter of pyspark takes."""
 
 
 def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
@@ -44,32 +54,13 @@ def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
     return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
 
 
-def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """Return a Param's value if it is one of its choices.
-
-    Raises
-    ------
-    ParamError
-        If it is not; the message suggests the nearest choice.
-    """
-    if value in choices:
-        return value
-    msg = f"{name} is {value!r}, expected one of {', '.join(choices)}.{_near_miss(value, choices)}"
-    raise ParamError(msg)
-
-
-def _near_miss(found: Any, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(found), known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
 def column_names(value: tuple[str | list[str], ...]) -> Any:
     """Return the names given as ``set...Cols("a", "b")`` or ``set...Cols(["a", "b"])``."""
-    return value[0] if len(value) == 1 and isinstance(value[0], list) else list(value)
+    return value[0] if len(value) == 1 and (value[0] is None or isinstance(value[0], list)) else list(value)
 
 
 class HasParamValue(Params):
-    """Gives access to a Param by its name, as in Spark NLP."""
+    """Gives access to a Param by its name, as in Spark NLP. None gives a Param its default back."""
 
     def getParamValue(self, paramName: str) -> Any:
         """Gets the value of the Param called `paramName`."""
@@ -79,9 +70,47 @@ class HasParamValue(Params):
         """Sets the Param called `paramName`."""
         return self._set(**{paramName: paramValue})
 
+    def set(self, param: Param[Any], value: Any) -> None:
+        """Sets a Param, as pyspark's method does.
+
+        Raises
+        ------
+        ParamTypeError
+            If the value has another type.
+        """
+        self._set(**{self._resolveParam(param).name: value})
+
+    def _set(self, **values: Any) -> Self:
+        """Set Params; every way to set one leads here."""
+        given = {name: _converted(self.getParam(name), value) for name, value in values.items() if value is not None}
+        for name in values.keys() - given.keys():
+            self.clear(self.getParam(name))
+        return super()._set(**given)
+
+    def _set_checked(self, param: Param[Any], value: Any, check: Callable[[Any], object]) -> Self:
+        """Set a Param if its value passes a check, which gets it in the Param's type."""
+        if value is not None:
+            check(_converted(param, value))
+        return self._set(**{param.name: value})
+
+    def _set_choice(self, param: Param[Any], value: Any, choices: Sequence[str]) -> Self:
+        """Set a Param if its value is one of its choices."""
+        if value is not None:
+            check_choice(param.name, value, choices)
+        return self._set(**{param.name: value})
+
     def _value_or_none(self, param: Param[Any]) -> Any:
         """Return a Param's value, None by default: what many getters of Spark NLP return."""
         return self.getOrDefault(param) if self.isDefined(param) else None
+
+
+def _converted(param: Param[Any], value: Any) -> Any:
+    """Return a value as pyspark converts it for a Param."""
+    try:
+        return param.typeConverter(value)
+    except (TypeError, ValueError) as error:
+        msg = f"{param.name} is {value!r}, expected {_EXPECTED.get(param.typeConverter, f'another type: {error}')}."
+        raise ParamTypeError(msg) from error
 
 
 class HasParamKeywords(HasParamValue):
@@ -90,7 +119,7 @@ class HasParamKeywords(HasParamValue):
     _input_kwargs: dict[str, Any]  # set by pyspark's decorator keyword_only
 
     def setParams(self, **params: Any) -> Self:
-        """Sets several Params by name; None leaves a Param unchanged.
+        """Sets several Params by name; None gives a Param its default back.
 
         Raises
         ------
@@ -100,13 +129,11 @@ class HasParamKeywords(HasParamValue):
         for name, value in params.items():
             if not self.hasParam(name):
                 known = [param.name for param in self.params]
-                hint = _near_miss(name, known)
+                hint = near_miss(name, known)
                 msg = f"{type(self).__name__} has no Param {name!r}.{hint} Its Params: {', '.join(known)}."
                 raise ParamTypeError(msg)
-            if value is None:
-                continue
             setter = getattr(self, f"set{name[0].upper()}{name[1:]}", None)
-            if setter is None:
+            if setter is None or value is None:
                 self._set(**{name: value})
             else:
                 setter(value)
@@ -119,7 +146,7 @@ class HasInputCols(SparkHasInputCols, HasParamValue):
     inputAnnotatorTypes: ClassVar[Sequence[str]] = ()
     optionalInputAnnotatorTypes: ClassVar[Sequence[str]] = ()
 
-    def setInputCols(self, *value: str | list[str]) -> Self:
+    def setInputCols(self, *value: str | list[str] | None) -> Self:
         """Sets the input columns: ``setInputCols("sentence", "token")`` or one list of names.
 
         Raises
@@ -127,6 +154,8 @@ class HasInputCols(SparkHasInputCols, HasParamValue):
         ParamTypeError
             If the names are neither strings nor one list, or if their number is wrong.
         """
+        if value == (None,):
+            return self._set(inputCols=None)
         if value and isinstance(value[0], str):
             names: Any = list(value)
         elif len(value) == 1 and isinstance(value[0], list):
@@ -271,7 +300,7 @@ class HasPoolingStrategy(HasParamValue):
 
     def setPoolingStrategy(self, strategy: str) -> Self:
         """Sets ``AVERAGE`` or ``SUM``; anything else means AVERAGE, as in Spark NLP, with a warning."""
-        if strategy not in _STRATEGIES:
+        if strategy is not None and strategy not in _STRATEGIES:
             msg = f"poolingStrategy is {strategy!r}, expected AVERAGE or SUM. AVERAGE is used."
             warnings.warn(msg, stacklevel=2)
             strategy = "AVERAGE"

@@ -16,12 +16,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
-from sparkalbert.ml.columns import InputColumn, add_column, quote_name
+from sparkalbert.ml.columns import InputColumn, add_column
 from sparkalbert.ml.worker.chain import ChainStep, ChainTask, FieldOf
 from sparkalbert.ml.worker.fields import Field
 from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
 
-__all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column"]
+__all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column", "unused_name"]
 
 JOINS_STAGES: Final = hasattr(F, "arrow_udf")
 """Whether adjacent stages become one pass: before Spark 4.1, pandas UDFs would box each float in a struct."""
@@ -46,6 +46,8 @@ class WorkerColumn:
         Spark type of the new column.
     metadata
         Metadata of the new column; None for a plain column.
+    deterministic
+        Whether Spark may compute the column more than once. So it may then all columns of the pass.
     """
 
     task: BatchFunction
@@ -53,6 +55,7 @@ class WorkerColumn:
     fields: Sequence[Sequence[Field]]
     type: DataType
     metadata: Mapping[str, Any] | None
+    deterministic: bool = False
 
     def inputs(self) -> list[tuple[InputColumn, Field]]:
         """Return each column with each field of it that the task reads."""
@@ -80,7 +83,7 @@ class _PythonPass:
         if len(self.columns) == 1:
             ((name, column),) = self.columns.items()
             inputs = column.inputs()
-            values = _python_column(column.task, inputs, column.type)
+            values = _python_column(column.task, inputs, column.type, deterministic=column.deterministic)
             return add_column(self.frame, name, values, column.metadata)
         steps = [ChainStep(column.task, _names(column.inputs()), name) for name, column in self.columns.items()]
         read = {
@@ -91,14 +94,21 @@ class _PythonPass:
         }
         types = [StructField(name, column.type) for name, column in self.columns.items()]
         chain = ChainTask(_names(list(read.values())), steps)
-        holder = f"_sparkalbert_{uuid.uuid4().hex}"
-        together = add_column(self.frame, holder, _python_column(chain, list(read.values()), StructType(types)))
-        given = [F.col(quote_name(name)) for name in self.frame.columns]
-        return together.select(*given, *(self._part(holder, name) for name in self.columns))
+        holder = unused_name()
+        deterministic = any(column.deterministic for column in self.columns.values())
+        parts = _python_column(chain, list(read.values()), StructType(types), deterministic=deterministic)
+        together = add_column(self.frame, holder, parts)
+        # The other columns are not listed by name: after a join, several may have the same name.
+        return together.select("*", *(self._part(holder, name) for name in self.columns)).drop(holder)
 
     def _part(self, holder: str, name: str) -> Column:
         part, metadata = F.col(holder).getField(name), self.columns[name].metadata
         return part.alias(name) if metadata is None else part.alias(name, metadata=dict(metadata))
+
+
+def unused_name() -> str:
+    """Return a name for a column that is dropped again."""
+    return f"_sparkalbert_{uuid.uuid4().hex}"
 
 
 def add_worker_column(dataset: DataFrame, name: str, column: WorkerColumn, *, ends_pass: bool) -> DataFrame:
@@ -131,9 +141,11 @@ def _pass_of(dataset: DataFrame) -> _PythonPass | None:
     return None if found is None or dataset.is_cached else found
 
 
-def _python_column(task: BatchFunction, inputs: Sequence[tuple[InputColumn, Field]], result: DataType) -> Column:
+def _python_column(
+    task: BatchFunction, inputs: Sequence[tuple[InputColumn, Field]], result: DataType, *, deterministic: bool
+) -> Column:
     columns = [field.column(found.column) for found, field in inputs]
-    return arrow_column(task, columns, [field.type for _, field in inputs], result)
+    return arrow_column(task, columns, [field.type for _, field in inputs], result, deterministic=deterministic)
 
 
 def _names(inputs: Sequence[tuple[InputColumn, Field]]) -> list[FieldOf]:

@@ -113,8 +113,7 @@ class RegexTokenizer(WorkerStage, HasTokenLengths, StageReadWrite):
         ParamError
             If it is invalid.
         """
-        RegexTokenizerOptions(pattern=value)
-        return self._set(pattern=value)
+        return self._set_checked(self.pattern, value, lambda pattern: RegexTokenizerOptions(pattern=pattern))
 
     def getPattern(self) -> str:
         """Gets pattern or its default value."""

@@ -1,4 +1,4 @@
-"""A column whose rows may fail: the failed rows are null, and a companion column says why."""
+"""Adds a column whose rows may fail: the failed rows are null, and a companion column has the reason."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
-from sparkalbert.ml.columns import quote_name
-from sparkalbert.ml.stages.python_pass import WorkerColumn, add_worker_column
+from sparkalbert.ml.stages.python_pass import WorkerColumn, add_worker_column, unused_name
 from sparkalbert.ml.worker.row_errors import ERROR, VALUE
 
 __all__ = ["add_column_with_errors", "error_column"]
@@ -34,9 +33,10 @@ def add_column_with_errors(dataset: DataFrame, name: str, column: WorkerColumn) 
     """
     result = StructType([StructField(VALUE, column.type), StructField(ERROR, StringType())])
     pair = replace(column, type=ArrayType(result), metadata=None)
-    added = add_worker_column(dataset, name, pair, ends_pass=True)
-    *given, _ = (F.col(quote_name(one)) for one in added.columns)
-    both = F.col(quote_name(name)).getItem(0)
+    holder = unused_name()
+    added = add_worker_column(dataset, holder, pair, ends_pass=True)
+    both = F.col(holder).getItem(0)
     value = both.getField(VALUE)
     named = value.alias(name) if column.metadata is None else value.alias(name, metadata=dict(column.metadata))
-    return added.select(*given, named, both.getField(ERROR).alias(error_column(name)))
+    # The other columns are not listed by name: after a join, several may have the same name.
+    return added.select("*", named, both.getField(ERROR).alias(error_column(name))).drop(holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,8 @@ class SavedModel:
 
     Attributes
     ----------
-    model, precision, revision
-        The Params that identified it. The record has no effect once one of them is changed.
+    model, precision, revision, do_lower_case, keep_accents, remove_space
+        The Params that identified it, see :meth:`is_of`.
     digest
         The digest of its bundle.
     by_value
@@ -45,6 +46,13 @@ class SavedModel:
     revision: str | None
     digest: str
     by_value: bool
+    do_lower_case: bool | None = None
+    keep_accents: bool | None = None
+    remove_space: bool | None = None
+
+    def is_of(self, model: str, options: Mapping[str, Any]) -> bool:
+        """Return whether these Params identify the saved model; the record has no effect on a stage with others."""
+        return self.model == model and all(getattr(self, name) == value for name, value in options.items())
 
     def to_metadata(self) -> dict[str, Any]:
         """Return an extra entry for the metadata of a saved stage."""
@@ -63,10 +71,14 @@ class SavedModel:
         if values is None:
             return None
         try:
-            return cls(**values)
+            saved = cls(**values)
+            if not isinstance(values["digest"], str):
+                msg = f"digest is {values['digest']!r}, expected a string"
+                raise TypeError(msg)  # noqa: TRY301 - one message for everything that is malformed
         except TypeError as error:
             msg = f"The metadata of the stage saved in {path} is malformed ({error}). Save the stage again."
             raise BundleError(msg) from error
+        return saved
 
 
 def upload_bundle(bundle: Bundle, folder: str, files: FileSystem | None) -> None:
@@ -81,8 +93,8 @@ def upload_bundle(bundle: Bundle, folder: str, files: FileSystem | None) -> None
     """
     if files is None:
         msg = (
-            f"The model cannot be saved to {folder}: this Spark Connect client does not see that folder. Save to a "
-            "path that client and server share, or set persistModel to 'reference'."
+            f"The model cannot be saved to {folder}: this Spark Connect client does not see that folder or cannot "
+            "write there. Save to a path that client and server share, or set persistModel to 'reference'."
         )
         raise OutputError(msg)
     bundle.verify()
@@ -106,9 +118,10 @@ def download_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
 def _download(spark: SparkSession, source: str, digest: str, target: Path) -> Bundle:
     files = _file_system(spark, source)
     with write_folder(target, BUNDLE_KIND) as work:
+        downloaded = work / f"{MANIFEST_FILE}.part"  # a folder with a manifest counts as complete
         try:
-            files.download(f"{source}/{MANIFEST_FILE}", work / MANIFEST_FILE)
-            manifest = Manifest.from_file(work / MANIFEST_FILE)
+            files.download(f"{source}/{MANIFEST_FILE}", downloaded)
+            manifest = Manifest.from_file(downloaded)
             for name in manifest.files:
                 files.download(f"{source}/{name}", work / name)
         except OSError as error:
@@ -119,7 +132,8 @@ def _download(spark: SparkSession, source: str, digest: str, target: Path) -> Bu
         if manifest.digest != digest:
             msg = f"The bundle in {source} has digest {manifest.digest[:16]}, expected {digest[:16]}. Save it again."
             raise BundleError(msg)
-        Bundle.open(work).verify()
+        Bundle(work, manifest).verify()
+        downloaded.rename(work / MANIFEST_FILE)
     return Bundle.open(target)
 
 

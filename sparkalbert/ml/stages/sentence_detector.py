@@ -160,8 +160,9 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         ParamError
             For any other value.
         """
-        SentenceOptions(custom_bounds_strategy=value)
-        return self._set(customBoundsStrategy=value)
+        return self._set_checked(
+            self.customBoundsStrategy, value, lambda strategy: SentenceOptions(custom_bounds_strategy=strategy)
+        )
 
     def getCustomBoundsStrategy(self) -> str:
         """Gets customBoundsStrategy or its default value."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, get_args
+from weakref import WeakKeyDictionary
 
 from pyspark.sql import DataFrame
 
 from sparkalbert.bundle import Bundle, pack
 from sparkalbert.bundle.packs import pack_name
 from sparkalbert.ml.session.connect import is_connect_session
-from sparkalbert.ml.stages.params import check_choice
 from sparkalbert.ml.worker.model import ModelHandle
+from sparkalbert.options import check_choice
 
 __all__ = ["DISTRIBUTIONS", "Distribution", "ship_model"]
 
@@ -23,33 +24,39 @@ _SHARED_ROOTS: Final = ("/Volumes/", "/dbfs/", "/Workspace/")
 """Folders that Databricks mounts on every node."""
 
 
+@dataclass
+class _SentFile:
+    """Whether a pack was sent; the lock is held while it is packed and sent."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_sent: bool = False
+
+
 class _SentFiles:
     """Keeps a record of the packs that were sent in each Spark session, so that each is sent once.
 
-    Adding the same file again would send it again on Spark Connect. A session that has ended is forgotten when the next
-    session sends something.
+    Adding the same file again would send it again on Spark Connect. The record of a session ends with its object.
     """
 
     def __init__(self) -> None:
-        self._sent: dict[str, set[str]] = {}
+        self._sent: WeakKeyDictionary[Any, dict[str, _SentFile]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def send(self, session: Any, bundle: Bundle) -> str:
-        """Send a bundle and return the name of its file among Spark's files."""
+        """Send a bundle and return the name of its file among Spark's files. Only users of the same bundle wait."""
         connect = is_connect_session(session)
-        session_id = session.session_id if connect else session.sparkContext.applicationId
+        owner = session if connect else session.sparkContext  # which several classic sessions share
+        name = pack_name(bundle)
         with self._lock:
-            if session_id not in self._sent and not connect:
-                self._sent.clear()  # a process has one SparkContext at a time
-            sent = self._sent.setdefault(session_id, set())
-            name = pack_name(bundle)
-            if name not in sent:
+            file = self._sent.setdefault(owner, {}).setdefault(name, _SentFile())
+        with file.lock:
+            if not file.is_sent:
                 packed = str(pack(bundle))
                 if connect:
                     session.addArtifacts(packed, file=True)
                 else:
-                    session.sparkContext.addFile(packed)
-                sent.add(name)
+                    owner.addFile(packed)
+                file.is_sent = True
         return name
 
 

@@ -53,7 +53,7 @@ class SavedStage:
             name = metadata["class"].rpartition(".")[2]
             params = {"storageRef": metadata["uid"], **metadata["paramMap"]}
             stage = cls(metadata["uid"], {key: params[key] for key in params.keys() - _MODEL_PARAMS})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             msg = (
                 f"{parts[0]} is not the metadata of a saved stage ({type(error).__name__}: {error}). Copy "
                 "the folder again."

@@ -39,7 +39,7 @@ class StopWordsCleaner(WorkerStage, StageReadWrite):
     outputCol
         The column to add.
     stopWords
-        The words to drop, by default the English ones of Spark ML's ``StopWordsRemover``.
+        The words to drop, by default the English stop words of Spark ML's ``StopWordsRemover``.
     caseSensitive
         If true, words are compared as they are written.
     locale
@@ -62,7 +62,7 @@ class StopWordsCleaner(WorkerStage, StageReadWrite):
 
     stopWords = declare_param(
         "stopWords",
-        "The words to drop, by default the English ones of Spark ML's StopWordsRemover.",
+        "The words to drop, by default the English stop words of Spark ML's StopWordsRemover.",
         TypeConverters.toListString,
     )
     caseSensitive = declare_param(
@@ -156,7 +156,7 @@ class StopWordsCleaner(WorkerStage, StageReadWrite):
         ParamError
             If it is not written as Java writes a locale: ``tr``, ``en_US``.
         """
-        return self._set(locale=_checked_locale(value))
+        return self._set_checked(self.locale, value, _checked_locale)
 
     def getLocale(self) -> str:
         """Gets locale or its default value."""

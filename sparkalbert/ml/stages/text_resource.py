@@ -13,12 +13,23 @@ from sparkalbert.ml.failures import raise_input_errors
 from sparkalbert.ml.files import literal_path
 from sparkalbert.storage.paths import local_path
 
-__all__ = ["check_text_resource", "text_lines"]
+__all__ = ["ReadAs", "check_text_resource", "text_lines"]
+
+
+class ReadAs:
+    """How Spark NLP's setters of text files read them, such as ``setEntities(path, ReadAs.TEXT)``.
+
+    sparkalbert reads text, for which ``TEXT`` and ``SPARK`` are the same; ``BINARY`` is refused.
+    """
+
+    BINARY = "BINARY"
+    SPARK = "SPARK"
+    TEXT = "TEXT"
 
 
 def check_text_resource(param: str, read_as: str, options: Mapping[str, str] | None) -> None:
     """Check that Spark NLP would read a file as text; raises ParamError otherwise, which names the Param."""
-    if read_as not in {"TEXT", "SPARK"} or (options or {}).get("format", "text") != "text":
+    if read_as not in {ReadAs.TEXT, ReadAs.SPARK} or (options or {}).get("format", "text") != "text":
         msg = (
             f"{param} is read as text, found read_as {read_as!r} and options {options!r}. "
             'Use read_as "TEXT" and options {"format": "text"}.'

@@ -96,8 +96,7 @@ class TokenizerParams(AnnotatorParams):
 
     def setPrefixPattern(self, value: str) -> Self:
         r"""Sets what to split off at the start of a candidate; begins with ``\A``."""
-        TokenizerOptions(prefix_pattern=value)
-        return self._set(prefixPattern=value)
+        return self._set_checked(self.prefixPattern, value, lambda one: TokenizerOptions(prefix_pattern=one))
 
     def getPrefixPattern(self) -> str:
         """Gets prefixPattern, if set."""
@@ -105,8 +104,7 @@ class TokenizerParams(AnnotatorParams):
 
     def setSuffixPattern(self, value: str) -> Self:
         r"""Sets what to split off at the end of a candidate; ends with ``\z``."""
-        TokenizerOptions(suffix_pattern=value)
-        return self._set(suffixPattern=value)
+        return self._set_checked(self.suffixPattern, value, lambda one: TokenizerOptions(suffix_pattern=one))
 
     def getSuffixPattern(self) -> str:
         """Gets suffixPattern, if set."""
@@ -114,8 +112,7 @@ class TokenizerParams(AnnotatorParams):
 
     def setInfixPatterns(self, value: list[str]) -> Self:
         """Sets the patterns that split the text between prefix and suffix."""
-        TokenizerOptions(infix_patterns=tuple(value))
-        return self._set(infixPatterns=value)
+        return self._set_checked(self.infixPatterns, value, lambda all_: TokenizerOptions(infix_patterns=tuple(all_)))
 
     def addInfixPattern(self, value: str) -> Self:
         """Adds an infix pattern before the others."""
@@ -127,8 +124,7 @@ class TokenizerParams(AnnotatorParams):
 
     def setContextChars(self, value: list[str]) -> Self:
         """Sets the characters that are tokens of their own at the edges of a candidate."""
-        TokenizerOptions(context_chars=tuple(value))
-        return self._set(contextChars=value)
+        return self._set_checked(self.contextChars, value, lambda all_: TokenizerOptions(context_chars=tuple(all_)))
 
     def addContextChars(self, value: str) -> Self:
         """Adds a context character."""
@@ -169,8 +165,7 @@ class TokenizerParams(AnnotatorParams):
 
     def setSplitChars(self, value: list[str]) -> Self:
         """Sets the characters at which tokens are split further."""
-        TokenizerOptions(split_chars=tuple(value))
-        return self._set(splitChars=value)
+        return self._set_checked(self.splitChars, value, lambda all_: TokenizerOptions(split_chars=tuple(all_)))
 
     def addSplitChars(self, value: str) -> Self:
         """Adds a character at which tokens are split further."""

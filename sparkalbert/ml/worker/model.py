@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sparkalbert.bundle import Bundle, install_pack, installed
 from sparkalbert.errors import BundleError
@@ -15,6 +17,16 @@ from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.inference.model import MODELS
 
 __all__ = ["EmbedderSource", "HeldModel", "ModelHandle", "WorkerModel"]
+
+_LOGGER: Final = logging.getLogger("sparkalbert")
+_ROOT: Final = 0
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_LOG_TIME: Final = "%y/%m/%d %H:%M:%S"
+"""As in the lines of Spark around it."""
+
+_LEVEL_VARIABLE: Final = "SPARKALBERT_LOG_LEVEL"
+_CAPTURE_VARIABLE: Final = "PYSPARK_SPARK_SESSION_UUID"
+"""Spark sets it if it collects what its workers log, with a handler of its own (4.1 and newer)."""
 
 
 class EmbedderSource(Protocol):
@@ -39,7 +51,8 @@ class ModelHandle:
     digest
         The bundle's identity.
     path
-        The driver's folder, used in place by a worker that sees the same bundle there.
+        The driver's folder, used in place by a worker that sees the same bundle there. If the bundle was also sent as
+        a file, the folder must belong to the worker's user or root: a file could change after it has been verified.
     file
         Name of the packed bundle among Spark's files; empty if none was sent.
     """
@@ -83,11 +96,20 @@ class ModelHandle:
         return Bundle.open(folder)
 
     def _in_place(self) -> Bundle:
+        if self.file and not _is_trusted(Path(self.path)):
+            msg = "others can change it"
+            raise BundleError(msg)
         bundle = Bundle.open(self.path)
         if bundle.digest != self.digest:
             msg = f"it holds another model, {bundle.manifest.name!r}"
             raise BundleError(msg)
         return bundle.verify()
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Return whether a folder and its files belong to this user or root, and not everybody can write to them."""
+    found = [path.lstat() for path in (folder, *folder.iterdir())]
+    return all(status.st_uid in {os.getuid(), _ROOT} and not status.st_mode & stat.S_IWOTH for status in found)
 
 
 def _file_places(name: str) -> Iterator[Path]:
@@ -126,6 +148,7 @@ class WorkerModel:
 
     def load(self) -> Embedder:
         """Return an embedder; the model is loaded on first use in this process."""
+        _log_in_worker()
         session = replace(
             self.options.session,
             threads=self.threads or _task_cpus(),
@@ -145,6 +168,24 @@ class HeldModel:
     def load(self) -> Embedder:
         """Return the embedder."""
         return self.embedder
+
+
+def _log_in_worker() -> None:
+    """Write the log of a Python worker to its standard error, which Spark keeps in the executor's log.
+
+    Nobody configures logging in a worker, and without a level and a handler Python drops what is logged at INFO. A
+    level or a handler that exists is kept. The driver's log is left to its program.
+    """
+    if _task_context() is None or _LOGGER.level != logging.NOTSET:
+        return
+    if _CAPTURE_VARIABLE not in os.environ:
+        if _LOGGER.hasHandlers():
+            return
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT, _LOG_TIME))
+        _LOGGER.addHandler(handler)
+    level = logging.getLevelName(os.environ.get(_LEVEL_VARIABLE, "INFO").upper())
+    _LOGGER.setLevel(level if isinstance(level, int) else logging.INFO)
 
 
 def _task_context() -> Any:

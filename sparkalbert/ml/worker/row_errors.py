@@ -40,7 +40,8 @@ class RowErrorsTask:
     """Runs a task and finds the rows that fail. The other rows get the same vectors as without them.
 
     If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it.
-    An error of the model or of the input is not an error of a row: it is raised unchanged.
+    An error of the model or of the input is not an error of a row, and neither is a lack of memory, a full disk or a
+    failure of the engine (a lost GPU, for instance): those are raised unchanged.
 
     Attributes
     ----------
@@ -67,8 +68,8 @@ class RowErrorsTask:
                 for array in self.task(reader):
                     reader.answer(len(array))
                     yield self._good(array)
-            except Exception:
-                if reader.is_broken:
+            except Exception as error:
+                if reader.is_broken or _is_of_the_machine(error):
                     raise
             else:
                 return
@@ -78,7 +79,9 @@ class RowErrorsTask:
                     for array in self.task(iter([row])):
                         reader.answer(1)
                         yield self._good(array)
-                except Exception as error:  # noqa: BLE001 - whatever the reason is, the row gets it
+                except Exception as error:
+                    if _is_of_the_machine(error):
+                        raise
                     failures += 1
                     yield self._failed(row, error, reader.position, failures)
                     reader.answer(1)
@@ -165,6 +168,14 @@ def _results(values: pa.Array, errors: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(
         pa.array(np.arange(len(pairs) + 1, dtype=np.int32)), pairs, type=pa.list_(pa.field("element", pairs.type))
     )
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Return whether an error would meet any row: memory, disk, a missing package, or the engine."""
+    if isinstance(error, SparkAlbertError):
+        # An InferenceError without a cause is about the numbers of a row.
+        return isinstance(error, InferenceError) and error.__cause__ is not None
+    return isinstance(error, (MemoryError, OSError, ImportError))
 
 
 def _reason(error: Exception) -> str:

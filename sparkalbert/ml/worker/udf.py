@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
+from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructType
 
-__all__ = ["ArrowSeries", "BatchFunction", "arrow_column", "valid_utf8"]
+__all__ = ["ArrowSeries", "BatchFunction", "arrow_column", "valid_strings", "valid_utf8"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]?")
@@ -46,12 +46,16 @@ class ArrowSeries(pd.Series):
 
 
 def arrow_column(
-    function: BatchFunction, columns: Sequence[Column], inputs: Sequence[pa.DataType], result: DataType
+    function: BatchFunction,
+    columns: Sequence[Column],
+    inputs: Sequence[pa.DataType],
+    result: DataType,
+    *,
+    deterministic: bool = False,
 ) -> Column:
     """Return a column that `function` computes on the workers.
 
-    The function must be importable there or small enough to travel. It is marked nondeterministic, so that Spark
-    never evaluates it twice under ``explode`` or ``filter``.
+    The function must be importable there or small enough to travel.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def arrow_column(
         The Arrow type of each input.
     result
         Spark type of the output; the arrays must have exactly the Arrow type that Spark derives from it.
+    deterministic
+        Whether Spark may evaluate the function twice, as it does under ``explode`` or ``filter``.
     """
     form = _ArrowForm(function, tuple(inputs))
     if hasattr(F, "arrow_udf"):
@@ -70,21 +76,55 @@ def arrow_column(
     else:
         udf = F.pandas_udf(form.pandas(), result)  # type: ignore[attr-defined, call-overload, unused-ignore]
         columns = [_shown(column, kind) for column, kind in zip(columns, inputs, strict=True)]
-    column: Column = udf.asNondeterministic()(*columns)
+    column: Column = (udf if deterministic else udf.asNondeterministic())(*columns)
     return column
 
 
 def _shown(column: Column, kind: pa.DataType) -> Column:
     """Return a column of strings without invalid UTF-8, which ends a pandas UDF before :func:`valid_utf8` sees it."""
     if pa.types.is_string(kind):
-        make_valid: Any = getattr(F, "make_valid_utf8", None)  # Spark 4.0
-        return F.decode(column.cast("binary"), "UTF-8") if make_valid is None else make_valid(column)
+        return _valid_string(column)
     if pa.types.is_list(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_nested(kind.value_type)):
         return F.transform(column, lambda item: _shown(item, kind.value_type))
     if pa.types.is_struct(kind):
         fields = (_shown(column.getField(field.name), field.type).alias(field.name) for field in kind)
         return F.when(column.isNotNull(), F.struct(*fields))
     return column
+
+
+def valid_strings(column: Column, kind: DataType) -> Column:
+    """Return a column of any Spark type in which invalid UTF-8 is replaced as :func:`valid_utf8` does.
+
+    Spark writes such bytes to Parquet unchanged, and pandas and pyarrow then refuse the whole file. A column without
+    strings is returned unchanged.
+    """
+    if not _has_strings(kind):
+        return column
+    if isinstance(kind, ArrayType):
+        return F.transform(column, lambda item: valid_strings(item, kind.elementType))
+    if isinstance(kind, MapType):
+        keys = F.transform_keys(column, lambda key, _: valid_strings(key, kind.keyType))
+        return F.transform_values(keys, lambda _, value: valid_strings(value, kind.valueType))
+    if isinstance(kind, StructType):
+        fields = (valid_strings(column.getField(field.name), field.dataType).alias(field.name) for field in kind)
+        return F.when(column.isNotNull(), F.struct(*fields))
+    return _valid_string(column)
+
+
+def _has_strings(kind: DataType) -> bool:
+    if isinstance(kind, ArrayType):
+        return _has_strings(kind.elementType)
+    if isinstance(kind, MapType):
+        return _has_strings(kind.keyType) or _has_strings(kind.valueType)
+    if isinstance(kind, StructType):
+        return any(_has_strings(field.dataType) for field in kind)
+    return isinstance(kind, StringType)
+
+
+def _valid_string(column: Column) -> Column:
+    make_valid: Any = getattr(F, "make_valid_utf8", None)  # Spark 4.0
+    valid: Column = F.decode(column.cast("binary"), "UTF-8") if make_valid is None else make_valid(column)
+    return valid
 
 
 class _ArrowForm:

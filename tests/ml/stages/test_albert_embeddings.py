@@ -1,5 +1,6 @@
 """The stage on real Spark sessions: coverage, invariance, schema, plans, shipping, persistence."""
 
+import re
 import shutil
 import uuid
 
@@ -13,6 +14,8 @@ from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, Par
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
+from sparkalbert.ml.stages import albert_embeddings
+from sparkalbert.models import find_model
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from sparkalbert.word_embedder import WordEmbedder
 from tests import tiny_bundle, tiny_checkpoint
@@ -294,12 +297,30 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
         AlbertEmbeddings.loadSavedModel(str(tmp_path / "nothing"), None)
 
 
+@pytest.mark.parametrize("params", [{}, {"dimension": 32}, {"vectorFormat": "binary"}])
+def test_a_model_is_looked_for_once_in_each_transform(spark, folder, monkeypatch, params):
+    """It takes a while, because every byte is checked, and what is found must be what is sent."""
+    looked_for = []
+
+    def find(name, **options):
+        looked_for.append(name)
+        return find_model(name, **options)
+
+    monkeypatch.setattr(albert_embeddings, "find_model", find)
+    frame = text_frame(spark)
+    *front, stage = pipeline(folder, **params).fit(frame).stages
+    embedded_frame = stage.transform(PipelineModel(front).transform(frame))
+    assert looked_for == [folder]
+    if "vectorFormat" not in params:
+        assert embedded_frame.schema["embeddings"].metadata["ref"] == stage.getStorageRef()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("maxSentenceLength", 600, "do not support token sequences longer than 512"),
-        ("maxSentenceLength", 2, "expected at least 3"),
-        ("batchSize", 0, "expected at least 1"),
+        ("maxSentenceLength", 2, "maxSentenceLength is 2, expected at least 3"),
+        ("batchSize", 0, "batchSize is 0, expected at least 1"),
         ("pooling", "max", "expected one of first"),
         ("pooling", 5, "pooling is 5, expected one of first"),
         ("encoding", "word", "expected one of sentence, token"),
@@ -378,3 +399,18 @@ def test_tokens_outside_every_sentence_get_zeros(spark, folder):
     assert len(row.embeddings) == len(row.token) == 6
     assert [any(a.embeddings) for a in row.embeddings] == [False] * 3 + [True] * 3
     assert row.embeddings[0].metadata["sentence"] == "-1"
+
+
+def test_spark_plans_with_a_column_that_is_declared_deterministic(spark):
+    frame = spark.range(3).selectExpr("id", "array('a', 'word') AS tokens")
+    stage = AlbertEmbeddings(model=str(tiny_bundle.bundle().path), inputCols=["tokens"], outputCol="vectors")
+    expected = stage.transform(frame).where("id = 2").collect()
+    assert stage.setDeterministic(True).transform(frame).where("id = 2").collect() == expected
+
+    def steps(deterministic):
+        found = stage.setDeterministic(deterministic).transform(frame).where("id = 2")
+        plan = found._jdf.queryExecution().optimizedPlan().toString()
+        return re.findall(r"Filter|EvalPython", plan)
+
+    assert steps(deterministic=False) == ["Filter", "EvalPython"], "each row is computed, whatever is read of them"
+    assert steps(deterministic=True) == ["EvalPython", "Filter"]

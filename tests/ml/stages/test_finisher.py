@@ -2,7 +2,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import ColumnError, ParamError
-from sparkalbert.ml import Finisher
+from sparkalbert.ml import EmbeddingsFinisher, Finisher
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 
 MANY = {key: key.upper() for key in ("sentence", "chunk", "entity", "zz", "id", "héé", "x1", "名")}
@@ -101,6 +101,21 @@ def test_wrong_columns(spark):
         Finisher(inputCols=["t"], outputCols=["a", "b"]).transform(frame)
     with pytest.raises(ParamError, match="has no inputCols"):
         Finisher().transform(frame)
+
+
+@pytest.mark.parametrize("stage_class", [Finisher, EmbeddingsFinisher])
+def test_two_new_columns_of_one_name_are_refused(annotations, stage_class):
+    for params in ({"outputCols": ["x", "x"]}, {"outputCols": ["x", "X"]}, {"inputCols": ["e", "e"]}):
+        stage = stage_class(**{"inputCols": ["t", "e"], "cleanAnnotations": False, **params})
+        with pytest.raises(ColumnError, match=r"output column '(x|X|finished_e)' already exists"):
+            stage.transform(annotations)
+
+
+def test_a_new_column_is_not_called_as_the_metadata_of_another(annotations):
+    stage = Finisher(inputCols=["t", "e"], outputCols=["a", "a_metadata"], cleanAnnotations=False)
+    assert stage.transform(annotations).columns[-2:] == ["a", "a_metadata"]
+    with pytest.raises(ColumnError, match="output column 'a_metadata' already exists"):
+        stage.setIncludeMetadata(True).transform(annotations)
 
 
 def test_names_of_the_new_columns():

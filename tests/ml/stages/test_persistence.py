@@ -14,9 +14,10 @@ from sparkalbert import WordEmbedder
 from sparkalbert.errors import BundleError, InputError, OutputError
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, Tokenizer, TokenizerModel, files
 from sparkalbert.ml.files import HadoopFileSystem
-from tests import tiny_bundle
+from tests import tiny_bundle, tiny_checkpoint
 
 WORDS = ["the", "old", "lighthouse"]
+OPTIONS = {"doLowerCase": "do_lower_case", "keepAccents": "keep_accents", "removeSpace": "remove_space"}
 
 
 @pytest.fixture
@@ -90,6 +91,28 @@ def test_a_pipeline_may_be_saved_over_itself(any_spark, tmp_path, model, home, m
     PipelineModel.load(str(saved)).write().overwrite().save(str(saved))
     new_home(tmp_path, monkeypatch)
     assert_embeds(any_spark, PipelineModel.load(str(saved)))
+
+
+@pytest.mark.parametrize("param", ["doLowerCase", "keepAccents", "removeSpace"])
+def test_a_reference_does_not_bind_a_stage_with_another_tokenizer(spark, tmp_path, home, param):
+    checkpoint = tiny_bundle.checkpoint()
+    stage_of(checkpoint, persistModel="reference").save(f"{tmp_path}/stage")
+    loaded = AlbertEmbeddings.load(f"{tmp_path}/stage")
+    before = loaded.getModelDigest()
+    value = not tiny_bundle.bundle().manifest.tokenizer.options[OPTIONS[param]]
+    changed = loaded.copy({loaded.getParam(param): value})
+    assert changed.getModelDigest() == stage_of(checkpoint, **{param: value}).getModelDigest() != before
+    changed.save(f"{tmp_path}/changed")
+    again = AlbertEmbeddings.load(f"{tmp_path}/changed").setPersistModel("reference")
+    assert again.getModelDigest() == changed.getModelDigest()
+
+
+def test_a_reference_binds_a_stage_with_the_same_tokenizer(spark, tmp_path, home):
+    checkpoint = shutil.copytree(tiny_bundle.checkpoint(), tmp_path / "checkpoint")
+    stage_of(checkpoint, persistModel="reference", removeSpace=True).save(f"{tmp_path}/stage")
+    tiny_checkpoint.write(checkpoint, seed=1)
+    with pytest.raises(BundleError, match=r"is not the model that .* was saved with"):
+        AlbertEmbeddings.load(f"{tmp_path}/stage").getModelDigest()
 
 
 def test_overwriting_replaces_the_whole_folder(any_spark, tmp_path, model):
@@ -263,9 +286,16 @@ def test_another_stage_is_named(any_spark, tmp_path):
             lambda metadata: {**metadata, "defaultParamMap": {"later": 1}},
             "has the Params later, which this version of",
         ),
-        (lambda metadata: {**metadata, "paramMap": {"batchSize": "x"}}, r"is malformed \(Could not convert x to int\)"),
+        (
+            lambda metadata: {**metadata, "paramMap": {"batchSize": "x"}},
+            r"is malformed \(batchSize is 'x', expected an ",
+        ),
         (lambda metadata: {**metadata, "sparkVersion": "?"}, "is malformed"),
         (lambda metadata: {**metadata, "savedModel": {"model": "x"}}, "metadata of the stage saved in .* is malformed"),
+        (
+            lambda metadata: {**metadata, "savedModel": {**metadata["savedModel"], "digest": 5}},
+            r"is malformed \(digest is 5, expected a string\)",
+        ),
         (lambda metadata: [metadata], "is not the metadata of a saved stage"),
         (lambda _: {}, "is not the metadata of a saved stage"),
     ],

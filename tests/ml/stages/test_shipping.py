@@ -1,8 +1,11 @@
 """How a model gets to the workers: from the folder where it is now, or as one file that each session gets once."""
 
+import gc
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,26 +49,72 @@ def test_a_file_is_sent_once_in_each_session(any_spark, sent):
 
 
 def test_another_client_gets_it_again(connect_spark, sent):
-    members = {"__module__": type(connect_spark).__module__, "session_id": "another"}
-    members["addArtifacts"] = lambda _, path, **__: sent.append(path)
-    other = type("OtherClient", (), members)()  # a real one that ends would take its files from the server
+    other = client(connect_spark, sent)  # a real one that ends would take its files from the server
     for session in (connect_spark, other, connect_spark, other):
         ship_model(SimpleNamespace(sparkSession=session), tiny_bundle.bundle(), "file")
     assert len(sent) == 2
 
 
-def frame_of(application: str, master: str, files: list[str]) -> Any:
-    """A frame of another classic session: a process has one at a time."""
-    context = SimpleNamespace(applicationId=application, master=master, addFile=files.append)
+def client(connect_spark: Any, files: list[str]) -> Any:
+    """Another Spark Connect session."""
+    members: dict[str, Any] = {"__module__": type(connect_spark).__module__}
+    members["addArtifacts"] = lambda _, path, **__: files.append(path)
+    return type("OtherClient", (), members)()
+
+
+class Context:
+    """The SparkContext of another application."""
+
+    def __init__(self, master: str, add_file: Callable[[str], Any]) -> None:
+        self.master = master
+        self.addFile = add_file
+
+
+def frame_of(context: Context) -> Any:
+    """A frame of a classic session."""
     return SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=context))
 
 
-def test_a_session_that_has_ended_is_forgotten(sent):
+def test_a_session_that_has_ended_is_forgotten(connect_spark, sent):
     files: list[str] = []
-    for application in ("one", "two", "two", "three"):
-        ship_model(frame_of(application, "yarn", files), tiny_bundle.bundle(), "file")
-        assert list(shipping._SENT._sent) == [application]
-    assert len(files) == 3
+    for _ in range(3):
+        context = Context("yarn", files.append)
+        for _ in range(2):
+            ship_model(frame_of(context), tiny_bundle.bundle(), "file")
+        session = client(connect_spark, files)
+        ship_model(SimpleNamespace(sparkSession=session), tiny_bundle.bundle(), "file")
+        assert set(shipping._SENT._sent) == {context, session}
+        del context, session
+        gc.collect()
+        assert len(shipping._SENT._sent) == 0
+    assert len(files) == 6
+
+
+def test_sessions_of_one_context_share_its_files(spark, sent):
+    for session in (spark, spark.newSession()):
+        ship_model(session.range(1), tiny_bundle.bundle(), "file")
+    assert len(sent) == 1
+
+
+def test_a_model_does_not_wait_for_another_model(sent):
+    """The large model is on its way until the small model has been sent."""
+    small_is_sent, large, small = Event(), tiny_bundle.bundle(), tiny_bundle.bundle("int8")
+    started, in_time = Event(), []
+
+    def add(path: str) -> None:
+        if path == str(pack(small)):
+            small_is_sent.set()
+        else:
+            started.set()
+            in_time.append(small_is_sent.wait(20))
+
+    frame = frame_of(Context("yarn", add))
+    with ThreadPoolExecutor(2) as pool:
+        sending = pool.submit(ship_model, frame, large, "file")
+        assert started.wait(20)
+        ship_model(frame, small, "file")
+        sending.result()
+    assert in_time == [True]
 
 
 def test_threads_send_a_file_once(sent):
@@ -75,8 +124,7 @@ def test_threads_send_a_file_once(sent):
         time.sleep(0.05)  # as a transfer takes time
         files.append(path)
 
-    context = SimpleNamespace(applicationId="one", master="yarn", addFile=add)
-    frame: Any = SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=context))
+    frame = frame_of(Context("yarn", add))
     with ThreadPoolExecutor(4) as pool:
         handles = list(pool.map(lambda _: ship_model(frame, tiny_bundle.bundle(), "file"), range(4)))
     assert len(files) == 1
@@ -96,7 +144,7 @@ def test_auto_sends_a_file_where_workers_may_not_see_the_folder(any_spark, sent,
         ("spark://h", 1),
     ]:
         before = len(files)
-        ship_model(frame_of(master, master, files), bundle, "auto")
+        ship_model(frame_of(Context(master, files.append)), bundle, "auto")
         assert len(files) - before == is_sent, master
     monkeypatch.setattr(shipping, "_SHARED_ROOTS", (f"{tmp_path}/Volumes/",))
     shared = Bundle.open(shutil.copytree(bundle.path, tmp_path / "Volumes" / "model"))

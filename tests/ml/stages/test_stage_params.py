@@ -210,6 +210,7 @@ STAGES[AlbertEmbeddings] = {
     "outputLevel": ("token", "document"),
     "onError": ("fail", "null"),
     "maxErrorFraction": (0.5, 0.1),
+    "deterministic": (False, True),
     "memoryBudgetMb": (None, 700),
     "threads": (None, 2),
     "device": ("cpu", "cuda:1"),
@@ -270,6 +271,68 @@ def test_params_are_taken_by_keyword(stage_class):
         stage_class(inputColumn="text")
     with pytest.raises(ParamTypeError, match=r"has no Param 'inputColumn'\. Did you mean 'inputCols?'\?"):
         stage.setParams(inputColumn="text")
+
+
+# Each way to set a Param, but the constructor and copy.
+WAYS = {
+    "setter": lambda stage, name, value: getattr(stage, accessor("set", name))(value),
+    "set": lambda stage, name, value: stage.set(stage.getParam(name), value),
+    "setParamValue": lambda stage, name, value: stage.setParamValue(name, value),
+    "setParams": lambda stage, name, value: stage.setParams(**{name: value}),
+}
+every_way = pytest.mark.parametrize("way", WAYS)
+
+
+@every_way
+@every_stage
+def test_none_gives_a_param_its_default_back(stage_class, way):
+    for name, (_, other) in STAGES[stage_class].items():
+        stage = stage_class(**{name: other})
+        copied = stage.copy({stage.getParam(name): None})
+        assert stage.isSet(name)
+        assert not copied.isSet(name)
+        WAYS[way](stage, name, None)
+        assert not stage.isSet(name), name
+        WAYS[way](stage, name, None)  # which is not set
+        assert not stage_class(**{name: None}).isSet(name)
+
+
+OTHER_TYPES = {bool: "yes", int: "3", float: "0.1", str: 5, list: 5}
+
+
+@every_way
+@every_stage
+def test_a_value_of_another_type_is_refused_by_the_name_of_the_param(stage_class, way):
+    for name, (_, other) in STAGES[stage_class].items():
+        if isinstance(other, dict) or (name == "poolingStrategy" and way in {"setter", "setParams"}):
+            continue
+        stage = stage_class(**{name: other})
+        with pytest.raises((ParamError, ParamTypeError)) as raised:
+            WAYS[way](stage, name, OTHER_TYPES[type(other)])
+        assert name.lower() in str(raised.value).lower()
+        assert stage.getParamValue(name) == other
+
+
+def test_what_a_wrong_type_says():
+    with pytest.raises(ParamTypeError, match=r"^memoryBudgetMb is '700', expected an integer\.$"):
+        AlbertEmbeddings().setMemoryBudgetMb("700")
+    with pytest.raises(ParamTypeError, match=r"^caseSensitive is 'no', expected True or False\.$"):
+        AlbertEmbeddings(caseSensitive="no")
+    with pytest.raises(ParamTypeError, match=r"^stopWords is 'the', expected a list of strings\.$"):
+        StopWordsCleaner(stopWords="the")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["batchSize", "piecesPerBatch", "memoryBudgetMb", "threads", "maxSentenceLength"])
+def test_a_number_that_is_too_low_is_refused_by_the_name_of_the_param(name, way):
+    stage = AlbertEmbeddings()
+
+    def set_and_get():
+        WAYS[way](stage, name, 0)
+        getattr(stage, accessor("get", name))()
+
+    with pytest.raises(ParamError, match=f"^{name} is 0, expected at least [13]"):
+        set_and_get()
 
 
 @every_stage

@@ -1,19 +1,25 @@
 """The model in a worker: found where it is, every byte verified, repaired or refused, run with the task's resources."""
 
 import logging
+import os
+import re
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from pyspark import SparkFiles, TaskContext
 
-from sparkalbert.bundle import Bundle, pack
+from sparkalbert.bundle import Bundle, pack, packs
 from sparkalbert.errors import BundleError
 from sparkalbert.inference import EmbedderOptions, SessionOptions
 from sparkalbert.inference.model import MODELS
 from sparkalbert.ml.worker import model as model_module
 from sparkalbert.ml.worker.model import HeldModel, ModelHandle, WorkerModel
 from tests import tiny_bundle
+from tests.child_processes import own_spark_environment
 
 
 @pytest.fixture
@@ -49,6 +55,20 @@ def test_a_bundle_that_this_worker_sees_is_used_in_place(bundle, home):
     handle = ModelHandle.in_place(bundle)
     assert handle.locate().path == bundle.path
     assert not home.exists()
+
+
+@pytest.mark.parametrize("change", ["owner", "mode"])
+def test_a_folder_that_others_can_change_is_not_used_if_the_model_was_sent(sent, bundle, home, monkeypatch, change):
+    """The checksums are right, but could be wrong a moment later."""
+    assert sent.locate().path == bundle.path
+    if change == "mode":
+        (bundle.path / "model.onnx").chmod(0o666)
+    else:
+        user = os.getuid()
+        monkeypatch.setattr(model_module, "_ROOT", user + 2)
+        monkeypatch.setattr(model_module.os, "getuid", lambda: user + 1)
+        monkeypatch.setattr(packs, "_is_private", lambda _: True)
+    assert home in sent.locate().path.parents
 
 
 def test_a_handle_names_the_folder_behind_a_link(bundle, tmp_path):
@@ -134,3 +154,93 @@ def test_a_held_model_is_the_one_that_was_given():
     held = HeldModel(embedder, source.sizes)
     assert held.load() is embedder
     assert held.sizes == source.sizes
+
+
+JOB = """
+import logging, sys
+from pyspark.sql import SparkSession
+from sparkalbert import AlbertEmbeddings, start
+
+if sys.argv[1] == "start":
+    spark = start(master="local[1]", params={"spark.ui.enabled": "false"})
+else:
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    spark = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+frame = spark.createDataFrame([(["my", "secret"],)], "tokens array<string>")
+embeddings = AlbertEmbeddings(model="albert_mini_en", inputCols=["tokens"], outputCol="vectors")
+embeddings.transform(frame).collect()
+logger = logging.getLogger("sparkalbert")
+print("driver", logger.level, logger.hasHandlers())
+spark.stop()
+"""
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [("builder", {"Loaded albert_mini_en", "Embedding with albert_mini_en"}), ("start", set())],
+)
+def test_a_worker_prints_which_model_it_loaded(session, expected):
+    environment = own_spark_environment() | {"PYSPARK_PYTHON": sys.executable}
+    command = [sys.executable, "-c", JOB, session]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    line = r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d INFO sparkalbert: (\w+(?: with)? \w+)"
+    assert set(re.findall(line, done.stderr, re.MULTILINE)) == expected
+    assert "secret" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "driver 0 False"
+
+
+@contextmanager
+def fresh_loggers():
+    """Yield the package's logger and the root logger as a fresh process has them, without pytest's handlers."""
+    own, root = logging.getLogger("sparkalbert"), logging.getLogger()
+    before = [(logger, logger.level, logger.handlers) for logger in (own, root)]
+    own.handlers, root.handlers = [], []
+    own.setLevel(logging.NOTSET)
+    try:
+        yield own, root
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers = handlers
+
+
+@pytest.mark.parametrize(
+    ("variable", "level"),
+    [(None, logging.INFO), ("warning", logging.WARNING), ("DEBUG", logging.DEBUG), ("loud", logging.INFO)],
+)
+def test_a_worker_logs_at_info_or_the_level_of_its_environment(monkeypatch, variable, level):
+    in_task(monkeypatch)
+    if variable is not None:
+        monkeypatch.setenv("SPARKALBERT_LOG_LEVEL", variable)
+    with fresh_loggers() as (own, root):
+        for _ in range(2):
+            model_module._log_in_worker()
+        assert (own.level, len(own.handlers), root.handlers) == (level, 1, [])
+
+
+def test_the_driver_does_not_configure_its_log():
+    with fresh_loggers() as (own, root):
+        model_module._log_in_worker()
+        assert (own.level, own.handlers, root.handlers) == (logging.NOTSET, [], [])
+
+
+def test_a_level_or_a_handler_that_a_worker_has_is_kept(monkeypatch):
+    in_task(monkeypatch)
+    with fresh_loggers() as (own, root):
+        own.setLevel(logging.ERROR)
+        model_module._log_in_worker()
+        assert (own.level, own.handlers) == (logging.ERROR, [])
+        own.setLevel(logging.NOTSET)
+        root.addHandler(logging.NullHandler())
+        model_module._log_in_worker()
+        assert (own.level, own.handlers) == (logging.NOTSET, [])
+
+
+def test_what_spark_collects_of_a_worker_is_not_printed_twice(monkeypatch):
+    in_task(monkeypatch)
+    monkeypatch.setenv("PYSPARK_SPARK_SESSION_UUID", "1")
+    with fresh_loggers() as (own, root):
+        root.addHandler(logging.NullHandler())  # as pyspark does then
+        model_module._log_in_worker()
+        assert (own.level, own.handlers) == (logging.INFO, [])

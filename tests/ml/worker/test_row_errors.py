@@ -1,5 +1,6 @@
 """Rows that fail, on plain Arrow arrays: each is found, and the others are those of a run without them."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -82,6 +83,57 @@ def test_no_message_quotes_what_another_library_says(monkeypatch, fraction):
         assert raised.value.__suppress_context__
     else:
         assert results(task, batches([[BAD]], 1)) == [[{"value": None, "error": "UnicodeEncodeError."}]]
+
+
+def array_error():
+    """What NumPy raises if there is no memory."""
+    with pytest.raises(MemoryError) as raised:
+        np.empty(1 << 50)
+    return raised.value
+
+
+def engine_error():
+    error = InferenceError("ONNX Runtime failed on model 'tiny' (fp32): CUDA failure 700")
+    error.__cause__ = RuntimeError("CUDA failure 700")
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), array_error(), pa.ArrowMemoryError("malloc failed"), OSError(28, "No space left"), engine_error()],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("fraction", [None, 1.0])
+@pytest.mark.parametrize("size", [1, 5])
+def test_an_error_of_the_machine_is_not_one_of_a_row(monkeypatch, error, fraction, size):
+    """It would meet any row, so removing the row does not help, and nulls would hide it."""
+    monkeypatch.setattr(FailingTask, "error", error)
+    task = RowErrorsTask(FailingTask(model()), "vectors", fraction)
+    with pytest.raises(type(error)) as raised:
+        results(task, batches([["river"], ["bank"], [BAD], ["river"]], size))
+    assert raised.value is error
+
+
+def test_an_error_of_the_machine_after_one_of_a_row_ends_the_task_too(monkeypatch):
+    rows, calls = [["river"], [BAD], ["bank"]], []
+
+    def check(self, tokens):
+        calls.append(len(tokens))
+        if len(calls) == 3:  # the group, the first row, the second row
+            raise MemoryError
+        FailingTask.check_row(self, tokens)
+
+    monkeypatch.setattr(FailingTask, "check_row", FailingTask.check, raising=False)
+    monkeypatch.setattr(FailingTask, "check", check)
+    with pytest.raises(MemoryError):
+        results(RowErrorsTask(FailingTask(model()), "vectors", 1.0), batches(rows, 3))
+    assert calls == [3, 1, 1]
+
+
+def test_numbers_that_do_not_fit_are_an_error_of_the_row(monkeypatch):
+    monkeypatch.setattr(FailingTask, "error", InferenceError("A vector has the number 1e+06, too large for binary16."))
+    found = results(RowErrorsTask(FailingTask(model()), "vectors", 1.0), batches([[BAD]], 1))
+    assert found == [[{"value": None, "error": str(FailingTask.error)}]]
 
 
 @pytest.mark.parametrize(("bad", "ends"), [(50, False), (51, True)])
