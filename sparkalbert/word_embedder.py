@@ -15,7 +15,7 @@ import numpy as np
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Precision, write_bundle
 from sparkalbert.embedded_text import EmbeddedText
-from sparkalbert.errors import BundleError, InferenceError, ParamTypeError
+from sparkalbert.errors import BundleError, InferenceError, ParamError, ParamTypeError
 from sparkalbert.inference.embedder import Embedder, EmbedderOptions
 from sparkalbert.inference.model import MODELS
 from sparkalbert.inference.pooling import Pooling, VectorOptions
@@ -167,7 +167,7 @@ class WordEmbedder:
         Raises
         ------
         ParamTypeError
-            If `texts` is a single string or contains anything other than strings.
+            If `texts` is not a list of strings, for instance a single string.
         TextError
             If a text is not valid Unicode.
         """
@@ -202,6 +202,8 @@ class WordEmbedder:
             If a token is not valid Unicode.
         """
         lists = []
+        if not isinstance(token_lists, str):
+            _refuse_others(token_lists, "embed_tokens", "lists of tokens")
         for tokens in [token_lists] if isinstance(token_lists, str) else token_lists:
             if isinstance(tokens, str):
                 msg = "embed_tokens() expects lists of tokens, got a str. Did you mean embed_tokens([tokens])?"
@@ -261,7 +263,19 @@ class WordEmbedder:
         -------
         ndarray
             float32 ``[n, m]``; 0 for a zero vector.
+
+        Raises
+        ------
+        ParamError, ParamTypeError
+            If they are not arrays of vectors of the same dimension.
         """
+        first, second = _vectors(first, "first"), _vectors(second, "second")
+        if first.shape[-1] != second.shape[-1]:
+            msg = (
+                f"similarity() expects vectors of the same dimension, got {first.shape[-1]} and {second.shape[-1]}. "
+                "Use the same model and pooling for both."
+            )
+            raise ParamError(msg)
         return cosine_similarity(first, second)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -383,3 +397,25 @@ def _refuse_single_string(texts: Iterable[Any], method: str) -> None:
     if isinstance(texts, str):
         msg = f"{method}() expects a list of strings, got a single str. Did you mean {method}([text])?"
         raise ParamTypeError(msg)
+    _refuse_others(texts, method, "a list of strings")
+
+
+def _refuse_others(values: object, method: str, expected: str) -> None:
+    if not isinstance(values, Iterable):
+        msg = f"{method}() expects {expected}, got {type(values).__name__}."
+        raise ParamTypeError(msg)
+
+
+def _vectors(values: object, name: str) -> Float32Array:
+    """Return an argument of :meth:`WordEmbedder.similarity` as an array."""
+    if isinstance(values, EmbeddedText):
+        msg = f"similarity() expects vectors, got EmbeddedText as {name}. Did you mean {name}.vectors?"
+        raise ParamTypeError(msg)
+    found = np.asarray(values)
+    if found.ndim not in {1, 2} or found.dtype.kind not in "fiu":
+        msg = (
+            f"similarity() expects numbers of shape [n, dimension], got {type(values).__name__} of {found.dtype} with "
+            f"shape {list(found.shape)} as {name}."
+        )
+        raise ParamTypeError(msg)
+    return found

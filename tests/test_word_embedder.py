@@ -172,6 +172,16 @@ class TestWrongTexts:
         with pytest.raises(ParamTypeError, match=rf"embed_tokens\(\) expects strings, got {kind} at position 0"):
             embedder.embed_tokens([["a"], [value]])
 
+    @pytest.mark.parametrize(("value", "kind"), [(None, "NoneType"), (5, "int")])
+    def test_something_else_than_a_list(self, embedder, value, kind):
+        for method in ("embed", "split", "stream"):
+            with pytest.raises(ParamTypeError, match=rf"^{method}\(\) expects a list of strings, got {kind}\.$"):
+                getattr(embedder, method)(value)
+        with pytest.raises(ParamTypeError, match=rf"^embed_tokens\(\) expects lists of tokens, got {kind}\.$"):
+            embedder.embed_tokens(value)
+        with pytest.raises(ParamTypeError, match=rf"^model is {value}, expected the path of a folder or a name"):
+            WordEmbedder.load(value)
+
     def test_a_position_counts_from_the_start_of_the_stream(self, embedder):
         stream = embedder.stream(["a", "b", "c", None], batch_size=2)
         assert [next(stream).tokens for _ in range(2)] == [["a"], ["b"]]
@@ -282,6 +292,16 @@ def test_similarity():
     assert found.dtype == np.float32
 
 
+def test_similarity_of_something_else_is_named(embedder):
+    (words,) = embedder.embed(["river"])
+    with pytest.raises(ParamTypeError, match=r"got EmbeddedText as second\. Did you mean second\.vectors\?"):
+        embedder.similarity(words.vectors, words)
+    with pytest.raises(ParamTypeError, match=r"got list of <U5 with shape \[1\] as first"):
+        embedder.similarity(["river"], words.vectors)
+    with pytest.raises(ParamError, match="of the same dimension, got 32 and 2"):
+        embedder.similarity(words.vectors, np.zeros((3, 2), dtype=np.float32))
+
+
 class TestLoad:
     def test_options_arrive(self):
         folder = tiny_bundle.bundle().path
@@ -319,6 +339,9 @@ class TestLoad:
             ({"layers": [9]}, ParamError, "expected one or more different indices from -4 to 3"),
             ({"layers": "all"}, ParamTypeError, "layers is 'all', expected a list of integers"),
             ({"pooling": "max"}, ParamError, "pooling is 'max'"),
+            ({"pooling": "frist"}, ParamError, r"mean, first_last\. Did you mean 'first'\?"),
+            ({"encoding": "tokens"}, ParamError, r"sentence, token\. Did you mean 'token'\?"),
+            ({"precision": "int4"}, ParamError, r"fp32, fp16, int8\. Did you mean 'int8'\?"),
             ({"max_sentence_length": 513}, ParamError, "has positions for 512 pieces"),
             ({"encoding": "word"}, ParamError, "encoding is 'word', expected one of sentence, token"),
             ({"threads": 0}, ParamError, "threads is 0, expected at least 1"),
@@ -424,6 +447,13 @@ class TestSave:
             other.save(tmp_path / "saved")
         other.save(str(tmp_path / "saved"), overwrite=True)
         assert Bundle.open(tmp_path / "saved").verify().digest == other.bundle.digest
+
+    def test_the_home_folder_is_expanded_when_saving_and_loading(self, embedder, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path / "user"))
+        monkeypatch.chdir(tmp_path)
+        embedder.save("~/saved")
+        assert WordEmbedder.load("~/saved").bundle.path == tmp_path / "user" / "saved"
+        assert not (tmp_path / "~").exists()
 
     def test_onto_its_own_folder(self, tiny):
         embedder = WordEmbedder(tiny)

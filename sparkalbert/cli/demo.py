@@ -14,8 +14,9 @@ from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target, rep
 from sparkalbert.cli.options import Model
 from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
 from sparkalbert.cli.session import command_session
-from sparkalbert.errors import MissingDependencyError
+from sparkalbert.errors import MissingDependencyError, OutputError
 from sparkalbert.models import find_model
+from sparkalbert.storage.paths import with_home
 
 __all__ = ["demo"]
 
@@ -33,8 +34,10 @@ def demo(
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
 
+    output = with_home(output)
     picture = Path(f"{output.rstrip('/')}.png")
     check_folder_target(Path(output), "--output")
+    _check_replaceable(Path(output), picture)
     if picture.parent.exists():
         check_target(picture, "The picture")
     bundle = find_model(model)
@@ -52,6 +55,32 @@ def demo(
     print_line(f"\n{summary_line(summary)}")
     print_line(f"Parquet: {output} (columns {', '.join(rows[0])})")
     print_line(_draw(str(bundle.path), picture))
+
+
+def _check_replaceable(folder: Path, picture: Path) -> None:
+    """Check that a folder and the picture beside it, if they exist, are those of an earlier demo."""
+    existing = [path for path in (folder, picture) if path.exists()]
+    is_empty = existing == [folder] and not any(folder.iterdir())
+    if existing and not is_empty and not _is_demo(folder):
+        msg = (
+            f"{existing[0]} already exists, and {folder} is not the result of an earlier demo. Remove it first, or "
+            "choose another folder."
+        )
+        raise OutputError(msg)
+
+
+def _is_demo(folder: Path) -> bool:
+    """Return whether a folder holds the texts of the sample, and nothing else; its vectors are not read."""
+    from pyarrow import ArrowException, dataset
+
+    texts = SAMPLE.read_text(encoding="utf-8").splitlines()
+    try:
+        found = dataset.dataset(folder, format="parquet")
+        if found.count_rows() != len(texts):
+            return False
+        return sorted(found.to_table(columns=["text"])["text"].to_pylist()) == sorted(texts)
+    except (OSError, TypeError, ArrowException):
+        return False
 
 
 def _draw(model: str, target: Path) -> str:

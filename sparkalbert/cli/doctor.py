@@ -31,14 +31,16 @@ def doctor(
     model: Model = "albert_mini_en",
     master: Annotated[
         str | None,
-        typer.Option(help="local[N], the URL of a cluster, or sc://host. By default what spark-submit sets, or here."),
+        typer.Option(
+            help="local[N], the URL of a cluster, or sc://host. By default as spark-submit sets it, else local."
+        ),
     ] = None,
     spark: Annotated[bool, typer.Option("--spark/--no-spark", help="Check a Spark session and its executors.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Check Python, libraries, Java, cache, Hub, and the executors of a Spark session.
 
-    Each line says what was found and, if something is wrong, what to do. The exit code is 1 if a check failed.
+    Each line reports what was found and, if something is wrong, what to do. The exit code is 1 if a check failed.
     """
     checks = []
     with shown_wait("Checking"):

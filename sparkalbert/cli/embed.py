@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from sparkalbert.bundle import Bundle
-from sparkalbert.cli.files import reported_on_interrupt
+from sparkalbert.cli.files import check_folder_target, reported_on_interrupt
 from sparkalbert.cli.options import FILES, MODEL, Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
 from sparkalbert.cli.screen import IS_QUIET, print_line, print_status, shown_progress
 from sparkalbert.cli.session import command_session
 from sparkalbert.errors import ParamError
 from sparkalbert.models import find_model
+from sparkalbert.storage.paths import local_path
 
 if TYPE_CHECKING:
     from sparkalbert.ml.job.embed_job import EmbedSummary
@@ -22,6 +26,17 @@ __all__ = ["embed", "print_note", "summary_line"]
 
 _SPARK: Final = "Spark"
 _PIECE_ENCODINGS: Final = ("sentence", "token")
+_DEFAULT_FILES: Final = "spark.hadoop.fs.defaultFS"
+_CONFIGURED: Final = (
+    "DATABRICKS_RUNTIME_VERSION",
+    "HADOOP_CONF_DIR",
+    "PYSPARK_GATEWAY_PORT",
+    "SPARK_CONF_DIR",
+    "SPARK_HOME",
+    "SPARK_REMOTE",
+    "YARN_CONF_DIR",
+)
+"""Environment variables with which a platform, or an installed Spark, may configure another file system."""
 
 
 def embed(
@@ -155,7 +170,7 @@ def embed(
     for an empty text. The output appears when it is complete.
     """
     from sparkalbert.ml import AlbertEmbeddings
-    from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
+    from sparkalbert.ml.job.embed_job import VectorTarget, check_local_target, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
     from sparkalbert.ml.session.connect import is_connect_session
 
@@ -166,6 +181,10 @@ def embed(
     texts = TextSource(source, input_format, text_col, kept, partitions, sep, encoding)
     target = VectorTarget(output, output_format, annotations, overwrite, vectors, level)
     averaged, settings = _layers(layers), _settings(conf or [])
+    folder = _local_folder(output, master, settings)
+    if folder is not None:
+        check_folder_target(folder, "--output")
+        check_local_target(target)
     bundle = find_model(model, precision=precision)
     stage = AlbertEmbeddings.pretrained(str(bundle.path)).setParams(
         pooling=pooling,
@@ -187,6 +206,16 @@ def embed(
     print_note(bundle)
     _print_replaced(summary, texts)
     print_line(f"{summary_line(summary)} -> {output}")
+
+
+def _local_folder(output: str, master: str | None, settings: Mapping[str, str]) -> Path | None:
+    """Return the folder to write if it is certain to be on this machine, so that it can be checked before Spark starts.
+
+    A path without a scheme is in the file system of Spark's configuration, which a cluster sets to its own.
+    """
+    is_configured = any(name in os.environ for name in _CONFIGURED) or _DEFAULT_FILES in settings
+    is_local = (master or "local").startswith("local") and not is_configured
+    return local_path(output) if is_local or output.startswith("file:") else None
 
 
 def print_note(bundle: Bundle) -> None:
@@ -217,7 +246,7 @@ def _print_replaced(summary: EmbedSummary, source: TextSource) -> None:
         return
     advice = "" if source.file_format == "parquet" else " Pass the file's encoding, such as --encoding windows-1252."
     print_line(
-        f"Texts that contain U+FFFD: {summary.replaced_texts:,}. It stands for bytes that are no characters in "
+        f"Texts that contain U+FFFD: {summary.replaced_texts:,}. It stands for bytes that are not characters in "
         f"{source.encoding or 'UTF-8'}.{advice}",
         style="yellow",
     )

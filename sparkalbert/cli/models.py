@@ -30,7 +30,7 @@ from sparkalbert.cli.screen import (
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.models import KNOWN_MODELS, cached_bundles, embedded_models, find_model
-from sparkalbert.models.sizes import megaflop_per_piece, weight_bytes
+from sparkalbert.models.sizes import megaflop_per_piece, weight_bytes, worker_bytes
 from sparkalbert.storage.homes import cache_home
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -67,14 +67,14 @@ def convert(
     ] = False,
     do_lower_case: Annotated[
         bool | None,
-        typer.Option(help="Whether the model was trained on lower-cased text. By default its files decide."),
+        typer.Option(help="If true, the model was trained on lower-cased text. By default its files decide."),
     ] = None,
     keep_accents: Annotated[
         bool | None,
-        typer.Option(help="Whether the model was trained on text with its accents. By default its files decide."),
+        typer.Option(help="If true, the model was trained on text with its accents. By default its files decide."),
     ] = None,
     remove_space: Annotated[
-        bool | None, typer.Option(help="Whether the tokenizer collapses white space. By default its files decide.")
+        bool | None, typer.Option(help="If true, the tokenizer collapses white space. By default its files decide.")
     ] = None,
 ) -> None:
     """Convert a checkpoint into a bundle, or into a folder that Spark NLP imports. Does not require torch."""
@@ -177,6 +177,8 @@ def _inspection_summary(found: Inspection) -> Table:
         }
     for name, (value, source) in contents.options.items():
         rows[name] = f"{str(value).lower()} ({source})"
+    if contents.warnings:
+        rows["probably wrong"] = "\n".join(f"- {warning}" for warning in contents.warnings)
     problems = [f"- {problem}" for problem in contents.problems]
     rows["missing or wrong"] = "\n".join(problems) or "nothing known before the weights are read"
     if found.mends:
@@ -247,7 +249,7 @@ def _closeness_rows(found: Closeness) -> dict[str, str]:
 
 def models(
     all_names: Annotated[
-        bool, typer.Option("--all", help="List every known name with its repository, size and work instead.")
+        bool, typer.Option("--all", help="List every known name with its repository, size, memory and work instead.")
     ] = False,
 ) -> None:
     """List the models on this machine and the names of models that can be downloaded."""
@@ -271,16 +273,20 @@ def models(
 
 
 def _name_table() -> Table:
-    """Return the known names; a dash stands for a shape that is not known before `inspect` asks the Hub."""
+    """Return the known names; a dash stands for a shape that only `inspect`, which reads the Hub, can find out."""
     precisions = get_args(Precision)
     table = Table(box=None, pad_edge=False)
-    for name in ("name", "lang", "dimension", *precisions, "MFLOP/piece", "licence", "repository"):
+    for name in ("name", "lang", "dimension", *precisions, "worker (fp32)", "MFLOP/piece", "licence", "repository"):
         table.add_column(name, no_wrap=True)
     for name, known in KNOWN_MODELS.items():
-        shape = ["-"] * (2 + len(precisions))
-        if known.config is not None:
-            sizes = _sizes(known.config).values()
-            shape = [str(known.config.hidden_size), *sizes, f"{megaflop_per_piece(known.config):,.0f}"]
+        config = known.config
+        shape = ["-"] * (3 + len(precisions))
+        if config is not None:
+            memory, work = (
+                f"{round(worker_bytes(config, 'fp32') / 1e6, -1):,.0f} MB",
+                f"{megaflop_per_piece(config):,.0f}",
+            )
+            shape = [str(config.hidden_size), *_sizes(config).values(), memory, work]
         table.add_row(name, known.language, *shape, known.licence, known.hub.repository)
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -16,6 +17,7 @@ __all__ = ["is_spark_failure", "job_error", "log_spark_failures", "raise_input_e
 _LOGGER: Final = logging.getLogger("sparkalbert")
 
 _FAILED: Final = "The Spark job failed"
+_UNANSWERED: Final = "An error occurred while calling "
 _SPARK_MODULES: Final = ("pyspark.", "py4j.")  # a Connect client may come without py4j, so it is not imported
 
 _OWN_ERROR: Final = re.compile(r"^sparkalbert\.errors\.(\w+): (.*)$")
@@ -24,6 +26,8 @@ _SQL_STATE: Final = re.compile(r"\s*SQLSTATE: \w+$")
 _FILE: Final = re.compile(r"(?:reading file|: File) (\S+?)(?: does not exist|\.?\s)")
 _TRACEBACK: Final = "Traceback (most recent call last):"
 _END_OF_MESSAGE: Final = re.compile(r"^(\tat |JVM stacktrace:|Caused by: |Driver stacktrace:|\s*SQLSTATE: |\s*$)")
+_NO_MEMORY: Final = re.compile(r"^[\w.]*MemoryError\b")
+_NO_MEMORY_FOR_ENGINE: Final = re.compile(r"ONNX Runtime failed .*(bad_alloc|bad allocation|Failed to allocate memory)")
 _MISSING_MODULE: Final = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 
 _MEMORY: Final = (
@@ -39,6 +43,11 @@ _CLUES: Final[Sequence[tuple[str, type[SparkAlbertError], str]]] = (
     ("FAILED_READ_FILE", InputError, "{file} cannot be read: {cause}"),
     ("Encountered error while reading file", InputError, "{file} cannot be read: {cause}"),  # Spark 3.5
     ("PATH_NOT_FOUND", InputError, "{cause}"),
+    (
+        "spark.driver.maxResultSize",
+        InferenceError,
+        "{cause}. Collect fewer rows at a time, or start the session with spark.driver.maxResultSize 0 (no limit)",
+    ),
     ("AccessControlException", OutputError, "{cause}"),
     ("Permission denied", OutputError, "{cause}"),
     ("Mkdirs failed", OutputError, "{cause}"),
@@ -66,7 +75,7 @@ def raise_input_errors(problem: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not is_spark_failure(error) or isinstance(error, ConnectionError):
+        if not is_spark_failure(error) or _is_lost_connection(error):
             raise
         reason = str(job_error(error)).removeprefix(f"{_FAILED}: ").partition("\n")[0]
         msg = f"{problem}: {reason} {advice}".rstrip()
@@ -92,7 +101,7 @@ def is_spark_failure(error: BaseException) -> bool:
     """Return whether an exception was raised by Spark, or because its process is gone."""
     if isinstance(error, SparkAlbertError):
         return False
-    return isinstance(error, ConnectionError) or type(error).__module__.startswith(_SPARK_MODULES)
+    return _is_lost_connection(error) or type(error).__module__.startswith(_SPARK_MODULES)
 
 
 def job_error(error: BaseException) -> SparkAlbertError:
@@ -124,13 +133,24 @@ def job_error(error: BaseException) -> SparkAlbertError:
 
 
 def _is_gone(error: BaseException) -> bool:
-    """Return whether the JVM ended; a call that it did not answer has neither an exception nor a trace of Java."""
-    kind = type(error).__name__
+    """Return whether the JVM ended; a call that it did not answer has neither an exception nor a trace of Java.
+
+    Other errors of py4j, such as "... does not exist in the JVM", have neither and come from a JVM that is alive.
+    """
+    kind, text = type(error).__name__, str(error)
     return (
-        isinstance(error, ConnectionError)
+        _is_lost_connection(error)
         or kind == "Py4JNetworkError"
-        or (kind == "Py4JError" and "Trace:" not in str(error))
+        or (kind == "Py4JError" and text.startswith(_UNANSWERED) and "Trace:" not in text)
     )
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    """Return whether Spark's Python code could not reach the JVM; a caller's function may lose a connection too."""
+    if not isinstance(error, ConnectionError):
+        return False
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(f"{frame.f_globals.get('__name__', '')}.".startswith(_SPARK_MODULES) for frame, _ in frames)
 
 
 def _own_error(lines: Sequence[str]) -> SparkAlbertError | None:
@@ -140,7 +160,8 @@ def _own_error(lines: Sequence[str]) -> SparkAlbertError | None:
         if found is not None:
             name, first = found.groups()
             kind = getattr(errors, name, InferenceError)
-            return kind("\n".join([f"{_FAILED}: {first}", *_continuation(lines[position + 1 :])]))
+            advice = f". {_MEMORY}" if _NO_MEMORY_FOR_ENGINE.search(first) else ""
+            return kind("\n".join([f"{_FAILED}: {first}{advice}", *_continuation(lines[position + 1 :])]))
     return None
 
 
@@ -161,7 +182,7 @@ def _python_error(lines: Sequence[str]) -> str | None:
             f"{message}. Every executor needs {package} in the Python that spark.pyspark.python (PYSPARK_PYTHON) "
             "names; see 'On a cluster' in the README."
         )
-    if message.startswith("MemoryError"):
+    if _NO_MEMORY.match(message):  # also NumPy's and Arrow's
         return f"{message}. {_MEMORY}"
     return message or "no reason given"
 

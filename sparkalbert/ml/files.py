@@ -7,6 +7,7 @@ Otherwise only Spark can write: it writes to the target itself, and an incomplet
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import uuid
@@ -22,10 +23,11 @@ from sparkalbert.errors import OutputError, SparkAlbertError
 from sparkalbert.ml.failures import is_spark_failure
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, replace_folder
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import local_path, with_home
 
 __all__ = ["HadoopFileSystem", "literal_path", "remote_files", "shares_files", "spark_folder", "spark_path"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _MAX_LISTED: Final = 100
 _PATTERN_SIGN: Final = re.compile(r"[\[\]{}*?\\]")
 
@@ -71,7 +73,9 @@ class HadoopFileSystem:
     def remove(self, path: str) -> None:
         """Remove a folder and everything in it."""
         with _as_os_error():
-            self._system(path).delete(self._path(path), True)
+            system, gone = self._system(path), self._path(path)
+            if not system.delete(gone, True) and system.exists(gone):
+                raise PermissionError(errno.EPERM, "The file system refused to remove", path)
 
     def upload(self, source: Path, target: str) -> None:
         """Copy a local file to a path, whose parents are created."""
@@ -122,8 +126,9 @@ def spark_path(spark: SparkSession, path: str) -> str:
     """Return a path to read from, as Spark takes it.
 
     For a Spark Connect client a relative path, and any path that exists here, is one of this machine; the server would
-    look in its own working directory, or in another file system.
+    look in its own working directory, or in another file system. ``~`` is the home folder of this machine's user.
     """
+    path = with_home(path)
     local = local_path(path)
     if is_connect_session(spark) and local is not None and (not local.is_absolute() or local.exists()):
         return f"file:{local.absolute()}"
@@ -131,13 +136,24 @@ def spark_path(spark: SparkSession, path: str) -> str:
 
 
 def shares_files(spark: SparkSession, path: Path) -> bool:
-    """Return whether the server reads what this client writes near `path`, which need not exist."""
+    """Return whether the server reads what this client writes near `path`, which need not exist.
+
+    If the client sees the folder of `path` but cannot write to it, the reason is logged.
+    """
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     probe = folder / f"sparkalbert-{uuid.uuid4().hex}"  # not hidden: Spark reads no hidden file
     try:
         probe.write_text(probe.name, encoding="ascii")
         rows = spark.read.text(literal_path(f"file:{probe}")).collect()
-    except (OSError, PySparkException):
+    except OSError as error:
+        if folder == path.absolute().parent:  # else the path may exist on the server only
+            reason = error.strerror or error
+            _LOGGER.warning(
+                "This Spark Connect client cannot write to %s (%s) and leaves %s to the server.", folder, reason, path
+            )
+        return False
+    except PySparkException as error:
+        _LOGGER.info("The Spark Connect server does not read %s: %s", probe, str(error).partition("\n")[0])
         return False
     finally:
         probe.unlink(missing_ok=True)
@@ -194,7 +210,7 @@ def spark_folder(
     OutputError
         If `path` exists and must not be replaced, or cannot be written.
     """
-    target = path.rstrip("/") or path
+    target = with_home(path.rstrip("/") or path)
     if not is_connect_session(spark):
         files: FileSystem = HadoopFileSystem(spark)
         with _named(target), replace_folder(files, target, kind(files), overwrite=overwrite) as work:

@@ -6,9 +6,10 @@ The same steps serve every file system that can rename (local disks here, Hadoop
 2. If the target exists, rename it to ``.NAME-replaced-OWNER``.
 3. Rename the new folder to the target's name, then remove the replaced one.
 
-Finished work is never deleted. If a step after the write fails, the old folder gets its name back and the new
-one stays where it is; the error says where. A process that is killed leaves its siblings behind: the next
-writer of the same target removes those that are provably worthless and logs where the others are.
+Finished work is never deleted. If anything fails once the new folder is complete, the old folder gets its name back
+and the new one stays where it is; the error or a logged warning names its place. A process that is killed leaves its
+siblings behind: the next writer of the same target removes those that are provably worthless and logs where the others
+are.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sparkalbert.errors import OutputError
+from sparkalbert.storage.paths import with_home
 
-__all__ = ["FileSystem", "FolderKind", "LocalFileSystem", "replace_folder", "write_folder"]
+__all__ = ["FileSystem", "FolderKind", "LocalFileSystem", "check_target", "replace_folder", "write_folder"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -138,7 +140,8 @@ def replace_folder(files: FileSystem, target: str, kind: FolderKind, *, overwrit
     Yields
     ------
     str
-        Path of a folder beside `target`; it does not exist yet. An error in the block removes it.
+        Path of a folder beside `target`; it does not exist yet. An error in the block removes it, unless it is
+        complete: then it is kept, and a logged warning names it.
 
     Raises
     ------
@@ -153,15 +156,15 @@ def replace_folder(files: FileSystem, target: str, kind: FolderKind, *, overwrit
     _clear_siblings(files, target, kind)
     try:
         yield replacement.work
-    except BaseException:
-        _remove_quietly(files, replacement.work)
+    except BaseException as error:
+        replacement.abandon(error)
         raise
     try:
         replacement.check(target)  # the write may have taken hours
         replacement.publish()
     except BaseException as error:
         if not isinstance(error, OSError):  # an interrupt keeps its type
-            _LOGGER.warning("%s before %s was written. %s", type(error).__name__, target, replacement.whereabouts())
+            replacement.log_whereabouts(error)
             raise
         msg = f"{target} cannot be written: {str(error).rstrip('.')}. {replacement.whereabouts()}"
         raise OutputError(msg) from error
@@ -184,7 +187,7 @@ def write_folder(target: str | Path, kind: FolderKind, *, overwrite: bool = Fals
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     """
-    folder = Path(os.path.realpath(target))
+    folder = _real_path(target)
     with replace_folder(LocalFileSystem(), str(folder), kind, overwrite=overwrite) as name:
         work = Path(name)
         try:
@@ -201,6 +204,22 @@ def write_folder(target: str | Path, kind: FolderKind, *, overwrite: bool = Fals
             raise OutputError(msg) from error
 
 
+def check_target(target: str | Path, kind: FolderKind, *, overwrite: bool = False) -> None:
+    """Check what :func:`write_folder` checks first, so that long work before it does not end there.
+
+    Raises
+    ------
+    OutputError
+        If there is a folder at `target` that must not be replaced.
+    """
+    folder = str(_real_path(target))
+    _check_replaceable(LocalFileSystem(), folder, folder, kind, overwrite=overwrite)
+
+
+def _real_path(target: str | Path) -> Path:
+    return Path(os.path.realpath(with_home(os.fspath(target))))
+
+
 @dataclass(frozen=True)
 class _Replacement:
     """The steps that put a complete folder in the place of another."""
@@ -214,15 +233,26 @@ class _Replacement:
 
     def check(self, path: str) -> None:
         """Check that there is nothing at `path`, or a folder that may be replaced."""
-        if not self.files.exists(path) or _is_empty(self.files, path):
+        _check_replaceable(self.files, path, self.target, self.kind, overwrite=self.overwrite)
+
+    def abandon(self, error: BaseException) -> None:
+        """Remove the new folder after an error, or name it if it is complete."""
+        try:
+            is_complete = self.files.exists(posixpath.join(self.work, self.kind.marker))
+        except OSError as problem:  # for instance, the JVM that reaches the file system is gone
+            _LOGGER.warning(
+                "%s may be left (%s). It is complete if it contains %s; rename or remove it.",
+                self.work, problem, self.kind.marker,
+            )  # fmt: skip
             return
-        advice = "Remove it first, or choose another folder"
-        if self.kind.is_ours(path):
-            if self.overwrite:
-                return
-            advice = self.kind.overwrite_hint
-        msg = f"{self.target} already exists. {advice}."
-        raise OutputError(msg)
+        if is_complete:
+            self.log_whereabouts(error)
+        else:
+            _remove_quietly(self.files, self.work)
+
+    def log_whereabouts(self, error: BaseException) -> None:
+        """Log where the complete folder is, for an error that is raised unchanged."""
+        _LOGGER.warning("%s before %s was written. %s", type(error).__name__, self.target, self.whereabouts())
 
     def publish(self) -> None:
         """Rename the complete folder to the target; on any error, give the old folder its name back."""
@@ -244,7 +274,7 @@ class _Replacement:
             _LOGGER.warning("%s could not be renamed back to %s (%s).", self.replaced, self.target, error)
 
     def whereabouts(self) -> str:
-        """Return sentences that say where the complete folder is, and the old one if it lost its name."""
+        """Return sentences that name the place of the complete folder, and the old one if it lost its name."""
         try:
             if self.files.exists(self.work):
                 result = f"The complete result is in {self.work}; rename it by hand."
@@ -258,6 +288,18 @@ class _Replacement:
                 f"{self.replaced} or {self.target}."
             )
         return result
+
+
+def _check_replaceable(files: FileSystem, path: str, target: str, kind: FolderKind, *, overwrite: bool) -> None:
+    if not files.exists(path) or _is_empty(files, path):
+        return
+    advice = "Remove it first, or choose another folder"
+    if kind.is_ours(path):
+        if overwrite:
+            return
+        advice = kind.overwrite_hint
+    msg = f"{target} already exists. {advice}."
+    raise OutputError(msg)
 
 
 def _is_empty(files: FileSystem, path: str) -> bool:
@@ -285,19 +327,25 @@ def _clear_siblings(files: FileSystem, target: str, kind: FolderKind) -> None:
         return
     for sibling in names:
         owner = _SIBLING.fullmatch(sibling)
-        if owner is None or owner["name"] != name or not _is_dead(owner["machine"], owner["pid"], owner["started"]):
+        if owner is None or owner["name"] != name:
             continue
         path = posixpath.join(parent, sibling)
+        is_foreign = owner["machine"] != _machine()
+        if not is_foreign and not _is_dead(owner["pid"], owner["started"]):
+            continue
+        who = "A process of another machine or boot, if it does not run any more," if is_foreign else "A process"
         if owner["state"] == "replaced":
             _LOGGER.warning(
-                "A process was killed while it replaced %s. The folder that was there before is %s; rename or "
-                "remove it.", target, path,
+                "%s was killed while it replaced %s. The folder that was there before is %s; rename or "
+                "remove it.", who, target, path,
             )  # fmt: skip
         elif files.exists(posixpath.join(path, kind.marker)):
             _LOGGER.warning(
-                "A process was killed before it could rename its complete result to %s. The result is %s; "
-                "rename or remove it.", target, path,
+                "%s was killed before it could rename its complete result to %s. The result is %s; "
+                "rename or remove it.", who, target, path,
             )  # fmt: skip
+        elif is_foreign:
+            _LOGGER.info("%s was killed while it wrote %s. What is left is %s; remove it.", who, target, path)
         else:
             _remove_quietly(files, path)
 
@@ -332,10 +380,8 @@ def _started(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[19])
 
 
-def _is_dead(machine: str, pid: str, started: str) -> bool:
-    """Return whether a process has provably ended."""
-    if machine != _machine():
-        return False
+def _is_dead(pid: str, started: str) -> bool:
+    """Return whether a process of this machine has provably ended."""
     now = _started(int(pid))
     return not _exists(int(pid)) if now is None else now != int(started)
 

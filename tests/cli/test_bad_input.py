@@ -2,10 +2,16 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from sparkalbert.cli import demo as demo_command
+from sparkalbert.cli import embed as embed_command
 from sparkalbert.cli import run
+from sparkalbert.convert.checkpoint.folder import Checkpoint
 from tests import tiny_bundle
 
 NESTED = "[" * 100_000
@@ -154,6 +160,68 @@ def test_a_target_is_checked_before_spark_starts(folder, capsys, monkeypatch, wo
     (folder / "shadowed.png").mkdir()
     monkeypatch.setattr("sparkalbert.ml.session.spark_session._open", lambda *_: pytest.fail("Spark starts"))
     assert message in fails(capsys, words)
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("latin.txt", "cannot be written"),
+        ("latin.txt/below", "cannot be written"),
+        ("nested", r"nested already exists. Remove it first"),
+        ("done", r"done already exists. Pass overwrite=True"),
+    ],
+)
+def test_embed_checks_its_output_before_it_finds_the_model(folder, capsys, monkeypatch, output, reason):
+    for variable in embed_command._CONFIGURED:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(embed_command, "find_model", lambda *_, **__: pytest.fail("the model is converted"))
+    (folder / "done").mkdir()
+    (folder / "done" / "_SUCCESS").touch()
+    assert reason in fails(capsys, ["embed", "in.txt", "-o", output, "-m", "model"])
+
+
+@pytest.mark.parametrize(
+    ("output", "master", "settings", "variable", "expected"),
+    [
+        ("out", None, {}, None, "out"),
+        ("~/out", "local[2]", {}, None, "HOME/out"),
+        ("file:/data/out", "yarn", {}, None, "/data/out"),
+        ("out", "yarn", {}, None, None),
+        ("out", "sc://host", {}, None, None),
+        ("out", None, {}, "HADOOP_CONF_DIR", None),
+        ("out", None, {"spark.hadoop.fs.defaultFS": "hdfs://host"}, None, None),
+        ("s3a://bucket/out", None, {}, None, None),
+    ],
+)
+def test_only_a_folder_of_this_machine_is_checked_early(monkeypatch, output, master, settings, variable, expected):
+    for name in embed_command._CONFIGURED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "HOME")
+    if variable is not None:
+        monkeypatch.setenv(variable, "/etc/hadoop")
+    found = embed_command._local_folder(output, master, settings)
+    assert found == (None if expected is None else Path(expected))
+
+
+@pytest.mark.parametrize("layout", ["bundle", "spark-nlp"])
+def test_convert_checks_its_target_before_it_reads_the_weights(folder, capsys, monkeypatch, layout):
+    monkeypatch.setattr(Checkpoint, "open", lambda *_: pytest.fail("the checkpoint is read"))
+    words = ["convert", str(tiny_bundle.checkpoint()), "nested", "--layout", layout]
+    assert "nested already exists. Remove it first" in fails(capsys, words)
+
+
+@pytest.mark.parametrize("existing", ["vectors", "picture"])
+def test_the_demo_replaces_only_its_own_results(folder, capsys, monkeypatch, existing):
+    monkeypatch.setattr(demo_command, "find_model", lambda *_: pytest.fail("the demo starts"))
+    if existing == "vectors":
+        (folder / "out").mkdir()
+        (folder / "out" / "_SUCCESS").touch()
+        parquet.write_table(pa.table({"text": ["hours of work"]}), folder / "out" / "part-0.parquet")
+    else:
+        (folder / "out.png").write_bytes(b"mine")
+    before = sorted(path.name for path in folder.rglob("*"))
+    assert "already exists, and out is not the result of an earlier demo" in fails(capsys, ["demo", "-o", "out"])
+    assert sorted(path.name for path in folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("output", ["latin.txt", "latin.txt/student"])

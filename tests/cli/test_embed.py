@@ -62,7 +62,7 @@ def test_embed_says_that_a_file_has_another_encoding(spark, tmp_path, capsys):
     embedded(tmp_path, "in.csv", "--on-error", "null")
     shown = capsys.readouterr().out
     assert (
-        "Texts that contain U+FFFD: 1. It stands for bytes that are no characters in UTF-8. Pass the file's encoding, "
+        "Texts that contain U+FFFD: 1. It stands for bytes that are not characters in UTF-8. Pass the file's encoding, "
         "such as --encoding windows-1252."
     ) in shown
     embedded(tmp_path, "in.csv", "--encoding", "windows-1252")

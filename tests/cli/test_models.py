@@ -180,8 +180,8 @@ def test_models_lists_every_known_name(capsys):
     assert run(["models", "--all"]) == 0
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert rows["albert_xlarge_uncased"] == (
-        "en 2048 218.1 MB 109.6 MB 67.2 MB 2,416 apache-2.0 albert/albert-xlarge-v2"
+        "en 2048 218.1 MB 109.6 MB 67.2 MB 700 MB 2,416 apache-2.0 albert/albert-xlarge-v2"
     )
-    assert rows["albert_for_arqmath_3"] == "en - - - - - none stated AnReu/albert-for-arqmath-3"
+    assert rows["albert_for_arqmath_3"] == "en - - - - - - none stated AnReu/albert-for-arqmath-3"
     assert rows["albert_indic"].startswith("xx 768 ")
     assert set(KNOWN_MODELS) <= set(rows)

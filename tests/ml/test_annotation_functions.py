@@ -85,9 +85,23 @@ def test_a_missing_column_is_named(result):
         map_annotations_col(result, lambda found: found, "tokens", "words", "token")
 
 
+SPARK_NLPS_TYPES = [
+    "AUDIO", "CATEGORY", "CHUNK", "DATE", "DEPENDENCY", "DOCUMENT", "DOC_SIMILARITY_RANKINGS", "DUMMY", "ENTITY",
+    "IMAGE", "LABELED_DEPENDENCY", "LANGUAGE", "NAMED_ENTITY", "NEGEX", "NODE", "POS", "SENTENCE_EMBEDDINGS",
+    "SENTIMENT", "TABLE", "TOKEN", "WORDPIECE", "WORD_EMBEDDINGS",
+]  # fmt: skip
+"""Of 5.5.3; the value of each is its name in lower case."""
+
+
 def test_spark_nlps_import_paths():
     from sparkalbert import annotator, embeddings
-    from sparkalbert.common import AnnotatorType
+    from sparkalbert.common import AnnotatorType, ReadAs
 
+    assert {name: value for name, value in vars(AnnotatorType).items() if not name.startswith("_")} == {
+        name: name.lower() for name in SPARK_NLPS_TYPES
+    }
+    assert annotator.ReadAs is ReadAs
+    assert (ReadAs.TEXT, ReadAs.SPARK, ReadAs.BINARY) == ("TEXT", "SPARK", "BINARY")
+    assert annotator.TextMatcher().setEntities("phrases.txt", ReadAs.TEXT).uid
     assert embeddings.AlbertEmbeddings is annotator.AlbertEmbeddings
     assert embeddings.AlbertEmbeddings.outputAnnotatorType == AnnotatorType.WORD_EMBEDDINGS

@@ -4,8 +4,9 @@ import logging
 import os
 import signal
 
+import numpy as np
 import pytest
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -29,6 +30,10 @@ PROBLEMS = BundleError("The bundle x has 2 problems:\n  - model.onnx is missing\
 CAUSE = BundleError("the cause")
 ERROR = ColumnError("the error, 'sentence' is missing.")
 NO_MEMORY = MemoryError("Unable to allocate 3. GiB")
+NO_MEMORY_FOR_ENGINE = InferenceError(
+    "ONNX Runtime failed on model 'm' (fp32) for ids of shape [1, 512]: bfc_arena.cc:376 Failed to allocate memory for "
+    "requested buffer of size 1048576"
+)
 OTHER = ValueError("the reason")
 
 
@@ -53,6 +58,14 @@ def missing_package():
 
 def missing_memory():
     raise NO_MEMORY
+
+
+def missing_memory_of_numpy():
+    np.empty(1 << 50)
+
+
+def missing_memory_of_the_engine():
+    raise NO_MEMORY_FOR_ENGINE from NO_MEMORY
 
 
 def other():
@@ -89,7 +102,13 @@ def test_an_error_of_a_worker_keeps_class_and_message(any_spark, work, kind, mes
 
 
 @pytest.mark.parametrize(
-    ("work", "cause"), [(missing_memory, "MemoryError: Unable"), (killed, "was killed, usually for memory")]
+    ("work", "cause"),
+    [
+        (missing_memory, "MemoryError: Unable"),
+        (missing_memory_of_numpy, "MemoryError: Unable to allocate"),
+        (missing_memory_of_the_engine, "Failed to allocate memory for requested buffer of size 1048576. Increase"),
+        (killed, "was killed, usually for memory"),
+    ],
 )
 def test_a_lack_of_memory_says_what_helps(any_spark, work, cause):
     with pytest.raises(InferenceError) as raised:
@@ -101,6 +120,9 @@ def test_a_lack_of_memory_says_what_helps(any_spark, work, cause):
 
 
 ABORTED = "Job aborted due to stage failure: Task 0 in stage 3.0 failed 4 times, most recent failure: Lost task 0.3:"
+TOO_LARGE = (
+    "Total size of serialized results of 9 tasks (1100.0 MiB) is bigger than spark.driver.maxResultSize (1.0 GiB)"
+)
 DENIED = 'Permission denied: user=ann, access=WRITE, inode="/data"'
 UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file s3a://b/x.gz.  SQLSTATE: KD001"
 
@@ -133,6 +155,7 @@ UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file s3
             InferenceError,
             "Java heap space. Increase spark.executor.memoryOverhead",
         ),
+        (f"{TOO_LARGE}\n", InferenceError, f"{TOO_LARGE}. Collect fewer rows at a time, or start the session with"),
         (f"{ABORTED} ExecutorLostFailure (executor 1 exited)\n", InferenceError, f"{ABORTED} ExecutorLostFailure"),
         (
             "An error occurred while calling o93.save.\n: java.lang.IllegalStateException: No context\n\tat x",
@@ -149,13 +172,39 @@ def test_failures_of_the_jvm_are_classified(text, kind, message):
     assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "Connection refused"), Py4JNetworkError("Answer")])
+REFUSED = ConnectionRefusedError(111, "Connection refused")
+
+
+def raise_in(module, error):
+    """Raise an error as a function of a module does."""
+    names = {"__name__": module, "error": error}
+    exec("def fail():\n    raise error", names)  # noqa: S102
+    names["fail"]()
+
+
+@pytest.mark.parametrize(
+    "error", [REFUSED, Py4JNetworkError("Answer"), Py4JError("An error occurred while calling o93.save")]
+)
 def test_a_driver_that_is_gone_is_one_message(error):
     with (
         pytest.raises(InferenceError, match=r"JVM of the Spark driver is gone\. .* increase spark.driver.memory"),
         raise_job_errors(),
     ):
-        raise error
+        raise_in("py4j.clientserver", error)
+
+
+def test_what_the_jvm_does_not_have_is_not_its_end():
+    """py4j says so, without a trace, if Spark and pyspark have different versions."""
+    text = "org.apache.spark.api.python.PythonUtils.getEncryptionEnabled does not exist in the JVM"
+    assert str(job_error(Py4JError(text))) == f"{FAILED}: {text}"
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), ConnectionRefusedError(111, "refused")])
+def test_a_lost_connection_of_the_caller_is_not_the_end_of_the_jvm(error):
+    assert not is_spark_failure(error)
+    with pytest.raises(type(error)) as raised, raise_job_errors():
+        raise_in("callers_report", error)
+    assert raised.value is error
 
 
 def test_other_errors_pass_unchanged():
@@ -178,5 +227,5 @@ def test_a_failed_cleanup_is_logged_and_hides_nothing(spark, caplog):
 
 def test_nothing_is_logged_if_the_jvm_ended_before_the_cleanup(caplog):
     with caplog.at_level(logging.INFO, "sparkalbert"), log_spark_failures("The session was not stopped"):
-        raise ConnectionRefusedError(111, "Connection refused")
+        raise_in("py4j.clientserver", REFUSED)
     assert caplog.records == []

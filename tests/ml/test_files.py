@@ -17,6 +17,7 @@ from sparkalbert.ml.files import (
     spark_folder,
     spark_path,
 )
+from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.storage import folders
 from sparkalbert.storage.folders import FolderKind
 
@@ -220,9 +221,51 @@ def test_what_a_killed_driver_left_is_removed_or_named(any_spark, tmp_path, capl
 
 
 def test_a_failed_write_leaves_nothing(any_spark, tmp_path):
+    def fail():
+        (next(tmp_path.glob(".out-incomplete-*")) / "_SUCCESS").unlink()
+        return {}["stop"]
+
     with pytest.raises(KeyError, match="stop"):
-        write(any_spark, tmp_path / "out", "new", lambda: {}["stop"])
+        write(any_spark, tmp_path / "out", "new", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyError("stop"), KeyboardInterrupt()])
+def test_an_error_after_the_write_keeps_and_names_the_result(any_spark, tmp_path, caplog, error):
+    def fail():
+        raise error
+
+    with pytest.raises(type(error)):
+        write(any_spark, tmp_path / "out", "new", fail)
+    (work,) = tmp_path.iterdir()
+    assert text_in(work) == "new"
+    assert f"The complete result is in {'file:' if is_connect_session(any_spark) else ''}{work}" in caplog.text
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(hadoop, tmp_path, monkeypatch):
+    class Stubborn:
+        def __init__(self, system):
+            self._system = system
+
+        def __getattr__(self, name):
+            return getattr(self._system, name)
+
+        def delete(self, *_):
+            return False
+
+    real = HadoopFileSystem._system
+    monkeypatch.setattr(HadoopFileSystem, "_system", lambda self, path: Stubborn(real(self, path)))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PermissionError, match="refused to remove"):
+        hadoop.remove(f"{tmp_path}/folder")
+    hadoop.remove(f"{tmp_path}/nothing")
+
+
+def test_the_home_folder_is_this_users(any_spark, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(any_spark, "~/out", "new")
+    assert text_in(tmp_path / "out") == "new"
+    assert any_spark.read.text(spark_path(any_spark, "~/out")).first().value == "new"
 
 
 def test_a_folder_that_cannot_be_reached_is_named(spark):
@@ -286,5 +329,10 @@ def test_a_server_that_sees_other_files_does_not(connect_spark, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_not_shared(connect_spark):
+def test_a_folder_that_cannot_be_written_is_not_shared_and_the_reason_is_logged(connect_spark, caplog):
+    assert not shares_files(connect_spark, Path("/proc/self/no/such/folder"))
+    assert caplog.messages == []
     assert not shares_files(connect_spark, Path("/proc/self/out"))
+    (message,) = caplog.messages
+    assert message.startswith("This Spark Connect client cannot write to /proc/self (")
+    assert message.endswith(") and leaves /proc/self/out to the server.")

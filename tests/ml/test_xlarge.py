@@ -18,7 +18,7 @@ from tests.full_shapes import XLARGE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-RSS_LIMIT_MB = {"fp32": 700, "int8": 350}
+RSS_LIMIT_MB = {"fp32": 734, "int8": 367}
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def peak_while(run):
 
 
 def worker_peaks():
-    """The workers are forks of a daemon that this process's JVM started."""
+    """Peaks in MB. The workers are forks of a daemon that this process's JVM started."""
     own = {os.getpid()}
     processes = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -98,7 +98,7 @@ def worker_peaks():
     for number in own - {os.getpid()}:
         status = processes[number][1] if number in processes else ""
         if "Name:\tpython" in status and "VmHWM:" in status:
-            yield int(status.split("VmHWM:")[1].split()[0]) / 1024
+            yield int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
 def bare_seconds(bundle, texts):

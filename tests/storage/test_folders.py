@@ -13,7 +13,7 @@ import pytest
 
 from sparkalbert.errors import OutputError
 from sparkalbert.storage import folders
-from sparkalbert.storage.folders import FolderKind, LocalFileSystem, replace_folder, write_folder
+from sparkalbert.storage.folders import FolderKind, LocalFileSystem, check_target, replace_folder, write_folder
 
 FILES = LocalFileSystem()
 OURS = FolderKind("complete", is_ours=lambda folder: Path(folder, "data").exists())
@@ -108,13 +108,51 @@ class TestReplacement:
 
         def fail():
             with replace_folder(FILES, str(target), OURS, overwrite=True) as work:
-                fill(Path(work), "new")
+                Path(work).mkdir()
+                (Path(work) / "data").write_text("new")
                 raise error
 
         with pytest.raises(type(error)):
             fail()
         assert contents(target) == "old"
         assert names(tmp_path) == ["result"]
+
+    @pytest.mark.parametrize("error", [ValueError("no"), PermissionError(13, "denied"), KeyboardInterrupt()])
+    def test_an_error_after_the_folder_is_complete_keeps_and_names_it(self, tmp_path, caplog, error):
+        target = tmp_path / "result"
+        write(target, "old")
+
+        def fail():
+            with replace_folder(FILES, str(target), OURS, overwrite=True) as work:
+                fill(Path(work), "new")
+                raise error
+
+        with pytest.raises(type(error)) as raised:
+            fail()
+        assert raised.value is error
+        (work,) = tmp_path.glob(".result-incomplete-*")
+        assert (contents(target), contents(work)) == ("old", "new")
+        assert caplog.messages == [
+            f"{type(error).__name__} before {target} was written. The complete result is in {work}; rename it by hand."
+        ]
+
+    def test_a_file_system_that_cannot_be_reached_removes_nothing(self, tmp_path, caplog):
+        class Gone(LocalFileSystem):
+            def exists(self, path):
+                if "incomplete" in path:
+                    raise ConnectionRefusedError(111, "Connection refused")
+                return super().exists(path)
+
+        def fail():
+            with replace_folder(Gone(), str(tmp_path / "result"), OURS) as work:
+                fill(Path(work), "new")
+                raise UnexpectedError
+
+        with pytest.raises(UnexpectedError):
+            fail()
+        (work,) = tmp_path.iterdir()
+        assert contents(work) == "new"
+        assert f"{work} may be left" in caplog.text
 
     @pytest.mark.parametrize("overwrite", [True, False])
     def test_a_foreign_folder_is_never_replaced(self, tmp_path, overwrite):
@@ -385,11 +423,24 @@ class TestSiblings:
         assert names(target.parent) == [half.name, "result"]
         assert caplog.text == ""
 
-    def test_work_of_another_machine_or_container_is_left_alone(self, target, dead):
+    def test_work_of_another_machine_or_container_is_left_alone_and_logged(self, target, dead, caplog):
+        caplog.set_level(logging.INFO, "sparkalbert")
         half = sibling(target, "incomplete", dead, machine="0" * 12)
         half.mkdir()
         write(target)
         assert half.exists()
+        assert [record.levelno for record in caplog.records] == [logging.INFO]
+        assert str(half) in caplog.text
+
+    @pytest.mark.parametrize("state", ["incomplete", "replaced"])
+    def test_finished_work_of_another_boot_is_named(self, target, dead, caplog, state):
+        whole = sibling(target, state, dead, machine="0" * 12)
+        fill(whole, "precious")
+        write(target)
+        assert contents(whole) == "precious"
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert str(whole) in caplog.text
+        assert "of another machine or boot" in caplog.text
 
     def test_a_process_that_proc_hides_is_not_declared_dead(self, target, living, monkeypatch):
         half = sibling(target, "incomplete", living)
@@ -408,7 +459,25 @@ class TestSiblings:
         assert (target.parent / ".result-incomplete-by-hand").exists()
 
 
+class TestCheckTarget:
+    def test_it_refuses_what_the_writer_would_refuse(self, tmp_path):
+        check_target(tmp_path / "result", OURS)
+        write(tmp_path / "result")
+        with pytest.raises(OutputError, match=r"result already exists\. Pass overwrite=True"):
+            check_target(tmp_path / "result", OURS)
+        check_target(tmp_path / "result", OURS, overwrite=True)
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match=r"already exists\. Remove it first"):
+            check_target(tmp_path / "file", OURS, overwrite=True)
+
+
 class TestWriteFolder:
+    def test_the_home_folder_is_expanded(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        with write_folder("~/result", OURS) as work:
+            (work / "data").write_text("new")
+        assert names(tmp_path) == ["result"]
+
     def test_parents_are_created(self, tmp_path):
         with write_folder(tmp_path / "deep" / "er", OURS) as work:
             (work / "data").write_text("new")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import ArrayType, StringType, StructType
 
 from sparkalbert.errors import ColumnError, ParamError
 from sparkalbert.ml.columns import find_column, quote_name, wrong_type
@@ -19,8 +21,9 @@ from sparkalbert.ml.schema import DOCUMENT, TOKEN, WORD_EMBEDDINGS
 from sparkalbert.ml.session.settings import changed_settings
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.document_assembler import DocumentAssembler
+from sparkalbert.ml.worker.udf import valid_strings
 
-__all__ = ["ANNOTATED", "AnnotatedColumns", "collect_annotated", "numbered_texts"]
+__all__ = ["ANNOTATED", "AnnotatedColumns", "collect_annotated", "numbered_texts", "text_frame"]
 
 ANNOTATED: Final = (
     "document",
@@ -44,6 +47,7 @@ _NUMBER: Final = "_sparkalbert_number"
 _ARROW: Final = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
 """Without it, floats reach the driver one by one."""
 
+_STRINGS: Final = ArrayType(StringType())
 _ROWS_PER_TASK: Final = 32
 _MAX_TASKS: Final = 200
 
@@ -102,6 +106,48 @@ class AnnotatedColumns:
             embeddings.getOutputCol(),
         )
 
+    def dimension(self, pipeline: PipelineModel) -> int:
+        """Return the width of the pipeline's vectors."""
+        stages: list[Any] = pipeline.stages
+        return next(
+            stage.getDimension()
+            for stage in stages
+            if isinstance(stage, AlbertEmbeddings) and stage.getOutputCol() == self.embeddings
+        )
+
+
+def text_frame(spark: SparkSession, frame: pd.DataFrame, text_col: str) -> DataFrame:
+    """Return a pandas DataFrame as a Spark DataFrame, with a column of texts of type string.
+
+    Spark infers no type from missing values alone, nor from no values.
+
+    Raises
+    ------
+    ColumnError
+        If a column has values of several types.
+    """
+    rows = frame.astype(object).where(frame.notna(), None)  # type: ignore[call-overload]  # Spark refuses NaN in texts
+    try:
+        if frame.empty:
+            return spark.createDataFrame([], _schema(frame, text_col))
+        if frame[text_col].notna().any():
+            return spark.createDataFrame(rows)
+        with_texts = spark.createDataFrame(rows.assign(**{text_col: ""}))
+    except (TypeError, ValueError) as error:  # errors of pyspark and Arrow are such errors, too
+        reason = str(error).partition("\n")[0]
+        msg = f"The data cannot become a Spark DataFrame ({reason}). Expected values of one type in each column."
+        raise ColumnError(msg) from error
+    return with_texts.withColumn(text_col, F.lit(None).cast("string"))
+
+
+def _schema(frame: pd.DataFrame, text_col: str) -> StructType:
+    """Return the Spark types of an empty DataFrame's columns; those of Python objects are strings."""
+    schema = StructType()
+    for field in pa.Schema.from_pandas(frame, preserve_index=False):
+        is_text = field.name == text_col or pa.types.is_null(field.type)
+        schema.add(field.name, StringType() if is_text else from_arrow_type(field.type))
+    return schema
+
 
 def numbered_texts(spark: SparkSession, texts: Sequence[str], text_col: str) -> DataFrame:
     """Return texts of this process as a DataFrame, spread over tasks, with the number of each."""
@@ -144,7 +190,10 @@ def collect_annotated(
         raise ColumnError(wrong_type("predict", text, "string"))
     parts = {name: column.alias(_PREFIX + name) for name, column in _parts(columns, with_vectors).items()}
     with raise_job_errors(), changed_settings(frame.sparkSession, _ARROW):
-        given = [F.col(quote_name(name)) for name in frame.columns]
+        # toPandas raises on a string that is not valid UTF-8.
+        given = [
+            valid_strings(F.col(quote_name(field.name)), field.dataType).alias(field.name) for field in frame.schema
+        ]
         collected = pipeline.transform(frame).select(*given, *parts.values()).toPandas()
     if _NUMBER in frame.columns:
         collected = collected.sort_values(_NUMBER, ignore_index=True)
@@ -157,8 +206,9 @@ def _parts(columns: AnnotatedColumns, with_vectors: bool) -> dict[str, Column]:
         F.col(quote_name(name)) for name in (columns.document, columns.sentence, columns.token, columns.embeddings)
     )
     values: list[Column] = [
-        document.getField("result"),
-        *(sentence.getField(field) for field in ("begin", "end", "result")),
+        valid_strings(document.getField("result"), _STRINGS),
+        *(sentence.getField(field) for field in ("begin", "end")),
+        valid_strings(sentence.getField("result"), _STRINGS),  # without a SentenceDetector it is the document
         *(token.getField(field) for field in ("begin", "end", "result")),
         _metadata(token, "sentence"),
     ]

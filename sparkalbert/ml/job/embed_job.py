@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import posixpath
 import tempfile
 import time
@@ -28,13 +30,26 @@ from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.embedding_params import OutputLevel, VectorFormat
 from sparkalbert.ml.stages.row_errors import error_column
-from sparkalbert.storage.folders import FileSystem, FolderKind
+from sparkalbert.ml.worker.udf import valid_strings
+from sparkalbert.options import check_choice
+from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, check_target
+from sparkalbert.storage.paths import local_path
+from sparkalbert.vectors import SUMMARY_FILE
 
-__all__ = ["OUTPUT_FORMATS", "EmbedSummary", "OutputFormat", "VectorTarget", "embed_texts", "embedded_frame"]
+__all__ = [
+    "OUTPUT_FORMATS",
+    "EmbedSummary",
+    "OutputFormat",
+    "VectorTarget",
+    "check_local_target",
+    "embed_texts",
+    "embedded_frame",
+]
 
 OutputFormat = Literal["parquet", "json"]
 OUTPUT_FORMATS: Final[tuple[str, ...]] = get_args(OutputFormat)
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _PREFIX: Final = "_sparkalbert_"
 _RESULTS: Final[dict[OutputLevel, tuple[str, ...]]] = {
     "token": ("tokens", "begin", "end", "vectors"),
@@ -44,9 +59,6 @@ _RESULTS: Final[dict[OutputLevel, tuple[str, ...]]] = {
 _ANNOTATIONS: Final = ("embeddings",)
 _ERROR: Final = "error"
 _SUCCESS_FILE: Final = "_SUCCESS"
-_SUMMARY_FILE: Final = "_summary.json"
-"""Spark's readers skip it, because its name starts with an underscore."""
-
 _REPLACEMENT: Final = "\ufffd"
 _HAS_OBSERVATIONS: Final = int(pyspark.__version__.partition(".")[0]) >= 4  # noqa: PLR2004 - on Spark Connect
 
@@ -80,9 +92,7 @@ class VectorTarget:
     level: OutputLevel = "token"
 
     def __post_init__(self) -> None:
-        if self.format not in OUTPUT_FORMATS:
-            msg = f"output format is {self.format!r}, expected one of {', '.join(OUTPUT_FORMATS)}."
-            raise ParamError(msg)
+        check_choice("output format", self.format, OUTPUT_FORMATS)
         if self.vectors != "float" and (self.annotations or self.format != "parquet"):
             msg = "Binary vectors require Parquet output and cannot be combined with annotations."
             raise ParamError(msg)
@@ -107,7 +117,7 @@ class EmbedSummary:
     failures
         Rows that could not be embedded, with ``onError`` ``null``.
     replaced_texts
-        Texts that contain U+FFFD, which stands for bytes that are no characters in the encoding that was read.
+        Texts that contain U+FFFD, which stands for bytes that are not characters in the encoding that was read.
     """
 
     rows: int | None
@@ -127,7 +137,8 @@ def embed_texts(
 ) -> EmbedSummary:
     """Embed texts and return what was done. The output appears when it is complete.
 
-    The summary is also written to ``_summary.json`` in the output, if this process reaches the folder.
+    The summary is also written to ``_summary.json`` in the output, if this process reaches the folder and can write
+    there. If anything fails once the vectors are complete, they are kept, and a logged warning names their folder.
 
     Parameters
     ----------
@@ -145,12 +156,13 @@ def embed_texts(
     InputError, ColumnError
         If the texts cannot be read, or if an input column has the name of a result.
     OutputError
-        If `target` exists and must not be replaced, or cannot be written.
+        If `target` exists and must not be replaced, contains the texts, or cannot be written.
     InferenceError
         If the Spark job fails for another reason; an error of sparkalbert on a worker keeps its class. Also if more
         rows than ``maxErrorFraction`` allows could not be embedded.
     """
     started_s = time.monotonic()
+    _check_own_input(source.path, target.path)
     with ExitStack() as stack:
         stack.enter_context(raise_job_errors())
         check_remote = partial(_check_remote, spark, overwrite=target.overwrite)
@@ -170,7 +182,12 @@ def embed_texts(
         counts = {
             name: value for part in (of_texts, of_results) if part is not None for name, value in part.get.items()
         }
-        _check_failures(counts, stage)
+        try:
+            _check_failures(counts, stage)
+        except InferenceError:
+            if files is not None:
+                files.remove(path)  # complete, but not what was wanted
+            raise
         names = ("nulls", "failures", "replaced_texts")
         summary = EmbedSummary(
             counts.get("rows"),
@@ -179,14 +196,29 @@ def embed_texts(
             *(counts.get(name) for name in names),
         )
         if files is not None:
-            _write_summary(files, path, summary)
+            _write_summary(files, path, summary, target)
     return summary
+
+
+def check_local_target(target: VectorTarget) -> None:
+    """Check a target on this machine's file system before long work, as :func:`embed_texts` does.
+
+    Raises
+    ------
+    OutputError
+        If it exists and must not be replaced.
+    """
+    folder = local_path(target.path)
+    if folder is not None:
+        check_target(folder, _vectors_folder(LocalFileSystem()), overwrite=target.overwrite)
 
 
 def embedded_frame(
     frame: DataFrame, embeddings: AlbertEmbeddings, source: TextSource, *, annotations: bool = False
 ) -> DataFrame:
     """Return the columns to keep and the results, one row for each row.
+
+    Strings that are kept are written as they were embedded: invalid UTF-8 is replaced by U+FFFD.
 
     Results are ``tokens`` (array<string>), ``begin``, ``end`` (array<int>, as in Spark NLP: UTF-16 units of the text,
     `end` inclusive) and ``vectors`` (array<array<float>>), of equal length; or, as `annotations`, the single column
@@ -213,7 +245,8 @@ def embedded_frame(
         columns = [*columns, F.col(error_column(f"{_PREFIX}embeddings"))]
     has_text = find_column(frame, source.text_col, source.path).column.isNotNull()
     shown = [F.when(has_text, column).alias(name) for name, column in zip(results, columns, strict=True)]
-    return embedded.select(*(column.column.alias(column.name) for column in kept), *shown)
+    carried = [valid_strings(column.column, column.type).alias(column.name) for column in kept]
+    return embedded.select(*carried, *shown)
 
 
 def _result_columns(embeddings: AlbertEmbeddings, level: OutputLevel) -> Sequence[Column]:
@@ -240,6 +273,16 @@ def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
     if found and not (ours and overwrite):
         hint = "Pass overwrite=True (--overwrite) to replace it" if ours else "Choose another folder"
         msg = f"{target} already exists. {hint}."
+        raise OutputError(msg)
+
+
+def _check_own_input(source: str, target: str) -> None:
+    """Check that a folder that is written, and may be replaced, does not contain the texts that are read."""
+    paths = [local_path(path) for path in (source, target)]
+    read, written = (path.rstrip("/") if local is None else os.path.realpath(local)
+                     for path, local in zip((source, target), paths, strict=True))  # fmt: skip
+    if read == written or read.startswith(f"{written}/"):
+        msg = f"{target} cannot be written: it contains the texts of {source}. Choose another folder."
         raise OutputError(msg)
 
 
@@ -295,8 +338,12 @@ def _check_failures(counts: Mapping[str, int], stage: AlbertEmbeddings) -> None:
         raise InferenceError(msg)
 
 
-def _write_summary(files: FileSystem, folder: str, summary: EmbedSummary) -> None:
-    with tempfile.TemporaryDirectory() as work:
-        path = Path(work) / _SUMMARY_FILE
-        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-        files.upload(path, f"{folder}/{_SUMMARY_FILE}")
+def _write_summary(files: FileSystem, folder: str, summary: EmbedSummary, target: VectorTarget) -> None:
+    """Write the summary and the format of the vectors beside the vectors, which are complete without it."""
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            path, content = Path(work) / SUMMARY_FILE, {**asdict(summary), "vectors": target.vectors}
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            files.upload(path, f"{folder}/{SUMMARY_FILE}")
+    except OSError as error:
+        _LOGGER.warning("%s has no %s, which cannot be written: %s", target.path, SUMMARY_FILE, error)

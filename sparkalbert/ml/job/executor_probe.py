@@ -40,8 +40,8 @@ def executor_facts(spark: SparkSession, tasks: int | None = None) -> list[dict[s
     spark
         Any session, classic or Connect.
     tasks
-        Number of tasks. By default two per core of the cluster, or 16 on Spark Connect, which does not tell. With fewer
-        tasks than executors, some executors are not asked.
+        Number of tasks. By default two per core of the cluster, or 16 on Spark Connect, which does not report its
+        cores. With fewer tasks than executors, some executors are left out.
 
     Returns
     -------

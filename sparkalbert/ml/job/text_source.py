@@ -18,6 +18,7 @@ from sparkalbert.ml.columns import find_column, wrong_type
 from sparkalbert.ml.failures import raise_input_errors
 from sparkalbert.ml.files import spark_path
 from sparkalbert.ml.session.settings import changed_settings
+from sparkalbert.options import check_choice
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "input_format"]
 
@@ -92,9 +93,8 @@ class TextSource:
     encoding: str | None = None
 
     def __post_init__(self) -> None:
-        if self.format is not None and self.format not in INPUT_FORMATS:
-            msg = f"format is {self.format!r}, expected one of {', '.join(INPUT_FORMATS)}."
-            raise ParamError(msg)
+        if self.format is not None:
+            check_choice("format", self.format, INPUT_FORMATS)
         if self.partitions is not None and self.partitions < 1:
             msg = f"partitions is {self.partitions}, expected at least 1."
             raise ParamError(msg)

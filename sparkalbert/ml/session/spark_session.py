@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyspark import SparkContext
+import pyspark
 from pyspark.sql import SparkSession
 
 from sparkalbert.ml.failures import log_spark_failures
@@ -30,6 +30,9 @@ _PROVIDERS: Final = {
 
 QUIET: Final = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 """Settings for a command-line tool that reports its progress itself."""
+
+_LOG_LEVEL: Final = "SPARKALBERT_LOG_LEVEL"
+"""Environment variable with the level of the workers' log."""
 
 _LOCAL: Final = {
     # The machine's own host name need not resolve, and no other machine takes part.
@@ -60,8 +63,19 @@ class OpenedSession:
     is_new: bool
 
 
-def start(
-    *, memory: str | None = None, params: Mapping[str, str] | None = None, master: str | None = None
+def start(  # noqa: PLR0913, PLR0917 - Spark NLP's keywords, in its order
+    gpu: bool = False,
+    apple_silicon: bool = False,
+    aarch64: bool = False,
+    memory: str | None = None,
+    cache_folder: str = "",
+    log_folder: str = "",
+    cluster_tmp_dir: str = "",
+    params: Mapping[str, str] | None = None,
+    real_time_output: bool = False,
+    output_level: int = 1,
+    *,
+    master: str | None = None,
 ) -> SparkSession:
     """Return the existing session or a new session, as ``sparknlp.start()`` does.
 
@@ -70,10 +84,16 @@ def start(
 
     Parameters
     ----------
+    gpu, apple_silicon, aarch64
+        Have no effect; Spark NLP chooses its jar by them. The Param ``device`` of AlbertEmbeddings chooses a GPU.
     memory
         Heap of the driver's JVM, such as ``"4g"``. Models are never in the heap.
+    cache_folder, log_folder, cluster_tmp_dir
+        Have no effect; they are folders of Spark NLP. Models are stored in ``SPARKALBERT_HOME``.
     params
         Spark settings of a new session.
+    real_time_output, output_level
+        Have no effect; Spark NLP shows the output of the JVM by them.
     master
         Where a new session runs: ``local[N]``, the URL of a cluster, or ``sc://host`` for Spark Connect; by default
         all cores of this machine.
@@ -85,7 +105,8 @@ def start(
 
     Notes
     -----
-    If a session exists already, the arguments have no effect, and a warning is logged.
+    If a session exists already, or spark-submit, Databricks or ``SPARK_REMOTE`` provides it, the arguments have no
+    effect, and a warning is logged; so it is with `memory` and `params` if `master` is a Spark Connect server.
 
     A new local session sets two options for its whole JVM (``spark.driver.defaultJavaOptions``) that make Arrow skip
     the null check and the bounds check of each float: vectors leave the workers 1.7 times as fast (``sparkalbert bench
@@ -93,6 +114,7 @@ def start(
     bounds, the JVM may return garbage or crash instead of raising an exception. To keep the checks, pass
     ``params={"spark.driver.defaultJavaOptions": ""}``. Clusters have the same options in ``conf/spark-defaults.conf``.
     """
+    del gpu, apple_silicon, aarch64, cache_folder, log_folder, cluster_tmp_dir, real_time_output, output_level
     settings = dict(params or {})
     if memory is not None:
         settings["spark.driver.memory"] = memory
@@ -126,17 +148,26 @@ def opened_session(
 def _open(master: str | None, settings: Mapping[str, str]) -> OpenedSession:
     existing = existing_session()
     if existing is not None:
-        if master is not None or settings.keys() - QUIET.keys():
+        if master is not None or _own(settings):
             _LOGGER.warning("A Spark session exists already; master and settings have no effect on it.")
         return OpenedSession(existing, f"Spark {existing.version}, the existing session", is_new=False)
     provider = next((name for variable, name in _PROVIDERS.items() if variable in os.environ), None)
     if provider is not None:
+        if master is not None or _own(settings):
+            _LOGGER.warning("%s provides the Spark session; master and settings have no effect on it.", provider)
         spark = SparkSession.builder.getOrCreate()
         return OpenedSession(spark, f"Spark {spark.version}, the session of {provider}", is_new=False)
     if master is not None and master.startswith("sc:"):
+        if _own(settings):
+            _LOGGER.warning("The server at %s has its own settings; %s have no effect.", master, _own(settings))
         spark = SparkSession.builder.remote(master).getOrCreate()
         return OpenedSession(spark, f"Spark {spark.version} at {master}", is_new=True)
     return _new(master or "local[*]", settings)
+
+
+def _own(settings: Mapping[str, str]) -> str:
+    """Return the names of the settings that are not a command's own, separated by commas."""
+    return ", ".join(sorted(settings.keys() - QUIET.keys()))
 
 
 def existing_session() -> SparkSession | None:
@@ -144,7 +175,8 @@ def existing_session() -> SparkSession | None:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
-    if SparkContext._active_spark_context is not None:  # noqa: SLF001 - cleared when it is stopped
+    context = getattr(pyspark, "SparkContext", None)  # the package pyspark-client has none
+    if context is not None and context._active_spark_context is not None:  # noqa: SLF001 - cleared when it is stopped
         return SparkSession.builder.getOrCreate()
     if "pyspark.sql.connect.session" in sys.modules:
         remote: Any = sys.modules["pyspark.sql.connect.session"].SparkSession
@@ -158,7 +190,9 @@ def _new(master: str, settings: Mapping[str, str]) -> OpenedSession:
     for variable in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         os.environ.setdefault(variable, sys.executable)
     builder = SparkSession.builder.appName("sparkalbert").master(master)
-    local = _LOCAL if master.startswith("local") else {}
+    # Workers of a local session print where the driver does; on a cluster each executor has a log of its own.
+    log_level = {f"spark.executorEnv.{_LOG_LEVEL}": os.environ.get(_LOG_LEVEL, "WARNING")}
+    local = {**_LOCAL, **log_level} if master.startswith("local") else {}
     for name, value in {"spark.task.cpus": "1", **local, **settings}.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()

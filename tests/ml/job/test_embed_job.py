@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from pyarrow import parquet
 
 from sparkalbert import AlbertEmbeddings, WordEmbedder
-from sparkalbert.errors import ColumnError, InputError, OutputError, ParamError
+from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
+from sparkalbert.ml.job import embed_job
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
@@ -243,13 +245,91 @@ def test_invalid_utf8_is_embedded_as_it_is_shown(any_spark, stage, tmp_path):
     (tmp_path / "utf.txt").write_text("A caf\ufffd.\n", encoding="utf-8")
     found = []
     for name in ("latin", "utf"):
-        source = TextSource(str(tmp_path / f"{name}.txt"), id_cols=[])
+        source = TextSource(str(tmp_path / f"{name}.txt"))
         summary = embed_texts(any_spark, stage, source, VectorTarget(str(tmp_path / name)))
         assert (summary.rows, summary.tokens) == (1, 3)
         (row,) = parquet.read_table(tmp_path / name).to_pylist()
         found.append(row)
     assert found[0] == found[1]
+    assert found[0]["text"] == "A caf\ufffd."
     assert found[0]["tokens"] == ["A", "caf\ufffd", "."]
+
+
+def test_invalid_utf8_in_any_column_that_is_kept_is_replaced(any_spark, stage, tmp_path):
+    bad = r"cast(X'636166E9' as string)"
+    columns = {
+        "id": "1",
+        "text": "'A river.'",
+        "plain": bad,
+        "list": f"array({bad}, 'tea', null)",
+        "struct": f"named_struct('a.b', {bad}, 'n', 1)",
+        "map": f"map({bad}, array({bad}))",
+        "none": f"if(false, named_struct('a', {bad}), null)",
+        "number": "2.5",
+    }
+    frame = any_spark.sql("SELECT " + ", ".join(f"{value} AS `{name}`" for name, value in columns.items()))
+    frame.write.parquet(str(tmp_path / "in"))
+    embed_texts(any_spark, stage, TextSource(str(tmp_path / "in"), "parquet"), VectorTarget(str(tmp_path / "out")))
+    (row,) = parquet.read_table(tmp_path / "out").to_pylist()
+    good = "caf\ufffd"
+    assert {name: row[name] for name in columns} == {
+        "id": 1,
+        "text": "A river.",
+        "plain": good,
+        "list": [good, "tea", None],
+        "struct": {"a.b": good, "n": 1},
+        "map": [(good, [good])],
+        "none": None,
+        "number": row["number"],
+    }
+    written = any_spark.read.parquet(str(tmp_path / "out")).select(*columns).schema
+    assert written.simpleString() == frame.schema.simpleString()
+
+
+def test_its_own_input_is_never_replaced(any_spark, stage, texts, tmp_path):
+    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "once")))
+    (tmp_path / "link").symlink_to(tmp_path / "once")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()}
+    for path in ("once", "once/*.parquet", "link"):
+        source = TextSource(f"file:{tmp_path}/{path}", "parquet", id_cols=["id"])
+        with pytest.raises(OutputError, match=r"once/ cannot be written: it contains the texts of .* Choose another"):
+            embed_texts(any_spark, stage, source, VectorTarget(f"{tmp_path}/once/", overwrite=True))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()} == before
+
+
+def test_a_summary_that_cannot_be_written_is_a_warning(any_spark, stage, texts, tmp_path, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(embed_job.tempfile, "TemporaryDirectory", refuse)
+    summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
+    assert summary.rows == len(rows_of(tmp_path / "out")) == len(ROWS)
+    assert f"{tmp_path / 'out'} has no _summary.json, which cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError(32, "Broken pipe")])
+def test_a_report_that_fails_at_the_end_loses_no_vectors(spark, stage, texts, tmp_path, caplog, error):
+    def report(progress):
+        if threading.current_thread() is threading.main_thread():  # the last report
+            raise error
+
+    with pytest.raises(type(error)):
+        embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")), report)
+    (work,) = tmp_path.glob(".out-incomplete-*")
+    assert len(rows_of(work)) == len(ROWS)
+    assert f"The complete result is in {work}" in caplog.text
+
+
+def test_too_many_failures_leave_nothing(any_spark, stage, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(embed_job, "_check_failures", _refuse)
+    with pytest.raises(InferenceError, match="too many"):
+        embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
+def _refuse(*_):
+    msg = "too many"
+    raise InferenceError(msg)
 
 
 def test_a_folder_that_cannot_be_written_is_an_output_error(any_spark, stage, texts):
@@ -302,7 +382,8 @@ def test_the_summary_is_counted_and_written_beside_the_vectors(any_spark, stage,
     output = tmp_path / "vectors"
     summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
     assert (summary.rows, summary.nulls, summary.failures, summary.replaced_texts) == (len(ROWS), 1, None, 0)
-    assert json.loads((output / "_summary.json").read_text(encoding="utf-8")) == asdict(summary)
+    written = json.loads((output / "_summary.json").read_text(encoding="utf-8"))
+    assert written == {**asdict(summary), "vectors": "float"}
     assert any_spark.read.parquet(str(output)).count() == len(ROWS)
 
 

@@ -5,10 +5,12 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from sparkalbert.ml import start
+from sparkalbert.ml.session import spark_session
 from sparkalbert.ml.session.spark_session import QUIET, opened_session
 from tests.child_processes import own_spark_environment
 
@@ -67,6 +69,26 @@ def test_a_session_of_ones_own():
     }
 
 
+def test_spark_nlps_arguments_are_accepted_in_its_order(monkeypatch):
+    opened = []
+    monkeypatch.setattr(spark_session, "_open", lambda *found: opened.append(found) or SimpleNamespace(spark=None))
+    nlps = {
+        "gpu": True,
+        "apple_silicon": False,
+        "aarch64": False,
+        "memory": "8G",
+        "cache_folder": "/cache",
+        "log_folder": "",
+        "cluster_tmp_dir": "",
+        "params": {"spark.ui.enabled": "false"},
+        "real_time_output": False,
+        "output_level": 1,
+    }
+    start(*nlps.values())
+    start(**nlps)
+    assert opened == [(None, {"spark.ui.enabled": "false", "spark.driver.memory": "8G"})] * 2
+
+
 def identity(session):
     return getattr(session, "session_id", None) or session.sparkContext.applicationId
 
@@ -85,6 +107,42 @@ def test_the_existing_session_is_given_out_and_never_stopped(any_spark, in_threa
     assert any_spark.range(3).count() == 3
     message = "A Spark session exists already; master and settings have no effect on it."
     assert caplog.messages == [message, message]
+
+
+@pytest.fixture
+def _no_session(monkeypatch):
+    """There is no session, and a builder starts nothing."""
+    builder = SimpleNamespace(getOrCreate=lambda: SimpleNamespace(version="4", stop=lambda: None))
+    builder.remote = lambda _: builder
+    monkeypatch.setattr(spark_session, "existing_session", lambda: None)
+    monkeypatch.setattr(spark_session, "SparkSession", SimpleNamespace(builder=builder))
+    for variable in spark_session._PROVIDERS:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.usefixtures("_no_session")
+@pytest.mark.parametrize(
+    ("variable", "name"), [("PYSPARK_GATEWAY_PORT", "spark-submit"), ("SPARK_REMOTE", "SPARK_REMOTE")]
+)
+def test_a_session_of_a_platform_takes_no_settings(monkeypatch, caplog, variable, name):
+    monkeypatch.setenv(variable, "1")
+    with opened_session(settings=QUIET):
+        pass
+    assert caplog.messages == []
+    start(memory="9g")
+    start(master="local[2]")
+    message = f"{name} provides the Spark session; master and settings have no effect on it."
+    assert caplog.messages == [message, message]
+
+
+@pytest.mark.usefixtures("_no_session")
+def test_a_connect_server_takes_no_settings(caplog):
+    start(master="sc://host")
+    assert caplog.messages == []
+    start(master="sc://host", memory="9g", params={"spark.sql.ansi.enabled": "true"})
+    assert caplog.messages == [
+        "The server at sc://host has its own settings; spark.driver.memory, spark.sql.ansi.enabled have no effect."
+    ]
 
 
 def test_without_arguments_there_is_nothing_to_warn_of(any_spark, caplog):
