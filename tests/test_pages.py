@@ -11,6 +11,7 @@ import pytest
 
 import sparkalbert
 from sparkalbert import errors
+from tests import models_page
 from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,8 +30,13 @@ def sections():
     return SECTION.findall(ERRORS.read_text(encoding="utf-8"))
 
 
-def test_there_are_four():
-    assert [path.stem for path in PAGES] == ["errors", "migration", "offline", "tuning"]
+def test_there_are_five():
+    assert [path.stem for path in PAGES] == ["errors", "migration", "models", "offline", "tuning"]
+
+
+def test_the_page_of_models_is_that_of_the_names():
+    """Write it again with ``python -m tests.models_page > notebooks/models.md``."""
+    assert (ROOT / "notebooks" / "models.md").read_text(encoding="utf-8") == models_page.page()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != ERRORS], ids=lambda page: page.stem)
@@ -99,8 +105,19 @@ def test_the_setters_that_it_lists_exist():
     assert [name for name in setters if not hasattr(sparkalbert.AlbertEmbeddings, name)] == []
 
 
-def test_the_keywords_of_nlu_that_it_lists_exist():
-    (row,) = [line for line in MIGRATION.read_text(encoding="utf-8").splitlines() if line.startswith("| `positions`")]
-    listed = set(re.findall(r"`(\w+)`", row))
-    model = type(sparkalbert.load("albert_mini_en"))
-    assert listed <= set(inspect.signature(model.predict).parameters)
+NLUS_PREDICT = [
+    "data", "output_level", "output_path", "positions", "keep_stranger_features", "metadata", "multithread",
+    "drop_irrelevant_cols", "return_spark_df", "get_embeddings", "parser_output", "parser_config", "partition",
+]  # fmt: skip
+NLUS_LOAD = ["request", "path", "verbose", "gpu", "streamlit_caching", "apple_silicon", "get_tracer"]
+
+
+def test_the_page_lists_every_keyword_of_nlu_and_each_is_accepted():
+    """In the order of NLU 5.4.1."""
+    text = MIGRATION.read_text(encoding="utf-8")
+    assert [name for name in [*NLUS_PREDICT, *NLUS_LOAD] if not re.search(rf"\b{name}\b", text)] == []
+    predict = inspect.signature(sparkalbert.nlu.Predictor.predict).parameters
+    assert list(predict)[1 : len(NLUS_PREDICT) + 1] == NLUS_PREDICT
+    load = inspect.signature(sparkalbert.load).parameters
+    assert list(load)[: len(NLUS_LOAD)] == ["model", *NLUS_LOAD[1:]]
+    assert "request" in load

@@ -1,11 +1,13 @@
 """The README's Python runs as pasted; its commands, make targets and links exist."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -20,10 +22,13 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_the_python_examples_run_one_after_the_other(tmp_path):
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    """The finished process that ran the Python examples one after the other, and its folder."""
+    folder = tmp_path_factory.mktemp("readme")
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks("python"))],
-        cwd=tmp_path,
+        cwd=folder,
         env=own_spark_environment(),
         capture_output=True,
         text=True,
@@ -31,12 +36,59 @@ def test_the_python_examples_run_one_after_the_other(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done, folder
+
+
+def test_the_python_examples_run_one_after_the_other(examples):
+    done, _ = examples
     assert re.search(r"\|\s*refused\|\[", done.stdout), "five lines of Spark"
     assert "love 2 6" in done.stdout, "the table without Spark"
     assert re.search(r"\|\s+love\|\s+2\|\s+5\|", done.stdout), "the table of the pipeline"
     assert "size(vectors)" in done.stdout
     assert re.search(r"token +word_embedding_albert\n0 +I +\[", done.stdout), "the one-liner"
     assert re.search(r"\na +I love NLP\. +5 +\[", done.stdout), "a sentence with one vector"
+
+
+NOT_RUN = {
+    "make demo": "installs packages; tests/cli/test_embed.py runs the demo",
+    "make test": "would run itself",
+    "spark-submit --properties-file": "needs a cluster",
+    "sparkalbert convert albert-xlarge-v2": "needs a download",
+    "sparkalbert inspect albert-xlarge-int8": "needs that model",
+    "sparkalbert inspect qwant/fralbert-base": "needs a network",
+    "sparkalbert verify albert-xlarge-int8": "needs that model",
+    "pip install": "needs a package index",
+    "hf download": "needs a network",
+    "sparkalbert distill": "needs torch, a teacher and an hour",
+    "sparkalbert convert student": "needs that student",
+}
+
+
+def shell_lines():
+    return [line for line in "".join(blocks("sh")).replace("\\\n", " ").splitlines() if line]
+
+
+def test_the_commands_run_after_the_python_examples(examples):
+    _, folder = examples
+    (folder / "conf").symlink_to(ROOT / "conf")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = [line for line in shell_lines() if not line.startswith(tuple(NOT_RUN))]
+    for line in ran:
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=folder,
+            env={**own_spark_environment(), "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert [name for name in NOT_RUN if not any(line.startswith(name) for line in shell_lines())] == []
+    assert [line.split()[1] for line in ran] == ["embed", "plan", "spark-submit", "models"]
+    vectors = [pq.read_table(folder / name) for name in ("vectors", "submitted-vectors")]
+    assert [sorted(table["id"].to_pylist()) for table in vectors] == [["a", "b"]] * 2
+    assert vectors[0]["vectors"].to_pylist() == vectors[1]["vectors"].to_pylist()
 
 
 def test_every_make_target_it_names_exists():

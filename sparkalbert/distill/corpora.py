@@ -90,7 +90,7 @@ def training_texts(
     """Yield the sentences of passages and, for a share of them, windows of two to four sentences.
 
     Texts that are shorter than 15 or longer than 600 characters, or less than 70 % letters, are dropped. Letters of
-    every script count; characters as wide as two, such as Chinese ones, count as two.
+    every script count; characters as wide as two, such as Chinese characters, count as two.
 
     Parameters
     ----------

@@ -143,14 +143,18 @@ def _library_check(driver: Mapping[str, Any], executors: Sequence[Mapping[str, A
 
 
 def _cpu_check(driver: Mapping[str, Any], executors: Sequence[Mapping[str, Any]]) -> Check:
-    kinds = sorted({", ".join(facts["cpu_features"]) or "no known features" for facts in executors})
+    kinds = sorted({_cpu_kind(facts) for facts in executors})
     cores = sorted({facts["cores"] for facts in executors})
     found = f"{' or '.join(map(str, cores))} cores per executor, {'; '.join(kinds)}"
-    if len(kinds) == 1:
+    ours = _cpu_kind(driver)
+    if kinds == [ours]:
         return Check("cpu", "ok", found)
-    ours = ", ".join(driver["cpu_features"]) or "no known features"
     mend = "CPUs of different kinds round differently: vectors are equal to about 1e-5 only. Use machines of one kind."
     return Check("cpu", "warning", f"{found}; the driver has {ours}", mend)
+
+
+def _cpu_kind(facts: Mapping[str, Any]) -> str:
+    return ", ".join(facts["cpu_features"]) or "no known features"
 
 
 def _memory_check(executors: Sequence[Mapping[str, Any]], needed_bytes: int | None) -> Check:

@@ -20,7 +20,7 @@ from sparkalbert.errors import (
     listed_problems,
 )
 from sparkalbert.models import KNOWN_MODELS, embedded_models, find_model
-from sparkalbert.models.hub import ask_hub
+from sparkalbert.models.hub import check_hub
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home, node_home
 
 __all__ = ["cache_checks", "hub_check", "model_check"]
@@ -98,7 +98,7 @@ def model_check(model: str) -> tuple[Check, Bundle | None]:
 def hub_check(timeout_s: float = 5.0) -> Check:
     """Check that models can be downloaded from the Hugging Face Hub."""
     try:
-        return Check("hub", "ok", ask_hub(KNOWN_MODELS[_PROBED].hub, timeout_s))
+        return Check("hub", "ok", check_hub(KNOWN_MODELS[_PROBED].hub, timeout_s))
     except MissingDependencyError:
         mend = "pip install 'sparkalbert[hub]', if models are to be downloaded"
         return Check("hub", "warning", "huggingface_hub is not installed", mend)

@@ -41,9 +41,9 @@ NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "seconds"}
 BARE_AND_EMBEDDER = ("bare-loop", "bare-unrolled", "embedder")
 
 
-def bench(folder, *options):
+def bench(folder, *options, rounds=2):
     """One run on a tiny model: its record."""
-    words = ["bench", "--model", str(tiny_bundle.checkpoint()), "--words", "100", "--rounds", "2"]
+    words = ["bench", "--model", str(tiny_bundle.checkpoint()), "--words", "100", "--rounds", str(rounds)]
     outputs = ["--json", str(folder / "record.json"), "--picture", str(folder / "speed.png")]
     assert run([*words, "--split", "2x1x64", *options, *outputs]) == 0
     return json.loads((folder / "record.json").read_text())
@@ -53,7 +53,7 @@ def bench(folder, *options):
 def on_spark(tmp_path_factory):
     """fp32 with Spark, in sessions of its own; Spark NLP is not in this environment."""
     systems = ["--systems", "bare,embedder,pipeline,spark_nlp"]
-    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *systems)
+    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *systems, rounds=1)
 
 
 def check_fields(record):
@@ -74,9 +74,9 @@ def test_the_record_holds_every_system_with_every_field(on_spark):
     ]
 
 
-def test_every_system_ran_twice_on_the_whole_text(on_spark):
+def test_every_system_ran_on_the_whole_text(on_spark):
     for one in on_spark["systems"][:-1]:
-        assert len(one["seconds"]) == 2
+        assert len(one["seconds"]) == 1
         assert one["words_per_s"] == pytest.approx(on_spark["text"]["words"] / one["median_s"])
         assert one["memory_mb"] > 20
     bare = [one["of_limit"] for one in on_spark["systems"] if one["name"].startswith("bare-")]

@@ -80,6 +80,13 @@ def test_cpus_of_different_kinds_are_a_warning():
     assert "1e-5" in check.mend
 
 
+def test_a_driver_of_another_kind_than_all_executors_is_a_warning():
+    check = checks(*({**EXECUTOR, "host": host, "cpu_features": ["AVX2"]} for host in ("one", "two")))["cpu"]
+    assert check.status == "warning"
+    assert check.found == "2 cores per executor, AVX2; the driver has AVX2, AVX-512"
+    assert "1e-5" in check.mend
+
+
 def test_an_executor_without_the_package_answers_too(tmp_path):
     cloudpickle.register_pickle_by_value(executor_probe)
     try:

@@ -111,4 +111,4 @@ def test_a_hub_that_does_not_answer_is_a_warning(endpoint):
 
 def test_offline_the_hub_is_not_asked(endpoint):
     endpoint("http://127.0.0.1:1", offline=True)
-    assert hub_check().found == "not asked, because HF_HUB_OFFLINE is set"
+    assert hub_check().found == "not checked, because HF_HUB_OFFLINE is set"
