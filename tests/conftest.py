@@ -137,6 +137,10 @@ def _connect_mode() -> Iterator[None]:
 
 def _settings(folder: Path) -> dict[str, str]:
     settings = {
+        # For a few rows, to write and compile Java for each plan takes longer than to interpret the plan. Sessions that
+        # tests start in processes of their own (commands, notebooks, clusters) keep Spark's default.
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",

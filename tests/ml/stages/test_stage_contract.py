@@ -166,7 +166,7 @@ def test_a_light_pipeline_runs_them_all(spark):
 
 def test_spark_nlps_grouping_holds_every_stage():
     ours = {name for name in ml.__all__ if name[0].isupper()}
-    assert set(base.__all__) | set(annotator.__all__) == ours | {"Pipeline", "PipelineModel"}
+    assert set(base.__all__) | set(annotator.__all__) == ours | {"Pipeline", "PipelineModel", "ReadAs"}
     assert not set(base.__all__) & set(annotator.__all__)
     assert all(getattr(ml, name) is getattr(base, name, getattr(annotator, name, None)) for name in ours)
     assert (base.Pipeline, base.PipelineModel) == (Pipeline, PipelineModel)
