@@ -25,12 +25,17 @@ WHEEL_VENV := $(VENV)-wheel
 PEER ?= ../shared/peer/spark-nlp
 PEERS_VENV := $(VENV)-peers
 PEERS := $(PEERS_VENV)/.installed
-# An older Spark than that of $(VENV), to run the Spark tests on.
+# A Spark and a pandas for the Spark tests, other than those of $(VENV).
 SPARK ?= 3.5.6
-SPARK_VENV := $(VENV)-spark-$(SPARK)
+PANDAS ?= 2.3.3
+SPARK_VENV ?= $(VENV)-spark-$(SPARK)
+# Python, Spark and pandas of each row of test-matrix: every Python, and every line of Spark with its last version here.
+MATRIX ?= 3.10,3.5.6,2.3.3 3.11,4.0.4,2.3.3 3.12,4.1.4,2.3.3 3.13,4.3.0,3.0.1
+# The client of Spark Connect alone, without Spark and Java; the server is that of $(VENV).
+CLIENT_VENV := $(VENV)-client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster submit-demo test-reference test-peers test-spark bench notebooks wheel clean
+.PHONY: help demo test check lint fmt test-slow test-gpu test-cluster submit-demo test-reference test-peers test-spark test-matrix test-client bench notebooks wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,9 +82,16 @@ test-peers:
 	@echo "test-peers skipped: the real Spark NLP is not at $(PEER). Name its folder: make test-peers PEER=folder"
 endif
 
-test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (by default SPARK=3.5.6; needs Java 17)
+test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SPARK=3.5.6 PANDAS=2.3.3; needs Java 17)
 	$(SPARK_VENV)/bin/python -m pytest tests/ml $(PARALLEL) -W ignore::DeprecationWarning -W ignore::ResourceWarning \
 	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
+
+test-matrix: ## Run the Spark tests on every line of Spark, with every Python and both pandas (an hour; needs the Pythons)
+	@for row in $(MATRIX); do set -- $$(echo $$row | tr , ' '); echo "== Python $$1, Spark $$2, pandas $$3"; \
+	  $(MAKE) test-spark PYTHON=python$$1 SPARK=$$2 PANDAS=$$3 SPARK_VENV=$(VENV)-matrix-$$1-$$2-$$3 || exit 1; done
+
+test-client: $(DEV) $(CLIENT_VENV)/.installed ## Run a pipeline from pyspark-client, which contains no Spark, and compare the bits
+	$(BIN)/python -m tests.cluster.client_demo $(CLIENT_VENV)/bin/python
 
 # Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
 bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
@@ -135,11 +147,18 @@ $(REFERENCE): $(DEV)
 $(SPARK_VENV)/.installed: $(REQUIREMENTS)
 	@echo "Installing Spark $(SPARK) and sparkalbert into $(SPARK_VENV) (some minutes, once) ..."
 	@$(PYTHON) -m venv $(SPARK_VENV)
-	@grep -vE '^(numpy|py4j|pyspark)==' conf/constraints.txt > $(SPARK_VENV)/constraints.txt
+	@grep -vE '^(numpy|pandas|py4j|pyspark)==' conf/constraints.txt > $(SPARK_VENV)/constraints.txt
 	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
-	  --constraint $(SPARK_VENV)/constraints.txt 'pyspark==$(SPARK)' 'numpy<2.3' setuptools \
+	  --constraint $(SPARK_VENV)/constraints.txt 'pyspark==$(SPARK)' 'pandas==$(PANDAS)' 'numpy<2.3' setuptools \
 	  grpcio grpcio-status googleapis-common-protos zstandard --editable '.[cli,convert]' \
 	  hypothesis pytest pytest-randomly pytest-timeout pytest-xdist
+	@touch $@
+
+$(CLIENT_VENV)/.installed: $(REQUIREMENTS)
+	@echo "Installing the client of Spark Connect and sparkalbert into $(CLIENT_VENV) (a minute, once) ..."
+	@$(PYTHON) -m venv $(CLIENT_VENV)
+	$(CLIENT_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint conf/constraints.txt \
+	  'pyspark-client>=4' --editable .
 	@touch $@
 
 $(PEERS): $(REQUIREMENTS) conf/peers.txt

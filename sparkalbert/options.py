@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from numbers import Integral
 from typing import TypeGuard
@@ -35,6 +34,8 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
 
 def near_miss(found: object, known: Sequence[str]) -> str:
     """Return a sentence that suggests the nearest known name, after a space; empty if none is near."""
+    import difflib  # here, because every worker imports this module
+
     close = difflib.get_close_matches(str(found), known, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 

@@ -37,9 +37,9 @@ def demo(
     output = with_home(output)
     picture = Path(f"{output.rstrip('/')}.png")
     check_folder_target(Path(output), "--output")
-    _check_replaceable(Path(output), picture)
     if picture.parent.exists():
         check_target(picture, "The picture")
+    _check_replaceable(Path(output), picture)
     bundle = find_model(model)
     stage = AlbertEmbeddings.pretrained(str(bundle.path))
     print_line("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")

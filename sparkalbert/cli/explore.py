@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
 from sparkalbert.cli.files import check_target, whole_file
 from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
-from sparkalbert.vectors import SUMMARY_FILE, BinaryFormat
+
+if TYPE_CHECKING:
+    from sparkalbert.vectors import BinaryFormat
 
 __all__ = ["explore"]
 
@@ -73,6 +75,8 @@ def explore(
 
 def _format_in_summary(folder: Path) -> BinaryFormat | None:
     """Return the format of the bytes in a folder that `embed` wrote; None if nothing says it."""
+    from sparkalbert.vectors import SUMMARY_FILE, BinaryFormat
+
     try:
         summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
