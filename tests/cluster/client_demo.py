@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
 from pyspark.sql import SparkSession
@@ -66,7 +67,9 @@ def main(client_python: str) -> None:
     server = builder.config("spark.connect.grpc.binding.port", port).getOrCreate()
     environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
     with tempfile.TemporaryDirectory(prefix="client-demo-") as folder:
-        command = [client_python, "-c", _CLIENT, f"sc://127.0.0.1:{port}", folder, json.dumps(_TEXTS)]
+        script = Path(folder) / "client.py"  # under `python -c` this client takes itself for pyspark's own tests
+        script.write_text(_CLIENT, encoding="utf-8")
+        command = [client_python, str(script), f"sc://127.0.0.1:{port}", folder, json.dumps(_TEXTS)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     server.stop()
     rows, num_predicted = json.loads(done.stdout.splitlines()[-1])
