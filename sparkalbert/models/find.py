@@ -6,7 +6,8 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from importlib import resources
@@ -345,7 +346,7 @@ def _from_folder(folder: Path, precision: Precision | None, given: PieceOptions)
     if kind == "onnx":
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         key = f"{_in_key(name)}-onnx-{_content_key(folder, files)}{given.key}"
-        imported = converted_once(key, partial(_import_onnx, folder, name, given))
+        imported = converted_once(key, partial(_import_onnx, folder, given, name=name))
         return _open_bundle(imported.path, precision, given)
     if kind == "checkpoint":
         chosen: Precision = precision or "fp32"
@@ -354,27 +355,50 @@ def _from_folder(folder: Path, precision: Precision | None, given: PieceOptions)
     return _open_bundle(folder, precision, given)
 
 
-def _convert(source: Path, given: PieceOptions, target: Path, **options: str) -> Bundle:
-    try:
+def _convert(  # noqa: PLR0913 - keywords of convert_checkpoint
+    source: Path,
+    given: PieceOptions,
+    target: Path,
+    *,
+    precision: Precision,
+    name: str,
+    origin: str | None = None,
+    revision: str | None = None,
+) -> Bundle:
+    with _named_converter("a checkpoint"):
         from sparkalbert.convert import convert_checkpoint
-    except ImportError as error:
-        raise MissingDependencyError(_missing_converter("a checkpoint", error)) from error
-    return convert_checkpoint(source, target, **options, **given.stated)  # type: ignore[arg-type]
+    return convert_checkpoint(
+        source,
+        target,
+        precision=precision,
+        name=name,
+        origin=origin,
+        revision=revision,
+        do_lower_case=given.do_lower_case,
+        keep_accents=given.keep_accents,
+        remove_space=given.remove_space,
+    )
 
 
-def _import_onnx(source: Path, name: str, given: PieceOptions, target: Path) -> Bundle:
-    try:
+def _import_onnx(source: Path, given: PieceOptions, target: Path, *, name: str) -> Bundle:
+    with _named_converter("an ONNX export"):
         from sparkalbert.convert import import_onnx
-    except ImportError as error:
-        raise MissingDependencyError(_missing_converter("an ONNX export", error)) from error
     return import_onnx(source, target, name=name, **given.stated)
 
 
-def _missing_converter(what: str, error: ImportError) -> str:
-    return (
-        f"Converting {what} requires a package that is not installed ({error}): pip install "
-        "'sparkalbert[convert]'. Or convert it on another machine and pass the bundle folder."
-    )
+@contextmanager
+def _named_converter(what: str) -> Iterator[None]:
+    """Raise a missing package of the converter as MissingDependencyError, and every other error unchanged."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "sparkalbert":
+            raise
+        msg = (
+            f"Converting {what} requires a package that is not installed ({error}): pip install "
+            "'sparkalbert[convert]'. Or convert it on another machine and pass the bundle folder."
+        )
+        raise MissingDependencyError(msg) from error
 
 
 def _in_key(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from sparkalbert.arrays import BoolArray, Float32Array, Int64Array
+from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.ml.schema import WORD_EMBEDDINGS
 from sparkalbert.ml.worker.arrow import (
@@ -36,9 +36,6 @@ from sparkalbert.timings import TIMINGS
 from sparkalbert.vectors import BinaryFormat, group_means
 
 __all__ = ["AnnotationTask", "MeanVectorTask", "TokenListTask"]
-
-Items = Callable[[Float32Array, int, int], pa.Array]
-"""Returns output items `start` to `stop` of a group, given the vectors of its sentences."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,10 @@ class TokenListTask:
                 encoded = [embedder.encode_tokens(row) for row in lists]
             counts, valid = item_counts(tokens)
             with held_vectors(embedder, encoded, self.model.sizes) as vectors:
-                items = partial(_token_vectors, array)
-                yield from _emit(vectors, items, counts, valid, self.model.sizes, nullable=False)
+                for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):
+                    with TIMINGS.measure("emit"):
+                        part = list_array(counts[rows], array(vectors[items]), valid=valid[rows], nullable=False)
+                    yield part
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,14 @@ class AnnotationTask:
             valid = np.asarray(columns[-1].is_valid())
             counts = np.bincount(tokens.row[plan.token], minlength=len(valid))
             with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors:
-                items = output.annotations if self.binary is None else partial(output.binary_vectors, self.binary)
-                yield from _emit(vectors, items, counts, valid, self.model.sizes, nullable=self.binary is None)
+                for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):
+                    with TIMINGS.measure("emit"):
+                        if self.binary is None:
+                            made = output.annotations(vectors, items)
+                        else:
+                            made = output.binary_vectors(vectors, items, self.binary)
+                        part = list_array(counts[rows], made, valid=valid[rows], nullable=self.binary is None)
+                    yield part
 
 
 @dataclass(frozen=True)
@@ -173,42 +178,21 @@ def _groups(
         first_limit = None
 
 
-def _emit(
-    vectors: Float32Array,
-    items: Items,
-    counts: Int64Array,
-    valid: BoolArray,
-    sizes: VectorSizes,
-    *,
-    nullable: bool,
-) -> Iterator[pa.Array]:
-    """Yield the output of a group in arrays of the size that Spark reads fastest.
+def _output_parts(counts: Int64Array, dimension: int, sizes: VectorSizes) -> Iterator[tuple[slice, slice]]:
+    """Cut a group into parts of the size that Spark reads fastest: yield the rows of each, and their items.
 
     Parameters
     ----------
-    vectors
-        The vectors of the group's sentences.
-    items
-        Returns the items of the output.
     counts
         int64 ``[rows]``: the number of items of each row.
-    valid
-        bool ``[rows]``: which rows are not null.
+    dimension
+        Numbers per item.
     sizes
         The bounds.
-    nullable
-        Whether the declared type allows null items.
     """
     ends = np.concatenate([[0], np.cumsum(counts)])
-    for start, stop in row_slices(counts, vectors_in(sizes.output_bytes, vectors.shape[1])):
-        with TIMINGS.measure("emit"):
-            part = items(vectors, int(ends[start]), int(ends[stop]))
-            array = list_array(counts[start:stop], part, valid=valid[start:stop], nullable=nullable)
-        yield array
-
-
-def _token_vectors(array: Callable[[Float32Array], pa.Array], vectors: Float32Array, start: int, stop: int) -> pa.Array:
-    return array(vectors[start:stop])
+    for start, stop in row_slices(counts, vectors_in(sizes.output_bytes, dimension)):
+        yield slice(start, stop), slice(int(ends[start]), int(ends[stop]))
 
 
 @dataclass(frozen=True)
@@ -226,10 +210,9 @@ class _AnnotationOutput:
         shown = [word.lower() for word in words] if lower_case else words
         return cls(plan, tokens.begin[plan.token], tokens.end[plan.token], shown)
 
-    def annotations(self, vectors: Float32Array, start: int, stop: int) -> pa.Array:
-        """Return annotations `start` to `stop`, given the vectors of the sentences."""
-        part = slice(start, stop)
-        count = stop - start
+    def annotations(self, vectors: Float32Array, part: slice) -> pa.Array:
+        """Return a part of the annotations, given the vectors of the sentences."""
+        count = part.stop - part.start
         result = string_array(self.result[part])
         without_piece = self.plan.piece[part] == NOWHERE
         metadata = metadata_array(
@@ -245,9 +228,9 @@ class _AnnotationOutput:
         shown = vector_array(_rows_or_zeros(vectors, self.plan.vector[part]))
         return annotation_array(WORD_EMBEDDINGS, self.begin[part], self.end[part], result, metadata, shown)
 
-    def binary_vectors(self, form: BinaryFormat, vectors: Float32Array, start: int, stop: int) -> pa.Array:
-        """Return the vectors of annotations `start` to `stop`, ``binary``."""
-        return binary_vector_array(_rows_or_zeros(vectors, self.plan.vector[start:stop]), form)
+    def binary_vectors(self, vectors: Float32Array, part: slice, form: BinaryFormat) -> pa.Array:
+        """Return the vectors of a part of the annotations, ``binary``."""
+        return binary_vector_array(_rows_or_zeros(vectors, self.plan.vector[part]), form)
 
 
 def _vector_array(binary: BinaryFormat | None) -> Callable[[Float32Array], pa.Array]:
