@@ -108,7 +108,7 @@ def _converted(param: Param[Any], value: Any) -> Any:
     """Return a value as pyspark converts it for a Param."""
     try:
         return param.typeConverter(value)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:  # of pyspark 3.5: NumPy 2 lacks a name that it looks up
         msg = f"{param.name} is {value!r}, expected {_EXPECTED.get(param.typeConverter, f'another type: {error}')}."
         raise ParamTypeError(msg) from error
 
