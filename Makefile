@@ -28,9 +28,9 @@ PEERS := $(PEERS_VENV)/.installed
 # A Spark and a pandas for the Spark tests, other than those of $(VENV).
 SPARK ?= 3.5.6
 PANDAS ?= 2.3.3
-SPARK_VENV ?= $(VENV)-spark-$(SPARK)
-# Python, Spark and pandas of each row of test-matrix: every Python, and every line of Spark with its last version here.
-MATRIX ?= 3.10,3.5.6,2.3.3 3.11,4.0.4,2.3.3 3.12,4.1.4,2.3.3 3.13,4.3.0,3.0.1
+SPARK_VENV ?= $(VENV)-spark-$(SPARK)-pandas-$(PANDAS)
+# Python, Spark and pandas of each row of test-matrix: every Python, every line of Spark, and both pandas.
+MATRIX ?= 3.10,3.5.9,2.3.3 3.11,4.0.5,2.3.3 3.12,4.1.4,2.3.3 3.12,4.2.1,2.3.3 3.13,4.3.0,3.0.1
 # The client of Spark Connect alone, without Spark and Java; the server is that of $(VENV).
 CLIENT_VENV := $(VENV)-client
 
@@ -158,7 +158,7 @@ $(CLIENT_VENV)/.installed: $(REQUIREMENTS)
 	@echo "Installing the client of Spark Connect and sparkalbert into $(CLIENT_VENV) (a minute, once) ..."
 	@$(PYTHON) -m venv $(CLIENT_VENV)
 	$(CLIENT_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint conf/constraints.txt \
-	  'pyspark-client>=4' --editable .
+	  pyspark-client --editable .
 	@touch $@
 
 $(PEERS): $(REQUIREMENTS) conf/peers.txt

@@ -23,7 +23,7 @@
 # MAGIC ## What to embed
 # MAGIC
 # MAGIC The widgets appear above the notebook. `model` is a folder on a volume, which every node reads in place, or a name;
-# MAGIC `albert_mini_en` is part of the package. Without a `source` table a few sentences stand in.
+# MAGIC `albert_mini_en` is part of the package. `source` is a table with a column `id`; without one a few sentences stand in.
 
 # COMMAND ----------
 

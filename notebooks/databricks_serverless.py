@@ -23,8 +23,10 @@
 # MAGIC ## What to embed
 # MAGIC
 # MAGIC The widgets appear above the notebook. `model` is a folder on a volume, which the workers read in place, or a name;
-# MAGIC `albert_mini_en` is part of the package. `budget_mb` is what a Python worker may take: all its arrays and the model are
-# MAGIC sized to stay below, and a model that cannot is refused before anything runs.
+# MAGIC `albert_mini_en` is part of the package. `source` is a table with a column `id`; without one a few reviews stand in.
+# MAGIC `budget_mb` is what the Python worker of the vectors may take: its arrays are sized to stay below, and a model that
+# MAGIC cannot is refused before anything runs. Before Spark 4.1 (environment version 4 and older) the other stages have two
+# MAGIC workers of their own, of about 160 MB each.
 
 # COMMAND ----------
 
@@ -33,7 +35,7 @@ settings = {
     "source": "",
     "text_column": "text",
     "target": "sentence_vectors",
-    "budget_mb": "900",
+    "budget_mb": "650",
 }
 if "dbutils" in globals():
     for name, value in settings.items():

@@ -411,11 +411,15 @@ def _vectors(values: object, name: str) -> Float32Array:
     if isinstance(values, EmbeddedText):
         msg = f"similarity() expects vectors, got EmbeddedText as {name}. Did you mean {name}.vectors?"
         raise ParamTypeError(msg)
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        msg = f"similarity() expects vectors of one length as {name}, got vectors of several."
+        raise ParamTypeError(msg) from error
     if found.ndim not in {1, 2} or found.dtype.kind not in "fiu":
         msg = (
             f"similarity() expects numbers of shape [n, dimension], got {type(values).__name__} of {found.dtype} with "
             f"shape {list(found.shape)} as {name}."
         )
         raise ParamTypeError(msg)
-    return found
+    return found if found.dtype.kind == "f" else found.astype(np.float32)

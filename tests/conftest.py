@@ -2,7 +2,7 @@
 
 pyspark reads the environment variable SPARK_CONNECT_MODE_ENABLED on every call to decide which of its
 two halves a function belongs to. So both sessions live in one process; what a test sees is switched for
-its duration, and a Connect test sees nothing of the classic half.
+its duration, and a Connect test sees nothing of the classic half: what a client does not have raises an error.
 """
 
 import os
@@ -128,11 +128,26 @@ def _connect_mode() -> Iterator[None]:
         (SparkSession, "_instantiatedSession"),
         (SparkSession, "_activeSession"),
     ]
+    poisoned: list[tuple[Any, str]] = [
+        (SparkContext, "__init__"),
+        (SparkContext, "getOrCreate"),
+        (SparkContext, "_ensure_initialized"),
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(_CONNECT_MODE, "1")
         for owner, name in hidden:
             patch.setattr(owner, name, None)
+        for owner, name in poisoned:
+            patch.setattr(owner, name, _refuse_classic)
+        for name in ("sparkContext", "_jvm", "_jsparkSession"):
+            patch.setattr(SparkSession, name, property(_refuse_classic), raising=False)
         yield
+
+
+def _refuse_classic(*_: Any, **__: Any) -> None:
+    """Take the place of what a Spark Connect client does not have."""
+    msg = "a Spark Connect session reached for classic Spark"
+    raise AssertionError(msg)
 
 
 def _settings(folder: Path) -> dict[str, str]:

@@ -290,6 +290,7 @@ def test_similarity():
     found = WordEmbedder.similarity(first, second)
     np.testing.assert_allclose(found, [[1, 0, -1, 0.5**0.5], [0, 0, 0, 0]], atol=1e-7)
     assert found.dtype == np.float32
+    np.testing.assert_array_equal(WordEmbedder.similarity([[1, 0]], [[0, 2], [3, 0]]), [[0, 1]])
 
 
 def test_similarity_of_something_else_is_named(embedder):
@@ -298,6 +299,8 @@ def test_similarity_of_something_else_is_named(embedder):
         embedder.similarity(words.vectors, words)
     with pytest.raises(ParamTypeError, match=r"got list of <U5 with shape \[1\] as first"):
         embedder.similarity(["river"], words.vectors)
+    with pytest.raises(ParamTypeError, match="expects vectors of one length as second, got vectors of several"):
+        embedder.similarity(words.vectors, [[1.0, 2.0], [3.0]])
     with pytest.raises(ParamError, match="of the same dimension, got 32 and 2"):
         embedder.similarity(words.vectors, np.zeros((3, 2), dtype=np.float32))
 

@@ -14,6 +14,7 @@ from sparkalbert.bundle.manifest import MANIFEST_FILE, FileRecord, Manifest
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import BundleError, problem_list
 from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.storage.files import write_file
 from sparkalbert.storage.folders import FolderKind, write_folder
 
 __all__ = [
@@ -160,7 +161,8 @@ def write_bundle(target: str | Path, manifest: Manifest, *, overwrite: bool = Fa
     with write_folder(target, BUNDLE_KIND, overwrite=overwrite) as work:
         yield work
         complete = replace(manifest, files=_file_records(work))
-        (work / MANIFEST_FILE).write_text(complete.to_json(), encoding="utf-8")
+        with write_file(work / MANIFEST_FILE) as file:  # marks the folder as complete
+            file.write_text(complete.to_json(), encoding="utf-8")
 
 
 def _holds_bundle_only(folder: str) -> bool:

@@ -194,7 +194,8 @@ def _unpack(path: Path, digest: str, folder: Path) -> Manifest:
                     shutil.copyfileobj(packed, file, _CHUNK_BYTES)
                 (work / name).chmod(_READ_ONLY)
             Bundle(work, manifest).verify()
-            (work / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")  # marks the folder as complete
+            with write_file(work / MANIFEST_FILE) as marker:  # marks the folder as complete
+                marker.write_text(manifest.to_json(), encoding="utf-8")
             (work / MANIFEST_FILE).chmod(_READ_ONLY)
             work.chmod(_OTHERS_READ_ONLY)
     return manifest

@@ -63,8 +63,8 @@ def _check_replaceable(folder: Path, picture: Path) -> None:
     is_empty = existing == [folder] and not any(folder.iterdir())
     if existing and not is_empty and not _is_demo(folder):
         msg = (
-            f"{existing[0]} already exists, and {folder} is not the result of an earlier demo. Remove it first, or "
-            "choose another folder."
+            f"{existing[0]} already exists, and {folder} is not the result of an earlier demo. Remove {existing[0]} "
+            "first, or choose another folder."
         )
         raise OutputError(msg)
 

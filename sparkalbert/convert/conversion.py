@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import starmap
@@ -22,6 +23,7 @@ from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
 from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.storage.folders import check_target
+from sparkalbert.storage.paths import with_home
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -98,8 +100,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     """
     check_precision(precision)
     check_target(target, BUNDLE_KIND, overwrite=overwrite)
-    checkpoint = Checkpoint.open(source).check_values()
-    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
+    given = PieceOptions(do_lower_case, keep_accents, remove_space)
+    checkpoint = Checkpoint.open(source, given).check_values()
+    tokenizer = load_tokenizer(checkpoint.folder, given)
     folder_name = checkpoint.folder.resolve().name
     manifest = Manifest(
         name=name or folder_name,
@@ -118,7 +121,7 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
         tokenizer.save(folder)
         _write_files(checkpoint, precision, folder, report, halve=halve)
-    return Bundle.open(Path(target).expanduser())
+    return Bundle.open(with_home(os.fspath(target)))
 
 
 def library_versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ where Spark NLP's loader expects them.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,9 @@ from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
 from sparkalbert.errors import CheckpointError
+from sparkalbert.storage.files import write_file
 from sparkalbert.storage.folders import FolderKind, check_target, write_folder
+from sparkalbert.storage.paths import with_home
 from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["export_spark_nlp"]
@@ -88,8 +91,9 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
     """
     check_precision(precision)
     check_target(target, _EXPORT, overwrite=overwrite)
-    checkpoint = Checkpoint.open(source)
-    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions(do_lower_case, keep_accents, remove_space))
+    given = PieceOptions(do_lower_case, keep_accents, remove_space)
+    checkpoint = Checkpoint.open(source, given)
+    tokenizer = load_tokenizer(checkpoint.folder, given)
     if tokenizer.record.file != VOCABULARY_FILE:
         msg = (
             f"Spark NLP's AlbertEmbeddings reads SentencePiece vocabularies only, but that of {source} is "
@@ -104,8 +108,9 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
         tokenizer.save(assets)
         text = json.dumps(checkpoint.config.to_dict(), indent=2, sort_keys=True)
         (assets / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        (folder / GRAPH_FILE).write_bytes(_graph(checkpoint, precision, report).SerializeToString(deterministic=True))
-    return Path(target).expanduser()
+        with write_file(folder / GRAPH_FILE) as file:  # marks the folder as complete
+            file.write_bytes(_graph(checkpoint, precision, report).SerializeToString(deterministic=True))
+    return Path(with_home(os.fspath(target)))
 
 
 def _check_size(config: AlbertConfig, precision: Precision) -> None:

@@ -72,7 +72,7 @@ def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
     except ConfigError as error:
         problems += listed_problems(error)
     try:
-        problems += vocabulary_problems(folder, config)
+        problems += vocabulary_problems(folder, config, given)
     except MissingDependencyError as error:
         problems.append(str(error))
     warnings: list[str] = []
@@ -101,10 +101,11 @@ def _options(
 def _uses(folder: Path) -> dict[str, str]:
     tokenizer = set(tokenizer_files(folder))
     vocabulary: Path | None = None
-    compared: Path | None = None
+    unread: set[Path] = set()
     try:
         found = find_tokenizer(folder)
-        vocabulary, compared = found.path, found.other_words
+        vocabulary = found.path
+        unread = {path for path in tokenizer if path.name not in TOKENIZER_SETTINGS} - {vocabulary, found.other_words}
     except SparkAlbertError:
         pass  # what is wrong is among the problems
     uses = {}
@@ -112,8 +113,8 @@ def _uses(folder: Path) -> dict[str, str]:
         if path == vocabulary:
             use = "vocabulary"
         elif path in tokenizer:
-            if path.name not in TOKENIZER_SETTINGS and path != compared:
-                continue  # another vocabulary, which is not read
+            if path in unread:
+                continue  # another vocabulary
             use = "tokenizer"
         else:
             use = "configuration" if path == config_path(folder) else "weights"

@@ -55,6 +55,7 @@ __all__ = [
     "embedded_models",
     "find_model",
     "folder_kind",
+    "is_remote",
     "what_is_meant",
 ]
 
@@ -66,7 +67,7 @@ _KEY_DIGITS: Final = 16
 _MAX_NAME_IN_KEY: Final = 100
 """File systems limit a name to 255 bytes; what follows a model's name in a key, and what a writer adds, take 150."""
 
-_CONVERSION: Final = b"2"
+_CONVERSION: Final = b"3"
 """Increment it when a conversion reads other files than before or computes other vectors: the cache then misses."""
 
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
@@ -240,6 +241,17 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     raise ModelNotFoundError(msg)
 
 
+def is_remote(text: str) -> bool:
+    """Return whether a text is the URI of another file system (``s3a:``, ``hdfs:``) and not a path or name.
+
+    Examples
+    --------
+    >>> [is_remote(text) for text in ("hdfs://host/model", "file:///model", "C:/model", "albert:v2")]
+    [True, False, False, False]
+    """
+    return _SCHEME.match(text) is not None and "/" in text and not _DRIVE.match(text) and not text.startswith("file:")
+
+
 def _text(model: object) -> str:
     if not isinstance(model, (str, os.PathLike)):
         msg = f"model is {model!r}, expected the path of a folder or a name, such as 'albert_mini_en'."
@@ -248,7 +260,7 @@ def _text(model: object) -> str:
 
 
 def _path(text: str) -> Path:
-    if _SCHEME.match(text) and "/" in text and not _DRIVE.match(text) and not text.startswith("file:"):
+    if is_remote(text):
         msg = (
             f"{text} is not a path of this machine. Copy the folder to a local disk, or give the path where "
             "it is mounted (on Databricks /Volumes/... or /dbfs/...)."
@@ -305,8 +317,10 @@ def _embedded_folder(folder: Traversable) -> Path:
 
     def extract(target: Path) -> Bundle:
         with write_folder(target, BUNDLE_KIND) as work:
-            for name in (*manifest.files, MANIFEST_FILE):
+            for name in manifest.files:
                 (work / name).write_bytes((folder / name).read_bytes())
+            with write_file(work / MANIFEST_FILE) as marker:  # marks the folder as complete
+                marker.write_bytes((folder / MANIFEST_FILE).read_bytes())
         return Bundle.open(target)
 
     return converted_once(f"{folder.name}-{manifest.digest[:_KEY_DIGITS]}", extract).path

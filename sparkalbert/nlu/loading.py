@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import re
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.models import find_model
-from sparkalbert.models.find import folder_kind
+from sparkalbert.models.find import folder_kind, is_remote
 from sparkalbert.nlu.predictor import Predictor
 from sparkalbert.nlu.sources import ModelSource, PipelineSource, Source, StageSource
 from sparkalbert.options import near_miss
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import local_path, with_home
 from sparkalbert.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def load(  # noqa: PLR0913, PLR0917 - NLU's keywords
     if not isinstance(found, (str, os.PathLike)):
         return Predictor(_pipeline_source(found, chosen), column or _FROM_DISK)
     text = os.fspath(found)
-    if local_path(text) is None and not text.startswith(_WEB):  # Spark reads saved pipelines from hdfs: or s3a:
+    if is_remote(text) and not text.startswith(_WEB) and importlib.util.find_spec("pyspark") is not None:
+        # Spark reads saved pipelines from hdfs: or s3a:
         return Predictor(_pipeline_source(_read(text), chosen), column or _FROM_DISK)
     folder = _model_folder(found)
     if folder is None:
@@ -183,10 +185,10 @@ def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _model_folder(model: str | os.PathLike[str]) -> Path | None:
     """Return the folder of a model or of a saved pipeline, None if `model` is a name."""
-    path = local_path(os.fspath(model))
+    text = os.fspath(model)
+    path = local_path(text) if text.startswith("file:") else Path(with_home(text))
     if path is None:
         return None
-    path = path.expanduser()
     is_folder = path.is_dir() and (folder_kind(path) is not None or (path / _METADATA).is_dir())
     return path if is_folder else None
 
@@ -200,7 +202,7 @@ def _model_source(model: str | os.PathLike[str], options: dict[str, Any], *, of_
     bundle = find_model(model, **{name: options[name] for name in _FIND_OPTIONS if name in options})
     stage = AlbertEmbeddings.loadSavedModel(os.fspath(bundle.path))
     # A stage that Spark NLP saved has Params of its own, which are not in the bundle.
-    saved = SavedStage.read(Path(model).expanduser()) if of_spark_nlp else None
+    saved = SavedStage.read(Path(model)) if of_spark_nlp else None
     if saved is not None:
         stage.setParams(**{name: value for name, value in saved.params.items() if stage.hasParam(name)})
     params = {_PARAMS.get(name, name): value for name, value in options.items() if name not in _FIND_OPTIONS}

@@ -74,7 +74,7 @@ def length_histogram(
     if texts is None:
         words = read_words(data, token_col=token_col, vector_col=vector_col, vector_format=vector_format)
         encoded = _encoded_tokens(words, embedder)
-        drawn = f"{words.of_rows}, drawn at random" if words.of_rows else ""
+        drawn = f"{words.of_rows}, drawn at random" if words.are_drawn else words.of_rows
     else:
         drawn = f" of {max_texts:,} of {len(texts):,} texts, drawn at random" if len(texts) > max_texts else ""
         if drawn:

@@ -66,7 +66,10 @@ def similarity_heatmap(
     axes.set_yticks(range(len(rows)), rows.tokens, fontsize=8, parse_math=False)
     axes.set_xlabel("words of the text" if second is None else "words of the second text")
     axes.set_ylabel("words of the text" if second is None else "words of the first text")
-    cut = f" (the first {max_words} of {all_words:,}{rows.of_rows})" if all_words > max_words else ""
+    read_rows = rows.of_rows
+    if columns.of_rows != read_rows:
+        read_rows = f"{read_rows or ' of all rows'} and{columns.of_rows or ' of all rows'} of the second text"
+    cut = f" (the first {max_words} of {all_words:,}{read_rows})" if all_words > max_words else ""
     axes.set_title(f"The brighter, the more alike{cut}", loc="left", fontsize=11)
     figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
     if max(len(rows), len(columns)) <= _MAX_WRITTEN:

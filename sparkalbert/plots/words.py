@@ -18,13 +18,16 @@ from sparkalbert.word_embedder import EmbeddedText
 __all__ = ["MAX_SPARK_ROWS", "MAX_SPARK_TEXTS", "Words", "read_words", "sample_words"]
 
 MAX_SPARK_ROWS: Final = 10_000
-"""Of a Spark DataFrame with one row per word about this many rows are read, because they have to fit into the memory of
-the driver, and into ``spark.driver.maxResultSize``."""
+"""Of a Spark DataFrame with one row per word the first rows are read, at most this many, because they have to fit into
+the memory of the driver, and into ``spark.driver.maxResultSize``."""
 
 MAX_SPARK_TEXTS: Final = 1_000
-"""The same for a Spark DataFrame with one row per text."""
+"""Of a Spark DataFrame with one row per text about this many rows are read, drawn at random."""
 
 _LISTS: Final = (list, tuple, np.ndarray)
+_BYTES: Final = (bytes, bytearray)
+"""Without Arrow, classic Spark 3.5 and 4.0 return binary columns as ``bytearray``."""
+
 _INSPECTED_CELLS: Final = 1000
 """A column whose first cells are all null or empty is not recognized."""
 
@@ -52,7 +55,9 @@ class Words:
     start
         int64 ``[words]``: where each word starts in its sentence, in code points.
     rows
-        How many rows were read, and how many there are, if some of a Spark DataFrame were drawn at random; else None.
+        How many rows were read, and how many there are, if some of a Spark DataFrame were read; else None.
+    are_first_rows
+        Whether those were the first rows; otherwise they were drawn at random.
     """
 
     tokens: list[str]
@@ -61,19 +66,28 @@ class Words:
     sentence: Int64Array
     start: Int64Array
     rows: tuple[int, int] | None = None
+    are_first_rows: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def of_rows(self) -> str:
-        """The rows that were drawn, to append to a title; empty if all were read."""
-        return "" if self.rows is None else " of {:,} of {:,} rows".format(*self.rows)
+        """The rows that were read, to append to a title; empty if all were read."""
+        if self.rows is None:
+            return ""
+        first = "the first " if self.are_first_rows else ""
+        return " of {}{:,} of {:,} rows".format(first, *self.rows)
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether the rows were drawn at random."""
+        return self.rows is not None and not self.are_first_rows
 
     def counted(self, total: int) -> str:
         """Return how many words these are, which were drawn from `total` words, for a title."""
         number = f"{total:,}" if len(self) == total else f"{len(self):,} of {total:,}"
-        drawn = "" if len(self) == total and self.rows is None else ", drawn at random"
+        drawn = ", drawn at random" if len(self) < total or self.are_drawn else ""
         return f"{number} words{self.of_rows}{drawn}"
 
     def take(self, positions: Int64Array) -> Words:
@@ -86,6 +100,7 @@ class Words:
             sentence.astype(np.int64),
             self.start[positions],
             self.rows,
+            self.are_first_rows,
         )
 
     def sample(self, size: int) -> Words:
@@ -156,8 +171,10 @@ def read_words(
     data
         :class:`~sparkalbert.EmbeddedText` or several of them; or a pandas DataFrame, a Spark DataFrame or an Arrow
         table with one row per word (a token and a vector) or one row per text (a list of tokens and a list of vectors,
-        or a list of annotations). Of a Spark DataFrame with more rows than ``MAX_SPARK_ROWS`` or ``MAX_SPARK_TEXTS``
-        about this many are drawn at random.
+        or a list of annotations). Of a Spark DataFrame with one row per word the first ``MAX_SPARK_ROWS`` rows are
+        read, so that sentences stay whole; of one with one row per text about ``MAX_SPARK_TEXTS`` are drawn at random.
+        Drawing computes every row, so write or cache a frame first that is not yet computed, such as the result of
+        ``transform``.
     token_col, vector_col
         The columns to read. By default they are recognized by their content and, if several fit, by their names.
     vector_format
@@ -174,13 +191,13 @@ def read_words(
     ParamTypeError
         If `data` is something else.
     """
-    rows = None
+    rows, are_first = None, False
     if hasattr(data, "toPandas"):  # a Spark DataFrame, classic or Connect
-        data, rows = _collected(data)
+        data, rows, are_first = _collected(data)
     words = _words(_texts(data, token_col, vector_col), vector_format)
     if words is None:
         raise InputError(_NO_WORD)
-    return replace(words, rows=rows)
+    return replace(words, rows=rows, are_first_rows=are_first)
 
 
 def sample_words(
@@ -245,15 +262,20 @@ def _concatenated(first: Words, second: Words) -> Words:
     )
 
 
-def _collected(frame: Any) -> tuple[Any, tuple[int, int] | None]:
-    """Return rows of a Spark DataFrame as a pandas DataFrame; if some are drawn, their number and that of all rows."""
+def _collected(frame: Any) -> tuple[Any, tuple[int, int] | None, bool]:
+    """Return rows of a Spark DataFrame as a pandas DataFrame.
+
+    If some are left out, also their number and that of all rows, and whether they are the first rows: words that are
+    drawn one by one would tear sentences apart.
+    """
     elements = [getattr(field.dataType, "elementType", None) for field in frame.schema.fields]
     has_lists = any(element is not None and element.typeName() in {"array", "binary", "struct"} for element in elements)
     most, total = MAX_SPARK_TEXTS if has_lists else MAX_SPARK_ROWS, frame.count()
     if total <= most:
-        return frame.toPandas(), None
-    drawn = frame.sample(most / total, seed=0).limit(most).toPandas()
-    return drawn, (len(drawn), total)
+        return frame.toPandas(), None, False
+    chosen = frame.sample(most / total, seed=0) if has_lists else frame
+    rows = chosen.limit(most).toPandas()
+    return rows, (len(rows), total), not has_lists
 
 
 def _words(texts: Iterable[_Text], vector_format: BinaryFormat | None) -> Words | None:
@@ -403,7 +425,7 @@ def _long_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
         isinstance(token, str) and _cell_kind(vector) == "vector"
         for token, vector in zip(frame[token_col], frame[vector_col], strict=True)
     ]
-    words = frame[is_word]
+    words = frame[np.array(is_word, dtype=bool)]
     keys = [key for key, kept in zip(keys, is_word, strict=True) if kept]
     spans = _offsets(words)
     changes = [
@@ -473,7 +495,7 @@ def _cell_kind(cell: Any) -> str | None:
     """Return what a cell holds: token, tokens, vector, vectors or annotations; None for anything else."""
     if isinstance(cell, str):
         return "token"
-    if isinstance(cell, bytes) or hasattr(cell, "toArray"):
+    if isinstance(cell, _BYTES) or hasattr(cell, "toArray"):
         return "vector"
     if not isinstance(cell, _LISTS) or len(cell) == 0:
         return None
@@ -492,14 +514,14 @@ def _list_kind(first: Any) -> str | None:
 
 def _array(vector: Any, vector_format: BinaryFormat | None) -> Float32Array:
     """Return a vector in any form as float32 ``[dimension]``."""
-    if isinstance(vector, bytes):
+    if isinstance(vector, _BYTES):
         if vector_format is None:
             msg = (
                 "The vectors are bytes, which do not show their format. Pass the format that they were written with as "
                 "vector_format (--vectors): 'binary' or 'binary16'."
             )
             raise ParamError(msg)
-        row: Float32Array = binary_to_numpy([vector], vector_format)[0]
+        row: Float32Array = binary_to_numpy([bytes(vector)], vector_format)[0]
         return row
     if hasattr(vector, "toArray"):  # a vector of Spark ML
         vector = vector.toArray()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.storage.paths import with_home
 
 __all__ = ["HOME_VARIABLE", "cache_home", "node_home"]
 
@@ -73,7 +74,7 @@ def node_home() -> Path:
 
 def _chosen_home() -> Path | None:
     chosen = os.environ.get(HOME_VARIABLE, "").strip()
-    return Path(chosen).expanduser().absolute() if chosen else None
+    return Path(with_home(chosen)).absolute() if chosen else None
 
 
 def _private_folder(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from sparkalbert import WordEmbedder
 from sparkalbert.bundle import Bundle
-from sparkalbert.convert import convert_checkpoint, export_spark_nlp, verify_bundle
+from sparkalbert.convert import convert_checkpoint, export_spark_nlp, import_onnx, verify_bundle
 from sparkalbert.errors import CheckpointError, ConfigError, OutputError, ParamError
 from sparkalbert.text import PieceTokenizer
 from tests import tiny_checkpoint, tiny_vocabulary
@@ -295,3 +295,32 @@ def test_xlarge_is_small_and_converted_quickly_in_little_memory(tmp_path, precis
     assert added_bytes < 218e6
     if precision != "fp16":  # a CPU without float16 arithmetic takes minutes
         assert verify_bundle(Bundle.open(tmp_path / "out"), against=source).mean_cosine > 0.99
+
+
+def test_the_home_folder_of_a_user_that_is_not_there_is_a_plain_path(tmp_path, monkeypatch):
+    """As a shell reads it, and as bundles are written."""
+    monkeypatch.chdir(tmp_path)
+    tiny_checkpoint.write(tmp_path / "~no-such-user" / "tiny")
+    bundle = convert_checkpoint("~no-such-user/tiny", "~no-such-user/out")
+    assert bundle.path.resolve() == tmp_path / "~no-such-user" / "out"
+    assert export_spark_nlp("~no-such-user/tiny", "~no-such-user/export").resolve() == (
+        tmp_path / "~no-such-user" / "export"
+    )
+    assert import_onnx("~no-such-user/export", "~no-such-user/imported").verify().manifest.name == "export"
+    with pytest.raises(CheckpointError, match="~no-such-user/nothing is not a folder"):
+        convert_checkpoint("~no-such-user/nothing", "unused")
+
+
+@pytest.mark.parametrize("write", [convert_checkpoint, export_spark_nlp])
+def test_an_option_that_is_given_is_not_asked_for(tmp_path, write, caplog):
+    """Not even while the files are checked, which contradict each other without it."""
+    source = tiny_checkpoint.write(tmp_path / "tiny", vocab_size=500)
+    (source / "spiece.model").unlink()
+    shutil.copyfile(FOLDER / "unigram4" / "tokenizer.json", source / "tokenizer.json")
+    (source / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    if write is export_spark_nlp:
+        with pytest.raises(CheckpointError, match="reads SentencePiece vocabularies only"):
+            write(source, tmp_path / "out", do_lower_case=True)
+    else:
+        assert write(source, tmp_path / "out", do_lower_case=True).manifest.tokenizer.options["do_lower_case"]
+    assert "to decide" not in caplog.text

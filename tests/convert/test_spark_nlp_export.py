@@ -1,5 +1,7 @@
 """Exports for Spark NLP: their files, and their graphs in ONNX Runtime. Spark NLP itself runs them in tests/peers."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -116,6 +118,18 @@ def test_a_file_is_never_replaced(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(OutputError, match="Remove it first"):
         export_spark_nlp(tiny_bundle.checkpoint(), tmp_path / "out", overwrite=True)
+
+
+def test_a_graph_that_is_cut_off_does_not_count_as_complete(tmp_path, monkeypatch):
+    def cut_off(path, content):
+        with path.open("wb") as file:
+            file.write(content[:1000])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    with pytest.raises(OSError, match="No space left"):
+        export_spark_nlp(tiny_bundle.checkpoint(), tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_export_leaves_nothing_behind(tmp_path):

@@ -117,6 +117,13 @@ class TestCheckpointFolder:
         find_model(checkpoint)
         assert len(cached(home)) == 3
 
+    def test_what_an_earlier_version_converted_is_not_used(self, checkpoint, monkeypatch):
+        """Version 2 did not read the added tokens beside a tokenizer.json."""
+        with monkeypatch.context() as earlier:
+            earlier.setattr(find, "_CONVERSION", b"2")
+            before = find_model(checkpoint)
+        assert find_model(checkpoint).path != before.path
+
     def test_options_that_are_given_are_part_of_the_key(self, checkpoint, home):
         plain = find_model(checkpoint)
         cased = find_model(checkpoint, do_lower_case=False, keep_accents=True)

@@ -115,7 +115,7 @@ def failure(found, expected_kind):
 
 def test_a_repository_is_converted_and_then_needs_no_network(hub, online, offline, home):
     first = bundle_of(online("acme/first", str(home)))
-    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}-2"
+    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}-3"
     assert first.manifest.name == first.manifest.source == "acme/first"
     assert first.manifest.revision == COMMIT
     assert first.digest == tiny_bundle.bundle().digest
@@ -135,7 +135,7 @@ def test_known_names_and_their_options(hub, online, home):
     found = bundle_of(online("en.embed.albert.xlarge_uncased", str(home)))
     assert found.manifest.name == "albert_xlarge_uncased"
     assert found.manifest.source == "albert/albert-xlarge-v2"
-    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}-2"
+    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}-3"
     assert set(found.manifest.tokenizer.origins.values()) == {"default"}
     hub.requests.clear()
     assert online("albert_xlarge_uncased", str(home)) == ("", str(found.path))

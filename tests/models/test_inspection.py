@@ -87,6 +87,13 @@ class TestFolder:
         assert found.contents.uses == USES
         assert {"30k-clean.model", "vocab.txt"} < set(found.ignored)
 
+    def test_files_of_a_tokenizer_that_does_not_load_are_not_ignored(self, checkpoint):
+        (checkpoint / "tokenizer_config.json").write_text('{"sp_model_kwargs": {"enable_sampling": true}}')
+        found = inspect_model(checkpoint)
+        assert found.contents.problems
+        assert found.contents.uses["spiece.model"] == found.contents.uses["tokenizer_config.json"] == "tokenizer"
+        assert not {"spiece.model", "tokenizer_config.json"} & set(found.ignored)
+
     def test_weights_are_not_read(self, checkpoint):
         (checkpoint / "model.safetensors").write_bytes(b"")
         assert inspect_model(checkpoint).contents.problems == ()

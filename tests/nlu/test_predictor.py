@@ -1,6 +1,7 @@
 """The one-liner without Spark: what comes back for each kind of data, and what is refused."""
 
 import io
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from sparkalbert.errors import (
 )
 from sparkalbert.ml.job.saved_pipeline import read_pipeline
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage
-from sparkalbert.nlu import progress
+from sparkalbert.nlu import loading, progress
 from tests import tiny_bundle
 
 TEXTS = ["The river was high. Nobody could cross it!", "", "Snow 🙂 fell."]
@@ -364,6 +365,26 @@ class TestLoad:
     def test_an_unknown_reference_is_refused_with_its_neighbour(self):
         with pytest.raises(ModelNotFoundError, match=r"Did you mean 'en\.embed\.albert\.xlarge_uncased'"):
             sparkalbert.load("en.embed.albert.xlarge_uncase")
+
+
+class TestPaths:
+    """What is a URI, a path or a name is decided as by ``find_model``, without Spark."""
+
+    @pytest.mark.parametrize("name", ["C:\\models\\albert", "albert:v2", "~no-such-user/model"])
+    def test_what_is_no_uri_is_not_read_by_spark(self, monkeypatch, name):
+        monkeypatch.setattr(loading, "_read", lambda _: pytest.fail("Spark read it"))
+        with pytest.raises(ModelNotFoundError):
+            sparkalbert.load(name)
+
+    def test_a_uri_without_spark_is_refused_with_the_advice(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pyspark", None)  # as on a machine where it is not installed
+        with pytest.raises(ModelNotFoundError, match=r"give the path where it is mounted \(on Databricks /Volumes"):
+            sparkalbert.load("s3a://bucket/model")
+
+    def test_a_folder_may_have_a_name_with_a_colon(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(tiny_bundle.bundle().path, "albert:v2")
+        assert sparkalbert.load("albert:v2").predict("A bank.").columns[-1] == "word_embedding_from_disk"
 
 
 def test_it_needs_no_spark():

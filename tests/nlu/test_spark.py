@@ -160,6 +160,20 @@ def test_data_without_texts_becomes_a_raw_frame(any_spark, predictor, data, text
     assert [row.text for row in raw.collect()] == texts
 
 
+@pytest.mark.parametrize("texts", [[], ["Snow"], [None]], ids=["no rows", "a text", "no text"])
+def test_columns_without_values_have_the_types_of_pandas(any_spark, predictor, texts):
+    """Spark infers none from them."""
+    data = pd.DataFrame({
+        "text": pd.Series(texts, dtype=object),
+        "note": pd.Series([None] * len(texts), dtype=object),
+        "score": pd.Series([None] * len(texts), dtype=float),
+    })  # fmt: skip
+    raw = predictor.predict(data, return_spark_df=True)
+    types = dict(raw.dtypes)
+    assert (types["text"], types["note"], types["score"]) == ("string", "string", "double")
+    assert [(row.text, row.note, row.score) for row in raw.collect()] == [(text, None, None) for text in texts]
+
+
 @pytest.mark.filterwarnings("ignore:createDataFrame attempted Arrow optimization")
 def test_values_of_several_types_are_refused(any_spark, predictor):
     data = pd.DataFrame({"text": ["Snow", "Ice"], "mixed": [1, ["x"]]})
@@ -243,8 +257,8 @@ class TestPipelines:
     def test_a_saved_pipeline_is_read_from_another_file_system(self, pipeline, tmp_path, monkeypatch):
         """Stands for ``hdfs:`` and ``s3a:``: everything is read by Spark."""
         pipeline.save(str(tmp_path / "saved"))
-        for module in (loading, saved_pipeline):
-            monkeypatch.setattr(module, "local_path", lambda _: None)
+        monkeypatch.setattr(loading, "is_remote", lambda _: True)
+        monkeypatch.setattr(saved_pipeline, "local_path", lambda _: None)
         data = pd.DataFrame({"body": ["High rivers; low bridges"]})
         found = sparkalbert.load(f"file:{tmp_path}/saved").predict(data)
         assert_same(found, sparkalbert.load(pipeline).predict(data))

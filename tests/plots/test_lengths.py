@@ -1,5 +1,7 @@
 """The histogram counts what the model sees: pieces and windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ import sparkalbert
 from sparkalbert import WordEmbedder
 from sparkalbert.errors import InputError, ParamTypeError
 from sparkalbert.inference.sequences import encode_texts
-from sparkalbert.plots import length_histogram
+from sparkalbert.plots import length_histogram, lengths
+from sparkalbert.plots.words import read_words
 from tests import tiny_bundle
 
 TEXTS = ["a river.", "the river. a river " + "the " * 200, "a " * 150, ""]
@@ -49,6 +52,17 @@ def test_many_texts_are_sampled(embedder):
     figure = length_histogram(["a river."] * 50, embedder, max_texts=20)
     title = figure.axes[0].get_title(loc="left")
     assert title == "100.0% of 20 sentences of 20 of 50 texts, drawn at random fit into one window"
+
+
+@pytest.mark.parametrize(
+    ("are_first", "shown"),
+    [(True, "of the first 100 of 1,000 rows fit"), (False, "of 100 of 1,000 rows, drawn at random fit")],
+)
+def test_the_title_counts_the_rows_that_were_read(embedder, monkeypatch, are_first, shown):
+    words = replace(read_words(embedder.embed(TEXTS[:1])), rows=(100, 1000), are_first_rows=are_first)
+    monkeypatch.setattr(lengths, "read_words", lambda *_, **__: words)
+    title = length_histogram(None, embedder).axes[0].get_title(loc="left")
+    assert title == f"100.0% of 1 sentences {shown} into one window"
 
 
 def test_no_sentence_is_an_error(embedder):

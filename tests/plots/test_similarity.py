@@ -82,6 +82,22 @@ def test_titles_count_the_rows_that_were_drawn(monkeypatch):
     assert axes.get_title(loc="left") == "The brighter, the more alike (the first 2 of 7 of 100 of 1,000 rows)"
 
 
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ([(100, 1000), (50, 500)], " of 100 of 1,000 rows and of 50 of 500 rows of the second text"),
+        ([(100, 1000), None], " of 100 of 1,000 rows and of all rows of the second text"),
+        ([None, (50, 500)], " of all rows and of 50 of 500 rows of the second text"),
+        ([None, None], ""),
+    ],
+)
+def test_the_title_of_two_texts_counts_the_rows_of_both(monkeypatch, rows, shown):
+    words = iter([replace(read_words([FIRST]), rows=drawn) for drawn in rows])
+    monkeypatch.setattr(similarity, "read_words", lambda *_, **__: next(words))
+    axes, _ = similarity_heatmap(None, FIRST, max_words=2).axes
+    assert axes.get_title(loc="left") == f"The brighter, the more alike (the first 2 of 3{shown})"
+
+
 def test_many_uses_are_sampled():
     figure = word_neighbours([FIRST, SECOND, THIRD], "bank", max_uses=2)
     assert len(figure.axes) == 2

@@ -241,13 +241,42 @@ def test_fewer_words_than_the_sample_are_all_kept():
         sample_words(frames(1), 10)
 
 
-@pytest.mark.parametrize("nested", [True, False], ids=["texts", "words"])
-def test_the_rows_of_a_large_spark_frame_are_drawn_from_all(any_spark, monkeypatch, nested):
-    monkeypatch.setattr(module, "MAX_SPARK_TEXTS" if nested else "MAX_SPARK_ROWS", 100)
-    rows = [(str(number), [float(number), 1.0]) for number in range(1000)]
-    rows = [([token], [vector]) for token, vector in rows] if nested else rows
-    schema = "tokens array<string>, vectors array<array<float>>" if nested else "token string, vector array<float>"
-    words = read_words(any_spark.createDataFrame(rows, schema))
+def test_a_frame_without_rows_adds_nothing():
+    expected = read_words(embedded())
+    words, total = sample_words([embedded().to_pandas(), embedded().to_pandas().iloc[:0]], 20)
+    assert (words.tokens, total) == (expected.tokens, 10)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_binary_vectors_of_every_spark_are_read(kind):
+    frame = pd.DataFrame({"token": TOKENS, "vector": [kind(vector.tobytes()) for vector in VECTORS]})
+    np.testing.assert_array_equal(read_words(frame, vector_format="binary").vectors, VECTORS)
+    frame = wide(vectors=[kind(vector.tobytes()) for vector in VECTORS])
+    np.testing.assert_array_equal(read_words(frame, vector_format="binary").vectors, VECTORS)
+
+
+def test_binary_vectors_of_a_spark_frame_are_read(any_spark):
+    rows = [(token, vector.tobytes()) for token, vector in zip(TOKENS, VECTORS, strict=True)]
+    frame = any_spark.createDataFrame(rows, "token string, vector binary").coalesce(1)
+    np.testing.assert_array_equal(read_words(frame, vector_format="binary").vectors, VECTORS)
+
+
+def test_the_words_of_a_large_spark_frame_are_the_first_so_that_sentences_stay_whole(any_spark, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SPARK_ROWS", 90)
+    rows = [(number // 3, str(number), [float(number), 1.0]) for number in range(1000)]
+    frame = any_spark.createDataFrame(rows, "sentence long, token string, vector array<float>").coalesce(1)
+    words = read_words(frame)
+    assert words.tokens == [str(number) for number in range(90)]
+    assert words.sentences == [f"{number} {number + 1} {number + 2}" for number in range(0, 90, 3)]
+    assert words.rows == (90, 1000)
+    assert words.counted(90) == "90 words of the first 90 of 1,000 rows"
+    assert words.sample(10).counted(90) == "10 of 90 words of the first 90 of 1,000 rows, drawn at random"
+
+
+def test_the_rows_of_a_large_spark_frame_of_texts_are_drawn_from_all(any_spark, monkeypatch):
+    monkeypatch.setattr(module, "MAX_SPARK_TEXTS", 100)
+    rows = [([str(number)], [[float(number), 1.0]]) for number in range(1000)]
+    words = read_words(any_spark.createDataFrame(rows, "tokens array<string>, vectors array<array<float>>"))
     assert 60 < len(words) <= 100
     assert words.rows == (len(words), 1000)
     assert [int(token) for token in words.tokens] == words.vectors[:, 0].tolist()

@@ -58,7 +58,9 @@ _OTHERS: Final = {
 }
 """Weights that are not read, and what to do."""
 
-_NO_WEIGHTS: Final = frozenset({"training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt"})
+_NO_WEIGHTS: Final = frozenset(
+    {"training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"}
+)
 """Files of the trainer, which look like weights."""
 
 _TORCH: Final = "if it holds the weights as torch.save writes them, rename it to pytorch_model.bin"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,11 +41,13 @@ from sparkalbert.errors import (
     listed_problems,
     problem_list,
 )
-from sparkalbert.storage.paths import is_folder
+from sparkalbert.storage.paths import is_folder, with_home
 from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["Checkpoint", "read_config", "vocabulary_problems"]
 
+_NOTHING_GIVEN: Final = PieceOptions()
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _Names = Callable[[Mapping[str, StoredTensor]], dict[str, StoredTensor]]
 _READERS: Final[Mapping[WeightsFormat, tuple[Callable[[Path], dict[str, StoredTensor]], _Names]]] = {
@@ -83,7 +86,7 @@ class Checkpoint:
     _tensors: Mapping[str, StoredTensor]
 
     @classmethod
-    def open(cls, folder: str | Path) -> Checkpoint:
+    def open(cls, folder: str | Path, given: PieceOptions = _NOTHING_GIVEN) -> Checkpoint:
         """Open a checkpoint folder.
 
         Parameters
@@ -91,6 +94,8 @@ class Checkpoint:
         folder
             A folder with ``config.json``, ``spiece.model`` and weights, see
             :mod:`sparkalbert.convert.checkpoint.files`; ``tokenizer_config.json`` is optional.
+        given
+            Options of the tokenizer that the caller states.
 
         Raises
         ------
@@ -99,7 +104,7 @@ class Checkpoint:
         MissingDependencyError
             If the weights are in an HDF5 file and h5py is not installed.
         """
-        path = Path(folder).expanduser()
+        path = Path(with_home(os.fspath(folder)))
         if not is_folder(path):
             msg = f"{path} is not a folder, expected a Hugging Face checkpoint with config.json."
             raise CheckpointError(msg)
@@ -109,7 +114,7 @@ class Checkpoint:
             config = read_config(path)
         except ConfigError as error:
             problems += listed_problems(error)
-        problems += vocabulary_problems(path, config)
+        problems += vocabulary_problems(path, config, given)
         weights = weight_files(path, problems)
         stored = _stored(weights, problems) if weights else None
         tensors = {} if config is None or stored is None else _of_model(config, stored, problems)
@@ -153,13 +158,13 @@ class Checkpoint:
         return problem_list(f"The checkpoint {self.folder}", [f"{name}: {advice}" for name in names])
 
 
-def vocabulary_problems(folder: Path, config: AlbertConfig | None) -> list[str]:
+def vocabulary_problems(folder: Path, config: AlbertConfig | None, given: PieceOptions) -> list[str]:
     """Return why the tokenizer of a folder does not fit its model, one line per problem.
 
     The embedding table may have more rows than the vocabulary has pieces, but not fewer.
     """
     try:
-        tokenizer = PieceTokenizer.load(folder)
+        tokenizer = PieceTokenizer.load(folder, **given.stated)
     except (CheckpointError, ConfigError, ModelNotFoundError) as error:
         return listed_problems(error)
     if config is not None and tokenizer.vocabulary_size > config.vocab_size:

@@ -48,6 +48,8 @@ _MAX_DICTIONARIES: Final = 100
 _MAX_TENSORS: Final = 10_000
 _MAX_NAME_LENGTH: Final = 512
 _MAX_DIMENSIONS: Final = 8
+_MAX_SHOWN: Final = 200
+_MAX_SHOWN_KEYS: Final = 8
 _NUM_WITHOUT_METADATA: Final = 2
 """``requires_grad`` and ``backward_hooks`` follow the strides of a tensor."""
 
@@ -213,15 +215,24 @@ def _described(file: BoundedFile) -> tuple[dict[str, _Tensor], dict[str, _Storag
 def _storage(identity: Any) -> _Storage:
     kind, storage_type, key, _, count, *view = identity
     if kind != "storage" or any(view) or not isinstance(key, str) or not isinstance(storage_type, Global):
-        msg = f"it holds a {str(kind)[:200]!r} of an unknown kind"
+        msg = f"it holds a {_shown(kind)} of an unknown kind"
         raise CheckpointError(msg)
     return _Storage(key, *_STORAGES[storage_type.name], _count(count))
+
+
+def _shown(value: Any) -> str:
+    """Return a short text for a value of a pickle; only its type if the text of what it contains could be long."""
+    if isinstance(value, str):
+        return repr(value[:_MAX_SHOWN])
+    if isinstance(value, dict) and all(isinstance(key, str) and isinstance(value[key], bool) for key in value):
+        return str({key[:_MAX_SHOWN]: value[key] for key in list(value)[:_MAX_SHOWN_KEYS]})
+    return type(value).__name__
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> _Tensor:
     if any(more[_NUM_WITHOUT_METADATA:]):
         msg = (
-            f"it describes a tensor with the metadata {str(more[_NUM_WITHOUT_METADATA])[:200]}, expected plain "
+            f"it describes a tensor with the metadata {_shown(more[_NUM_WITHOUT_METADATA])}, expected plain "
             "numbers; save it again after resolve_neg() and resolve_conj()"
         )
         raise CheckpointError(msg)

@@ -7,6 +7,7 @@ optimum exports, and a model folder that Spark NLP saved. Such a graph returns i
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from sparkalbert.convert.foreign.saved_model import unpacked_model
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
 from sparkalbert.inference.session import EncoderSession
 from sparkalbert.storage.folders import check_target
+from sparkalbert.storage.paths import with_home
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -115,20 +117,21 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
         If `target` exists and must not be replaced, or cannot be written.
     """
     check_target(target, BUNDLE_KIND, overwrite=overwrite)
-    source = Path(source).expanduser()
+    source = Path(with_home(os.fspath(source)))
+    given = PieceOptions(do_lower_case, keep_accents, remove_space)
     folder_name = source.resolve().name
     with unpacked_model(source) as folder:
-        export = _open(folder, source)
+        export = _open(folder, source, given)
         model = export.model
         problems: list[str] = []
         inputs = find_inputs(model, problems)
         output = find_output(model, problems)
-        vocabulary_size = PieceTokenizer.load(folder).vocabulary_size
+        vocabulary_size = PieceTokenizer.load(folder, **given.stated).vocabulary_size
         dimension = output_dimension(model, output, export.hidden_size, vocabulary_size, problems) if output else 0
         weights = data_files(model, export.graph_path.parent, problems)
         if problems or output is None:
             raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
-        tokenizer = load_tokenizer(folder, PieceOptions(do_lower_case, keep_accents, remove_space))
+        tokenizer = load_tokenizer(folder, given)
         rename_inputs(model, inputs)
         del model.graph.output[:]
         model.graph.output.append(output)
@@ -151,10 +154,10 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
             tokenizer.save(work)
             _write_files(export, weights, work)
             _check_runs(Bundle(work, manifest), inputs)
-    return Bundle.open(Path(target).expanduser())
+    return Bundle.open(with_home(os.fspath(target)))
 
 
-def _open(folder: Path, source: Path) -> _Export:
+def _open(folder: Path, source: Path, given: PieceOptions) -> _Export:
     problems: list[str] = []
     graph_path = _graph_path(folder, problems)
     config = None
@@ -164,7 +167,7 @@ def _open(folder: Path, source: Path) -> _Export:
             config = AlbertConfig.from_file(config_path)
         except ConfigError as error:
             problems.append(str(error))
-    problems += vocabulary_problems(folder, config)
+    problems += vocabulary_problems(folder, config, given)
     model = read_graph(graph_path, problems) if graph_path else None
     if problems or graph_path is None or model is None:
         raise CheckpointError(problem_list(f"The ONNX export {source}", problems))

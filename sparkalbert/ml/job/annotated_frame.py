@@ -119,7 +119,8 @@ class AnnotatedColumns:
 def text_frame(spark: SparkSession, frame: pd.DataFrame, text_col: str) -> DataFrame:
     """Return a pandas DataFrame as a Spark DataFrame, with a column of texts of type string.
 
-    Spark infers no type from missing values alone, nor from no values.
+    Spark infers no type from missing values alone, nor from no values: such columns have the type of their pandas
+    column, and those of Python objects are strings.
 
     Raises
     ------
@@ -130,14 +131,16 @@ def text_frame(spark: SparkSession, frame: pd.DataFrame, text_col: str) -> DataF
     try:
         if frame.empty:
             return spark.createDataFrame([], _schema(frame, text_col))
-        if frame[text_col].notna().any():
+        missing = [name for name in frame.columns if not frame[name].notna().any()]
+        if not missing:
             return spark.createDataFrame(rows)
-        with_texts = spark.createDataFrame(rows.assign(**{text_col: ""}))
+        types = _schema(frame[missing], text_col)
+        with_values = spark.createDataFrame(rows.assign(**dict.fromkeys(missing, "")))
     except (TypeError, ValueError) as error:  # errors of pyspark and Arrow are such errors, too
         reason = str(error).partition("\n")[0]
         msg = f"The data cannot become a Spark DataFrame ({reason}). Expected values of one type in each column."
         raise ColumnError(msg) from error
-    return with_texts.withColumn(text_col, F.lit(None).cast("string"))
+    return with_values.withColumns({field.name: F.lit(None).cast(field.dataType) for field in types})
 
 
 def _schema(frame: pd.DataFrame, text_col: str) -> StructType:

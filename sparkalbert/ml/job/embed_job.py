@@ -138,7 +138,8 @@ def embed_texts(
     """Embed texts and return what was done. The output appears when it is complete.
 
     The summary is also written to ``_summary.json`` in the output, if this process reaches the folder and can write
-    there. If anything fails once the vectors are complete, they are kept, and a logged warning names their folder.
+    there. If anything fails once the vectors are complete, they are kept, and a logged warning names their folder. Only
+    if more rows failed than ``maxErrorFraction`` allows, they are removed.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ def embed_texts(
             _check_failures(counts, stage)
         except InferenceError:
             if files is not None:
-                files.remove(path)  # complete, but not what was wanted
+                _remove_unwanted(files, path)
             raise
         names = ("nulls", "failures", "replaced_texts")
         summary = EmbedSummary(
@@ -198,6 +199,14 @@ def embed_texts(
         if files is not None:
             _write_summary(files, path, summary, target)
     return summary
+
+
+def _remove_unwanted(files: FileSystem, folder: str) -> None:
+    """Remove vectors that are complete, but of which too many are null."""
+    try:
+        files.remove(folder)
+    except OSError as error:
+        _LOGGER.warning("%s could not be removed (%s); too many of its rows are null. Remove it.", folder, error)
 
 
 def check_local_target(target: VectorTarget) -> None:

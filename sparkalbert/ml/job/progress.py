@@ -5,6 +5,7 @@ Classic sessions are polled twice a second from a separate thread; Connect sessi
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -19,6 +20,8 @@ from sparkalbert.ml.failures import log_spark_failures
 from sparkalbert.ml.session.connect import is_connect_session
 
 __all__ = ["JobProgress", "Report", "reported_progress"]
+
+_LOGGER: Final = logging.getLogger("sparkalbert")
 
 _POLL_S: Final = 0.5
 _LAG_S: Final = 1.0
@@ -72,7 +75,12 @@ def _polled(spark: SparkSession, description: str, report: Report) -> Iterator[N
     def poll() -> None:
         with log_spark_failures("Progress is no longer reported"):
             while not ended.wait(_POLL_S):
-                report(_group_progress(context.statusTracker(), group))
+                progress = _group_progress(context.statusTracker(), group)
+                try:
+                    report(progress)
+                except OSError as error:  # nobody reads any more what `report` prints; the job goes on
+                    _LOGGER.debug("Progress is no longer reported: %s", error)
+                    return
 
     poller = threading.Thread(target=poll, name="sparkalbert-progress", daemon=True)
     poller.start()

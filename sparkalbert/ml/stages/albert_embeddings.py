@@ -53,7 +53,7 @@ from sparkalbert.ml.worker.row_errors import ModelTask, RowErrorsTask
 from sparkalbert.models import check_language, find_model
 from sparkalbert.models.find import folder_kind
 from sparkalbert.storage.folders import FileSystem
-from sparkalbert.storage.paths import is_folder, local_path
+from sparkalbert.storage.paths import is_folder, local_path, with_home
 from sparkalbert.vectors import BinaryFormat
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         """
         if remote_loc is None:
             check_language(name, lang)
-        model = name if remote_loc is None else str(Path(remote_loc).expanduser().absolute() / name)
+        model = name if remote_loc is None else str(Path(with_home(remote_loc)).absolute() / name)
         stage = AlbertEmbeddings(
             model=model,
             precision=precision,
@@ -491,7 +491,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         by_value = self.getPersistModel() == "value"
         if by_value:
             upload_bundle(bundle, folder, files)
-        path = Path(self.getModel()).expanduser()
+        path = Path(with_home(self.getModel()))
         in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
         saved = SavedModel(
             model=str(path.absolute()) if in_folder else self.getModel(),

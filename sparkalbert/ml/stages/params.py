@@ -154,7 +154,7 @@ class HasInputCols(SparkHasInputCols, HasParamValue):
         ParamTypeError
             If the names are neither strings nor one list, or if their number is wrong.
         """
-        if value == (None,):
+        if len(value) == 1 and value[0] is None:
             return self._set(inputCols=None)
         if value and isinstance(value[0], str):
             names: Any = list(value)

@@ -126,8 +126,8 @@ def add_worker_column(dataset: DataFrame, name: str, column: WorkerColumn, *, en
         If true, the column is too expensive to be part of a later stage's pass.
     """
     found = _pass_of(dataset)
-    if found is None:
-        found = _PythonPass(dataset, {})
+    if found is None or any(_is_field(one.name, found.columns) for one in column.columns):
+        found = _PythonPass(dataset, {})  # a task passes whole columns on, so Spark has to take the field
     extended = _PythonPass(found.frame, {**found.columns, name: column})
     result = extended.apply()
     if JOINS_STAGES and not ends_pass:
@@ -139,6 +139,11 @@ def _pass_of(dataset: DataFrame) -> _PythonPass | None:
     """Return the pass that a DataFrame is the result of, unless its rows are cached: Spark would not reuse them."""
     found: _PythonPass | None = vars(dataset).get(_EXTENDED_FIELD)
     return None if found is None or dataset.is_cached else found
+
+
+def _is_field(name: str, columns: Mapping[str, WorkerColumn]) -> bool:
+    """Return whether a name is that of a field of one of the columns."""
+    return name not in columns and any(name.casefold().startswith(f"{one.casefold()}.") for one in columns)
 
 
 def _python_column(

@@ -108,7 +108,8 @@ class ModelHandle:
 
 def _is_trusted(folder: Path) -> bool:
     """Return whether a folder and its files belong to this user or root, and not everybody can write to them."""
-    found = [path.lstat() for path in (folder, *folder.iterdir())]
+    real = folder.resolve()  # a link may lead there: what counts is who can change the files
+    found = [path.stat() for path in (real, *real.iterdir())]
     return all(status.st_uid in {os.getuid(), _ROOT} and not status.st_mode & stat.S_IWOTH for status in found)
 
 

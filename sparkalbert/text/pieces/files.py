@@ -134,7 +134,7 @@ def find_tokenizer(path: Path) -> FoundTokenizer:
     names = replace(defaults, **settings.names)
     added = settings.added_tokens()
     words = _first(path if path.is_dir() else path.parent, (_WORDPIECE_FILE,)) if kind == "tokenizers" else None
-    if settings.is_of_library:
+    if settings.reads_only_program:
         words = None
     has_found_tokens = bool(names.additional_special_tokens) or any(token.content not in names.all() for token in added)
     _check_settings(kind, settings, reads_words=words is not None, has_found_tokens=has_found_tokens)
@@ -168,9 +168,7 @@ def read_bounded(path: Path, max_bytes: int = MAX_VOCABULARY_BYTES) -> bytes:
     """
     size_bytes = path.stat().st_size
     if size_bytes > max_bytes:
-        msg = (
-            f"{path} has {size_bytes:,} bytes, expected at most {max_bytes:,}. Copy the model's tokenizer files again."
-        )
+        msg = f"{path} has {size_bytes:,} bytes, expected at most {max_bytes:,}. Copy the file again."
         raise CheckpointError(msg)
     content = path.read_bytes()
     if content.startswith(_LFS_POINTER):
@@ -210,14 +208,14 @@ class _Settings:
         return str(self.config.get("tokenizer_class") or self.model_class)
 
     @property
-    def is_of_library(self) -> bool:
+    def reads_only_program(self) -> bool:
         """Whether no class of transformers reads another vocabulary than ``tokenizer.json``."""
         return self.config.get("backend") == "tokenizers" or self.tokenizer_class in _LIBRARY_CLASSES
 
     @property
     def uses_library(self) -> bool:
         """Whether the model was last trained with the tokenizers library."""
-        return self.is_of_library or self.tokenizer_class.endswith("Fast")
+        return self.reads_only_program or self.tokenizer_class.endswith("Fast")
 
     @property
     def has_bert_program(self) -> bool:

@@ -402,18 +402,22 @@ def _check_overruled(found: FoundTokenizer, encoder: TokenizerProgram, given: Pi
         f"{TOKENIZER_CONFIG_FILE} states {contradictions}, but {found.path} beside it normalizes with "
         f"{' and '.join(f'{name}={used[name]}' for name in wrong)}"
     )
-    if only_warn:
-        _LOGGER.warning("%s, which is used. Pass %s to decide.", msg, " and ".join(wrong))
-        return
     passed = [name for name in wrong if name != "tokenize_chinese_chars"]
     advice = f"Pass {' and '.join(passed)} to decide" if passed else "Correct the file that is wrong"
+    if only_warn:
+        _LOGGER.warning("%s, which is used. %s.", msg, advice)
+        return
     msg = f"{msg}; which of them is used depends on the version of transformers. {advice}."
     raise ConfigError(msg)
 
 
 def _check_processor(found: FoundTokenizer, document: Mapping[str, Any]) -> None:
-    """Check that the file puts special tokens around a text, if its class leaves that to the file."""
-    if found.is_of_library and "post_processor" in document and document["post_processor"] is None:
+    """Check that the file puts special tokens around a text, if its class leaves that to the file.
+
+    Bundles are not checked, which alone state `replace_quotes`: earlier versions wrote the key post_processor as null.
+    """
+    is_bundle = "replace_quotes" in found.stated
+    if found.is_of_library and not is_bundle and "post_processor" in document and document["post_processor"] is None:
         msg = (
             f"{found.path} has no post_processor, so {found.tokenizer_class} puts no special tokens around a text; "
             f"expected one before and one after it. If the model was trained with {found.names.cls_token} and "

@@ -171,8 +171,12 @@ class TokenizerProgram:
         return without_lone_spaces(with_raw_offsets(encoded, normalized, len(token)), self._space_id)
 
     def serialized(self) -> bytes:
-        """Return the ``tokenizer.json``, with the options that were given."""
-        return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+        """Return the ``tokenizer.json``, with the options that were given.
+
+        A post-processor that is null is left out: it would state that texts get no special tokens.
+        """
+        document = {key: value for key, value in self.document.items() if key != "post_processor" or value is not None}
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     def texts(self) -> dict[str, str]:
         """Return the text that each ordinary piece spells, by piece."""
@@ -309,7 +313,7 @@ def _parsed(text: str | bytes, source: str) -> dict[str, Any]:
         _unk_id({**model, "type": kind}, {})
         _read_options(document)
         (document.get("post_processor") or {}).get("type")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, OverflowError) as error:
         msg = f"{source} is not a tokenizer.json ({type(error).__name__}: {error}). Copy the file again."
         raise CheckpointError(msg) from error
     if not vocab or not isinstance(vocab, (list, dict)):
@@ -362,7 +366,8 @@ def _checked_unk_id(model: Mapping[str, Any], ids: Mapping[str, int], source: st
     found = "names none" if name is None else f"does not contain {name}"
     msg = (
         f"Expected a vocabulary with a token for unknown words, but {source} {found}. Copy the model's tokenizer files "
-        "again; if it has another name for that token, state it as unk_token in tokenizer_config.json."
+        "again. If it has another name for that token, state it as unk_token: for a vocab.txt in "
+        "tokenizer_config.json, for a tokenizer.json in its model."
     )
     raise CheckpointError(msg)
 
@@ -380,12 +385,12 @@ def _ids_around(processor: Mapping[str, Any] | None, source: str) -> tuple[int, 
     kind = processor.get("type")
     try:
         if kind in {"BertProcessing", "RobertaProcessing"}:
-            return int(processor["cls"][1]), int(processor["sep"][1])
+            return _checked_id(processor["cls"][1]), _checked_id(processor["sep"][1])
         if kind == "TemplateProcessing":
             first, text, last = processor["single"]
             known, _ = processor["special_tokens"], text["Sequence"]
             (cls_id,), (sep_id,) = (known[part["SpecialToken"]["id"]]["ids"] for part in (first, last))
-            return int(cls_id), int(sep_id)
+            return _checked_id(cls_id), _checked_id(sep_id)
     except (KeyError, TypeError, ValueError, IndexError):
         pass
     msg = (
@@ -393,6 +398,14 @@ def _ids_around(processor: Mapping[str, Any] | None, source: str) -> tuple[int, 
         "before a text and one after it."
     )
     raise CheckpointError(msg)
+
+
+def _checked_id(index: Any) -> int:
+    """Return an id of a special token, before memory for it is needed."""
+    if type(index) is not int or not 0 <= index < MAX_TOKENS:
+        msg = f"expected an integer from 0 to {MAX_TOKENS:,}, found {index!r:.200}"
+        raise ValueError(msg)
+    return index
 
 
 def _steps(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -487,6 +500,8 @@ def _with_options(document: dict[str, Any], given: PieceOptions) -> dict[str, An
         chosen = [] if keep else [{"type": "NFKD"}, {"type": "StripAccents"}]
         chosen += [{"type": "Lowercase"}] if lower else []
         steps = [*quotes, *chosen, *others]
+    if (document.get("normalizer") or {}).get("type") == "BertNormalizer":
+        return {**document, "normalizer": steps[0]}  # see `bert_normalizer`
     return {**document, "normalizer": {"type": "Sequence", "normalizers": steps}}
 
 

@@ -365,6 +365,18 @@ def test_a_tensor_with_metadata_is_refused(tmp_path, metadata, is_refused):
         assert [*torch_tensors(path)] == ["w"]
 
 
+def test_a_value_that_would_be_a_long_text_is_named_by_its_type(tmp_path):
+    """A pair of the same pair and so on, 40 times, is described in 300 bytes, and its text has 2**40 characters."""
+    pairs = b"K\x01" + b"".join(b"q%ch%c\x86" % (number, number) for number in range(100, 140))
+    pickled = described()
+    end = pickled.rindex(b"}tRs")
+    path = write_zip(tmp_path / "w.bin", pickled[:end] + b"}" + pairs + pickled[end + 1 :], storages={"0": FLOATS_16})
+    assert "a tensor with the metadata tuple, expected plain numbers" in refusal(path)
+    storage = b"(" + pairs + b"N" * 4 + b"tQ"
+    path = write_zip(tmp_path / "w.bin", b"\x80\x02}X\x01\x00\x00\x00w" + storage + b"s.")
+    assert "it holds a tuple of an unknown kind" in refusal(path)
+
+
 def test_a_long_entry_for_the_byte_order_is_not_read_whole(tmp_path):
     path = write_zip(tmp_path / "w.bin", described(), storages={"0": FLOATS_16}, byteorder=b"little" * 1_000_000)
     assert "its numbers are big-endian" in refusal(path)
@@ -413,6 +425,7 @@ def test_an_index_of_many_tensors_or_of_overlapping_blocks_is_refused(tmp_path):
     ("name", "shown"),
     [
         ("training_args.bin", "model.safetensors is missing, and so is any other"),
+        ("rng_state.pth", "model.safetensors is missing, and so is any other"),
         ("openvino_model.bin", "openvino_model.bin is not read: it belongs to OpenVINO"),
         ("adapter_model.safetensors", "adapter_model.safetensors is not read: it holds an adapter, not a model"),
     ],

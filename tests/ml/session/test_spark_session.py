@@ -155,3 +155,12 @@ def test_a_session_is_kept_when_the_block_fails(any_spark):
     with pytest.raises(KeyError), opened_session():
         raise KeyError
     assert any_spark.range(3).count() == 3
+
+
+def test_a_connect_test_cannot_reach_classic_spark(connect_spark):
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    for reach in (SparkContext.getOrCreate, lambda: SparkSession.sparkContext.fget(None), SparkContext):
+        with pytest.raises(AssertionError, match="reached for classic Spark"):
+            reach()

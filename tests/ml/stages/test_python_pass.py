@@ -99,3 +99,11 @@ def test_both_branches_of_one_data_frame_are_right(spark):
     )
     longer = [[token.result for token in row.token if len(token.result) >= 4] for row in first.collect()]
     assert [[token.result for token in row.token] for row in second.collect()] == longer
+
+
+def test_a_field_of_a_column_of_the_pass_is_read_from_spark(any_spark):
+    frame = frame_of(any_spark)
+    document, sentence, token = stages()[:3]
+    lists = AlbertEmbeddings(model=stages()[4].getModel(), inputCols=["token.result"], outputCol="vectors")
+    made = Pipeline(stages=[document, sentence, token, lists]).fit(frame).transform(frame)
+    assert [len(row.vectors or ()) for row in made.collect()] == [len(row.token or ()) for row in made.collect()]

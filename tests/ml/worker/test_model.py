@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -69,6 +70,12 @@ def test_a_folder_that_others_can_change_is_not_used_if_the_model_was_sent(sent,
         monkeypatch.setattr(model_module.os, "getuid", lambda: user + 1)
         monkeypatch.setattr(packs, "_is_private", lambda _: True)
     assert home in sent.locate().path.parents
+
+
+def test_a_link_to_a_trusted_folder_is_trusted(sent, bundle, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(bundle.path)
+    assert replace(sent, path=str(link)).locate().path == link
 
 
 def test_a_handle_names_the_folder_behind_a_link(bundle, tmp_path):

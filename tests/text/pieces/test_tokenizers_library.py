@@ -412,6 +412,87 @@ def test_a_file_that_adds_no_special_tokens_is_refused_if_its_class_adds_none(tm
         load(tmp_path, values)
 
 
+@pytest.mark.parametrize("tokenizer_class", ["", "AlbertTokenizer", "AlbertTokenizerFast"])
+def test_a_file_without_special_tokens_is_read_again_from_a_bundle(tmp_path, tokenizer_class):
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class}))
+    tokenizer = load(tmp_path, document(post_processor=None))
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    tokenizer.save(bundle)
+    program = json.loads((bundle / "tokenizer.json").read_text(encoding="utf-8"))
+    assert "post_processor" not in program
+    again = load(bundle, {**program, "post_processor": None})  # as earlier versions wrote it
+    for found in (PieceTokenizer.load(bundle), again):
+        assert (found.cls_id, found.sep_id) == (2, 3)
+        assert found.encode("The river").ids.tolist() == tokenizer.encode("The river").ids.tolist()
+
+
+@pytest.mark.parametrize("name", ["cls", "sep"])
+@pytest.mark.parametrize("index", ["4000000000", "-1", "1e999", "true", '"2"', "2.0"])
+def test_ids_around_a_text_are_checked_before_memory_for_them_is_needed(tmp_path, name, index):
+    ids = {"cls": 2, "sep": 3, name: json.loads(index)}
+    bert = {"type": "BertProcessing", "cls": ["[CLS]", ids["cls"]], "sep": ["[SEP]", ids["sep"]]}
+    template = document()["post_processor"]
+    template["special_tokens"][f"[{name.upper()}]"]["ids"] = [ids[name]]
+    for processor in (bert, template):
+        with pytest.raises(CheckpointError, match="expected one token before a text and one after it"):
+            load(tmp_path, document(post_processor=processor))
+
+
+def test_an_id_that_no_integer_can_be_is_refused(tmp_path):
+    model = {**document()["model"], "unk_id": float("inf")}
+    with pytest.raises(CheckpointError, match=r"is not a tokenizer\.json \(OverflowError: "):
+        load(tmp_path, document(model=model))
+
+
+@pytest.mark.parametrize("has_program", [True, False])
+def test_a_default_of_berts_class_is_doubted_if_another_option_is_given(tmp_path, has_program):
+    """Its tokenizer.json is not where the default comes from."""
+    values = bert_document(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(BERT))
+    assert values["normalizer"]["lowercase"] is False
+    if has_program:
+        (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    tokenizer = PieceTokenizer.load(tmp_path, keep_accents=True, check_vocabulary=True)
+    assert tokenizer.record.origins["do_lower_case"] == "default"
+    assert tokenizer.options.do_lower_case
+    assert "Pass do_lower_case=False" in tokenizer.doubt
+
+
+@pytest.mark.parametrize(
+    ("stated", "advice"),
+    [({"strip_accents": True}, "Pass keep_accents to decide"), ({"tokenize_chinese_chars": False}, "Correct the file")],
+)
+def test_a_contradiction_is_found_if_another_option_is_given(tmp_path, caplog, stated, advice):
+    """The advice names only options that exist."""
+    values = bert_document(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps(stated))
+    with pytest.raises(ConfigError, match=advice):
+        load(tmp_path, values, check_vocabulary=True, do_lower_case=False)
+    config.write_text(json.dumps(stated | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    load(tmp_path, values, do_lower_case=False)
+    assert advice in caplog.text
+
+
+def test_the_unknown_token_can_be_named_where_the_message_says(tmp_path):
+    WORD_PIECES["words"](tmp_path)
+    path = tmp_path / "vocab.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("[UNK]", "<x>"), encoding="utf-8")
+    with pytest.raises(
+        CheckpointError, match=r"state it as unk_token: for a vocab\.txt in tokenizer_config\.json, for a"
+    ):
+        PieceTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"unk_token": "<x>"}')
+    expected = PieceTokenizer.load(tmp_path).unk_id
+    values = json.loads(PieceTokenizer.load(tmp_path)._encoder.serialized())
+    path.unlink()
+    assert load(tmp_path, values).unk_id == expected
+    values["model"]["unk_token"] = "[UNK]"  # noqa: S105 - a piece
+    with pytest.raises(CheckpointError, match=r"for a tokenizer\.json in its model"):
+        load(tmp_path, values)
+
+
 def test_berts_names_are_the_defaults_of_its_tokenizer_json(tmp_path):
     values = bert_document(tmp_path)
     (tmp_path / "vocab.txt").unlink()
