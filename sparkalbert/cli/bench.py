@@ -12,7 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target, read_lines, whole_file
+from sparkalbert.cli.files import check_target, read_lines, reported_on_interrupt, whole_file
 from sparkalbert.cli.screen import print_line, print_wide, shown_steps
 from sparkalbert.errors import InputError, ParamError
 
@@ -154,7 +154,7 @@ def bench(
         import sparkalbert.plots.canvas  # noqa: F401 - without matplotlib it fails before the run, not after it
 
         check_target(picture, "--picture")
-    with shown_steps("preparing") as notify:
+    with reported_on_interrupt(json_file, picture), shown_steps("preparing") as notify:
         record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
     _show_throughput(record) if output_throughput else _show(record)
     if json_file is not None:

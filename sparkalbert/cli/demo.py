@@ -54,7 +54,8 @@ def demo(
     show_neighbours(rows)
     print_line(f"\n{summary_line(summary)}")
     print_line(f"Parquet: {output} (columns {', '.join(rows[0])})")
-    print_line(_draw(str(bundle.path), picture))
+    with reported_on_interrupt(picture):
+        print_line(_draw(str(bundle.path), picture))
 
 
 def _check_replaceable(folder: Path, picture: Path) -> None:

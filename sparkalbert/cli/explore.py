@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from sparkalbert.cli.files import check_target, whole_file
+from sparkalbert.cli.files import check_target, reported_on_interrupt, whole_file
 from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
 
@@ -58,7 +58,7 @@ def explore(
         msg = f"{target} already exists. Pass --overwrite to replace it, or choose another file with --page."
         raise OutputError(msg)
     check_target(target, "--page")
-    with shown_wait("Reading"):
+    with reported_on_interrupt(target), shown_wait("Reading"):
         words, total = sample_words(
             _frames(source),
             max_points,
@@ -66,7 +66,7 @@ def explore(
             vector_col=vector_col,
             vector_format=vectors or _format_in_summary(source),
         )
-    with shown_wait(f"Projecting {len(words):,} words"):
+    with reported_on_interrupt(target), shown_wait(f"Projecting {len(words):,} words"):
         content = page_of(words, source.name, method, total=total)
     with whole_file(target) as path:
         path.write_text(content, encoding="utf-8")

@@ -114,22 +114,25 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def reported_on_interrupt(target: str, *, on_server: bool = False) -> Iterator[None]:
-    """After Ctrl-C, once the block has cleaned up, print what is at a folder that the block was to write.
+def reported_on_interrupt(*targets: str | Path | None, on_server: bool = False) -> Iterator[None]:
+    """After Ctrl-C, once the block has cleaned up, print what is at each place that the block was to write to.
 
     Parameters
     ----------
-    target
-        The folder. It is written as a whole or not at all, see :mod:`sparkalbert.storage.folders`.
+    targets
+        Folders and files; None is left out. Each is written as a whole or not at all: folders by
+        :mod:`sparkalbert.storage.folders`, files by :func:`whole_file`.
     on_server
-        If true, a Spark Connect server writes the folder, perhaps where this machine cannot see it.
+        If true, a Spark Connect server writes them, perhaps where this machine cannot see them.
     """
-    path = None if on_server else local_path(target)
-    before = _identity(path)
+    named = [str(target) for target in targets if target is not None]
+    paths = [None if on_server else local_path(name) for name in named]
+    before = list(map(_identity, paths))
     try:
         yield
     except KeyboardInterrupt:
-        print_line(f"{target} {_state(path, before)}.", to=ERRORS)
+        for name, path, identity in zip(named, paths, before, strict=True):
+            print_line(f"{name} {_state(path, identity)}.", to=ERRORS)
         raise
 
 
@@ -143,5 +146,5 @@ def _state(path: Path | None, before: int | None) -> str:
 
 
 def _identity(path: Path | None) -> int | None:
-    """Return the inode of a folder; a folder that was replaced has another."""
+    """Return the inode of a file or folder; one that was replaced has another."""
     return path.stat().st_ino if path is not None and path.exists() else None

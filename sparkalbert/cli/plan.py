@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target, whole_file
+from sparkalbert.cli.files import check_target, reported_on_interrupt, whole_file
 from sparkalbert.cli.options import Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
 from sparkalbert.cli.screen import pair_table, print_line, print_tables, shown_steps, shown_wait, size_in_words
 from sparkalbert.cli.session import command_session
@@ -53,16 +53,17 @@ def plan(
     texts = TextSource(source, input_format, text_col, sep=sep, encoding=encoding)
     bundle = find_model(model, precision=precision)
     started_s = time.perf_counter()
-    with shown_wait("Reading the sample"), command_session() as opened:
-        with raise_job_errors(), texts.settings(opened.spark):
-            drawn = sample_texts(texts.read(opened.spark), text_col, sample)
-        start_s = time.perf_counter() - started_s
-    with shown_steps("Loading the model", in_logs=False) as show:
+    with reported_on_interrupt(json_file):
+        with shown_wait("Reading the sample"), command_session() as opened:
+            with raise_job_errors(), texts.settings(opened.spark):
+                drawn = sample_texts(texts.read(opened.spark), text_col, sample)
+            start_s = time.perf_counter() - started_s
+        with shown_steps("Loading the model", in_logs=False) as show:
 
-        def report(spent_s: float, pieces_per_s: float) -> None:
-            show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
+            def report(spent_s: float, pieces_per_s: float) -> None:
+                show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
 
-        found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
+            found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
     print_tables(_table(found))
     if json_file is not None:
         with whole_file(json_file) as path:

@@ -98,3 +98,14 @@ def test_what_cannot_be_read_or_written_is_one_message(output, monkeypatch, caps
     assert message in shown
     assert "Traceback" not in shown
     assert not list(output.parent.glob("*.html"))
+
+
+def test_an_interrupt_says_what_is_at_the_page(output, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparkalbert.plots.page.page_of", interrupted)
+    page = output.with_name("vectors.html")
+    assert run(["explore", str(output)]) == 130
+    assert capsys.readouterr().err.endswith(f"{page} was not written.\nInterrupted.\n")
+    assert not page.exists()

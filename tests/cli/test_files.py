@@ -50,6 +50,20 @@ def test_a_target_out_of_sight_is_left_to_its_marker(capsys, target, options):
     assert capsys.readouterr().err == f"{target} is complete only if it contains _SUCCESS.\n"
 
 
+def test_each_target_has_its_line(tmp_path, capsys):
+    page = tmp_path / "page.html"
+
+    def interrupted():
+        with reported_on_interrupt(page, None, tmp_path):
+            with whole_file(page) as path:
+                path.write_text("a page")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert capsys.readouterr().err == f"{page} is complete.\n{tmp_path} is unchanged.\n"
+
+
 def test_without_an_interrupt_nothing_is_said(tmp_path, capsys):
     with reported_on_interrupt(str(tmp_path)):
         pass
