@@ -33,6 +33,15 @@ def own_spark_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "SPARK" not in name or name in kept}
 
 
+def run_python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python code that starts a Spark of its own, and return the process, which must succeed."""
+    command = [sys.executable, "-c", code, *arguments]
+    options = {"env": own_spark_environment(), "timeout": 300, **options}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @contextlib.contextmanager
 def processes(environment: Mapping[str, str], count: int = 1) -> Iterator[ProcessPoolExecutor]:
     """Run functions in fresh processes with an environment of their own."""

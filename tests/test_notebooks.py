@@ -2,15 +2,13 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.child_processes import own_spark_environment
+from tests.child_processes import own_spark_environment, run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -68,22 +66,13 @@ def test_databricks_can_import_a_notebook(path):
 
 def test_the_notebook_for_clusters_runs_as_a_script(tmp_path):
     code = (ROOT / "notebooks" / "databricks_cluster.py").read_text(encoding="utf-8")
-    run_script([code, "assert spark.table('token_vectors').count() == 16"], tmp_path, own_spark_environment())
+    run_python(f"{code}\nassert spark.table('token_vectors').count() == 16", cwd=tmp_path)
 
 
 def test_the_notebook_for_serverless_runs_on_connect_with_its_widgets(connect_spark, tmp_path):
     code = (ROOT / "notebooks" / "databricks_serverless.py").read_text(encoding="utf-8")
     remote = f"sc://127.0.0.1:{connect_spark.conf.get('spark.connect.grpc.binding.port')}"
     parts = [WIDGETS, code, "assert 'connect' in type(spark).__module__"]
-    run_script(parts, tmp_path, {**own_spark_environment(), "SPARK_REMOTE": remote})
+    run_python("\n".join(parts), cwd=tmp_path, env={**own_spark_environment(), "SPARK_REMOTE": remote})
     assert connect_spark.table("by_widget").count() == 5
     connect_spark.sql("DROP TABLE by_widget")
-
-
-def run_script(parts, folder, environment):
-    """Run Python code in a process of its own."""
-    command = [sys.executable, "-c", "\n".join(parts)]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr

@@ -3,8 +3,6 @@
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 import sparkalbert
 from sparkalbert import errors
 from tests import models_page
-from tests.child_processes import own_spark_environment
+from tests.child_processes import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "notebooks").glob("*.md"))
@@ -41,16 +39,7 @@ def test_the_page_of_models_is_that_of_the_names():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != ERRORS], ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(python_blocks(page.read_text(encoding="utf-8")))],
-        cwd=tmp_path,
-        env=own_spark_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python("\n".join(python_blocks(page.read_text(encoding="utf-8"))), cwd=tmp_path)
     if page == MIGRATION:
         assert re.search(r"\|\s*nlp\|", done.stdout)
 

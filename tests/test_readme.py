@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from sparkalbert.cli.app import app
-from tests.child_processes import own_spark_environment
+from tests.child_processes import own_spark_environment, run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,17 +26,7 @@ def blocks(language):
 def examples(tmp_path_factory):
     """The finished process that ran the Python examples one after the other, and its folder."""
     folder = tmp_path_factory.mktemp("readme")
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks("python"))],
-        cwd=folder,
-        env=own_spark_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done, folder
+    return run_python("\n".join(blocks("python")), cwd=folder), folder
 
 
 def test_the_python_examples_run_one_after_the_other(examples):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparkalbert.bundle.manifest import Precision
 from sparkalbert.config import AlbertConfig
 
-__all__ = ["megaflop_per_piece", "weight_bytes", "worker_bytes"]
+__all__ = ["linear_flop", "megaflop_per_piece", "weight_bytes", "worker_bytes"]
 
 
 def weight_bytes(config: AlbertConfig, precision: Precision) -> int:
@@ -61,6 +61,17 @@ def megaflop_per_piece(config: AlbertConfig) -> float:
     >>> round(megaflop_per_piece(AlbertConfig(hidden_size=768, num_attention_heads=12, intermediate_size=3072)), 1)
     170.1
     """
+    return linear_flop(config) / 1e6
+
+
+def linear_flop(config: AlbertConfig) -> int:
+    """Return the multiplications and additions that a piece takes in matrices of weights.
+
+    Examples
+    --------
+    >>> linear_flop(AlbertConfig(hidden_size=768, num_attention_heads=12, intermediate_size=3072))
+    170065920
+    """
     hidden, wide = config.hidden_size, config.intermediate_size
     depth = config.num_hidden_layers * config.inner_group_num
-    return (depth * 2 * (4 * hidden * hidden + 2 * hidden * wide) + 2 * config.embedding_size * hidden) / 1e6
+    return depth * 2 * (4 * hidden * hidden + 2 * hidden * wide) + 2 * config.embedding_size * hidden

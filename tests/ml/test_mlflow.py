@@ -1,8 +1,6 @@
 """A pipeline in MLflow: logged, registered, and loaded in a process that has never seen it, with the same bits."""
 
 import json
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from pyspark.ml import Pipeline
 
 from sparkalbert import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from tests import tiny_bundle
-from tests.child_processes import own_spark_environment
+from tests.child_processes import run_python
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is not in this environment")
 from mlflow.models import ModelSignature  # noqa: E402
@@ -97,15 +95,7 @@ def test_a_fresh_process_loads_what_was_registered(spark, store, tmp_path, persi
     assert set((folder / "requirements.txt").read_text().split()) >= set(REQUIREMENTS)
     assert info.signature == SIGNATURE
     assert bool([*folder.rglob("*.onnx")]) == (persist_model == "value")
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, store, json.dumps(TEXTS)],
-        env=own_spark_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python(LOADED, store, json.dumps(TEXTS))
     by_spark, by_pandas = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_array_equal(vectors(by_spark), expected)
     np.testing.assert_array_equal(vectors(by_pandas), expected)

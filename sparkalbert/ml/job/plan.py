@@ -24,6 +24,7 @@ from sparkalbert.inference.sequences import EncodedTexts, encode_texts
 from sparkalbert.machine import available_cores, cpu_features
 from sparkalbert.ml.job.sample import TextSample
 from sparkalbert.ml.stages.python_pass import JOINS_STAGES
+from sparkalbert.models.sizes import linear_flop
 from sparkalbert.word_embedder import WordEmbedder
 
 __all__ = ["PlanOptions", "gflop_of", "plan", "spark_settings"]
@@ -168,10 +169,8 @@ def gflop_of(config: AlbertConfig, encoded: EncodedTexts) -> float:
     >>> round(gflop_of(config, EncodedTexts([np.zeros(1, dtype=np.int64)], [1])), 2)
     2.42
     """
-    hidden, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    depth = layers * config.inner_group_num
-    linear = depth * 2 * (4 * hidden * hidden + 2 * hidden * wide) + 2 * config.embedding_size * hidden
-    attention = depth * 4 * hidden
+    linear = linear_flop(config)
+    attention = config.num_hidden_layers * config.inner_group_num * 4 * config.hidden_size
     lengths = np.array([len(sequence) for sequence in encoded.sequences], dtype=np.float64)
     return float((linear * lengths + attention * lengths**2).sum()) / 1e9
 
