@@ -37,8 +37,8 @@ class ModelCache:
     """Loaded models by the content of their bundle and the options of their session.
 
     The models used last are kept, so that a reused Spark worker finds the model that the task before it loaded. A
-    model that is still held elsewhere is shared, never loaded again. The device is part of the key: Spark may
-    give the same worker another GPU from task to task.
+    model that is still held elsewhere is shared, never loaded again, unless its files were written to. The device is
+    part of the key: Spark may give the same worker another GPU from task to task.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class ModelCache:
         with loading:
             with self._lock:
                 model = self._alive.get(key)
-            if model is None:
+            if model is None or model.session.is_changed:
                 with TIMINGS.measure("load"):
                     model = LoadedModel.load(locate(), options)
             with self._lock:

@@ -6,7 +6,9 @@ This is the only module that imports onnxruntime.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import weakref
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,6 +125,40 @@ def _suggestion(device: str) -> str:
     return f" Did you mean {close!r}?" if close else ""
 
 
+_READ_AT_ONCE: Final = (".json", ".md", ".model", ".txt")
+"""Endings of the files of a bundle that hold no weights. They are read when the model is loaded, or never."""
+
+
+class _WeightFiles:
+    """Notices a write to the weights of a loaded bundle.
+
+    ONNX Runtime maps the weights into memory and reads those that it does not rearrange (embeddings, biases, norms)
+    from the map in each forward pass, so that a byte changed in the file would change vectors. The files stay open,
+    because another process may replace the folder. A write sets the time of a file before it changes a byte.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._names = [name for name in bundle.manifest.files if not name.endswith(_READ_AT_ONCE)]
+        self._opened: list[int] = []
+        weakref.finalize(self, _close, self._opened)
+        for name in self._names:
+            self._opened.append(os.open(bundle.path / name, os.O_RDONLY))
+        self._times = self._times_now()
+
+    def _times_now(self) -> list[int]:
+        return [os.fstat(file).st_mtime_ns for file in self._opened]
+
+    def changed(self) -> list[str]:
+        """Return the names of the files that were written to since the bundle was loaded."""
+        times = zip(self._names, self._times, self._times_now(), strict=True)
+        return [name for name, before, now in times if before != now]
+
+
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
+
+
 class EncoderSession:
     """A loaded graph.
 
@@ -136,7 +172,7 @@ class EncoderSession:
     Raises
     ------
     BundleError
-        If ONNX Runtime cannot load the graph.
+        If a file cannot be read, or ONNX Runtime cannot load the graph.
     ParamError
         If ONNX Runtime cannot use the device, or cannot run this model on it.
     """
@@ -145,6 +181,7 @@ class EncoderSession:
         self.bundle = bundle
         self.options = options or SessionOptions()
         self.options.check(bundle.manifest)
+        self._files = _opened_files(bundle)
         self._session = _open(bundle, self.options)
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         self._output = _output_name([node.name for node in self._session.get_outputs()])
@@ -160,6 +197,11 @@ class EncoderSession:
     def mixes_layers(self) -> bool:
         """Whether the graph takes ``layer_weights``; an imported graph returns its last layer only."""
         return "layer_weights" in self._inputs
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a file of weights was written to since the graph was loaded: it computes other vectors then."""
+        return bool(self._files.changed())
 
     def run(self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array) -> Float32Array:
         """Compute the weighted sum of the hidden states of right-padded sequences.
@@ -182,7 +224,7 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails.
+            If ONNX Runtime fails, or a file of weights was written to since the graph was loaded.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, np.arange(input_ids.size))
         return hidden.reshape(*input_ids.shape, -1)
@@ -207,7 +249,7 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails.
+            If ONNX Runtime fails, or a file of weights was written to since the graph was loaded.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, rows)
         return hidden if "rows" in self._inputs else hidden.reshape(-1, hidden.shape[-1])[rows]
@@ -233,7 +275,20 @@ class EncoderSession:
                 f"({self.bundle.manifest.precision}) for ids of shape {list(input_ids.shape)}: {error}"
             )
             raise InferenceError(msg) from error
+        self._check_files()
         return np.asarray(hidden, dtype=np.float32)
+
+    def _check_files(self) -> None:
+        """Raise an error if the vectors that were just computed may be those of other weights."""
+        changed = self._files.changed()
+        if changed:
+            cause = BundleError(f"{self.bundle.path} is not what was loaded")
+            msg = (
+                f"The weights of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
+                f"{', '.join(changed)} in {self.bundle.path} was written to. Restore the file and "
+                "load the model again."
+            )
+            raise InferenceError(msg) from cause  # with a cause it is an error of the machine, not of a row
 
 
 def _output_name(names: list[str]) -> str:
@@ -246,6 +301,15 @@ def _output_name(names: list[str]) -> str:
 def _as_declared(values: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
     """Convert ids for imported graphs that take int32."""
     return values.astype(np.int32) if kind == "tensor(int32)" else values
+
+
+def _opened_files(bundle: Bundle) -> _WeightFiles:
+    try:
+        return _WeightFiles(bundle)
+    except OSError as error:
+        reason = error.strerror or error
+        msg = f"The weights of {bundle.path} cannot be read ({reason}). Check that this user may read them."
+        raise BundleError(msg) from error
 
 
 def _open(bundle: Bundle, options: SessionOptions) -> Any:

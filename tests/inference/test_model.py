@@ -1,12 +1,15 @@
 """The models of a process: shared while they are used, two kept, and loaded side by side."""
 
 import gc
+import os
+import shutil
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sparkalbert.bundle import Bundle
 from sparkalbert.inference import ModelCache, SessionOptions
 from sparkalbert.timings import TIMINGS
 from tests import tiny_bundle
@@ -66,6 +69,17 @@ def test_a_model_that_is_held_is_shared_and_others_are_let_go(models):
     assert source.calls == 4
     gc.collect()
     assert unheld() is None
+
+
+def test_a_model_whose_files_were_written_to_is_loaded_again(models, tmp_path):
+    source = Source()
+    source.bundle = Bundle.open(shutil.copytree(source.bundle.path, tmp_path / "model"))
+    stale = get(models, source)
+    os.utime(tmp_path / "model" / "model.onnx.data", ns=(0, 0))
+    fresh = get(models, source)
+    assert fresh is not stale
+    assert get(models, source) is fresh
+    assert source.calls == 2
 
 
 @pytest.mark.parametrize("max_kept", [0, 1, 2])

@@ -1,6 +1,9 @@
 """Sessions of the real ONNX Runtime: how it optimizes a graph, its devices, its errors."""
 
+import gc
 import logging
+import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -216,6 +219,74 @@ def test_a_graph_that_cannot_be_loaded(tmp_path):
         (folder / "spiece.model").write_bytes(b"pieces")
     with pytest.raises(BundleError, match=r"ONNX Runtime \S+ cannot load .*model\.onnx on 'cpu': "):
         EncoderSession(Bundle.open(tmp_path / "bundle"))
+
+
+def change_a_byte(path, offset):
+    """Change the byte and keep the file."""
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(offset)
+        (byte,) = file.read(1)
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+def computed(session):
+    ids = np.array([[2, 10, 11, 3]])
+    weights = np.eye(session.bundle.manifest.num_layers + 1, dtype=np.float32)[-1]
+    return session.run(ids, np.ones_like(ids), weights)
+
+
+@pytest.mark.parametrize("prepacking", [True, False])
+def test_weights_that_change_while_they_are_loaded_are_an_error_not_other_vectors(tmp_path, prepacking):
+    bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+    session = EncoderSession(bundle, SessionOptions(prepacking=prepacking))
+    assert computed(session).shape == (1, 4, 32)
+    row_bytes = 4 * 16
+    change_a_byte(tmp_path / "model" / "model.onnx.data", 2 * row_bytes + 3)  # of the embedding of [CLS]
+    with pytest.raises(InferenceError) as caught:
+        computed(session)
+    assert str(caught.value) == (
+        f"The weights of model 'plain' must not change while it is loaded, but model.onnx.data in {tmp_path / 'model'} "
+        "was written to. Restore the file and load the model again."
+    )
+    assert caught.value.__cause__ is not None  # so that Spark runs the task again instead of blaming a row
+    assert session.is_changed
+
+
+def test_a_folder_that_is_replaced_or_removed_keeps_its_vectors(tmp_path):
+    folder = Path(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+    session = EncoderSession(Bundle.open(folder))
+    before = computed(session)
+    folder.rename(tmp_path / "old")
+    shutil.copytree(tiny_bundle.bundle(num_hidden_layers=1).path, folder)
+    assert np.array_equal(computed(session), before)
+    shutil.rmtree(tmp_path / "old")
+    assert np.array_equal(computed(session), before)
+    assert not session.is_changed
+
+
+def test_a_session_closes_its_files(tmp_path):
+    folder = Path(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+
+    def opened():
+        links = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return sorted(link.name for link in links if link.parent == folder)
+
+    session = EncoderSession(Bundle.open(folder))
+    assert opened() == ["model.onnx", "model.onnx.data"]
+    del session
+    gc.collect()
+    assert opened() == []
+
+
+def test_weights_that_cannot_be_read(tmp_path):
+    folder = Path(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+    bundle = Bundle.open(folder)
+    (folder / "model.onnx.data").unlink()
+    reason = r"cannot be read \(No such file or directory\)\. Check that this user may read them\."
+    with pytest.raises(BundleError, match=rf"^The weights of {folder} {reason}$"):
+        EncoderSession(bundle)
 
 
 def test_a_forward_pass_that_fails_names_the_model():
