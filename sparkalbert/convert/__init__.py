@@ -1,7 +1,8 @@
 """Makes bundles from checkpoints and ONNX exports, and verifies them. Needs neither torch nor transformers.
 
 The packages build on each other from the bottom up: :mod:`.weights`, :mod:`.graph` and :mod:`.checkpoint`,
-then :mod:`.conversion`, then :mod:`.foreign`, :mod:`.verify`, :mod:`.spark_nlp_export` and :mod:`.unrolled`.
+then :mod:`.conversion`, then :mod:`.foreign`, :mod:`.verify`, :mod:`.spark_nlp_export`, :mod:`.unrolled` and
+:mod:`.lone_product`.
 """
 
 from __future__ import annotations
