@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 import stat
@@ -30,12 +29,16 @@ from sparkalbert.storage.files import unfinished_prefix, write_file
 from sparkalbert.storage.folders import FolderKind, write_folder
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home, node_home
 from sparkalbert.storage.locks import exclusive
+from sparkalbert.storage.owners import is_trusted
 
 __all__ = ["install_pack", "installed", "pack", "pack_name"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 1 << 20
+_INSTALL_LIMIT_S: Final = 600.0
+"""Copying the largest model takes seconds, on a slow network disk minutes."""
+
 _MANIFEST_MAX_BYTES: Final = 1 << 20
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED: Final = 1
@@ -46,7 +49,6 @@ _REGULAR_FILE: Final = 0o100644
 _READ_ONLY: Final = 0o444
 _OTHERS_READ_ONLY: Final = 0o755
 _OTHERS_WRITE: Final = 0o022
-_ROOT: Final = 0
 
 
 def pack_name(bundle: Bundle) -> str:
@@ -132,7 +134,7 @@ def install_pack(digest: str, path: str | Path) -> Path:
         If the file is not a pack of this bundle, or the node has no room for it.
     """
     folder = _folder_of(digest)
-    with exclusive(node_home(), digest):
+    with exclusive(node_home(), digest, limit_s=_INSTALL_LIMIT_S):
         if installed(digest) is not None:
             return folder
         try:
@@ -146,7 +148,10 @@ def install_pack(digest: str, path: str | Path) -> Path:
             )
             raise BundleError(msg) from error
         except _DAMAGED_ZIP as error:
-            msg = f"{path} is not a complete sparkalbert pack ({error}). Remove it, and send the model again."
+            msg = (
+                f"{path} is not a complete sparkalbert pack ({error}). Remove it, and pack the bundle again. If Spark "
+                "sent it, start a new application (on Spark Connect a new session): in one, a file is sent once."
+            )
             raise BundleError(msg) from error
     _LOGGER.info("Installed %s (%s) in %s", manifest.name, manifest.precision, folder)
     return folder
@@ -175,10 +180,10 @@ def _is_private(folder: Path) -> bool:
         return False
     if mode & _OTHERS_WRITE:
         folder.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
-    if folder.lstat().st_uid not in {os.getuid(), _ROOT}:
+    if not is_trusted(folder.lstat()):
         return False
     files = [path.lstat() for path in folder.iterdir()]
-    return all(file.st_uid in {os.getuid(), _ROOT} and not file.st_mode & _OTHERS_WRITE for file in files)
+    return all(is_trusted(file) and not file.st_mode & _OTHERS_WRITE for file in files)
 
 
 def _unpack(path: Path, digest: str, folder: Path) -> Manifest:

@@ -16,7 +16,7 @@ from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
 from sparkalbert.cli.session import command_session
 from sparkalbert.errors import MissingDependencyError, OutputError
 from sparkalbert.models import find_model
-from sparkalbert.storage.paths import with_home
+from sparkalbert.storage.paths import file_uri, with_home
 
 __all__ = ["demo"]
 
@@ -45,7 +45,7 @@ def demo(
     print_line("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")
     with command_session("local[*]") as opened:
         print_line(opened.origin)
-        source, target = TextSource(f"file:{SAMPLE}", "text"), VectorTarget(output, overwrite=True)
+        source, target = TextSource(file_uri(SAMPLE), "text"), VectorTarget(output, overwrite=True)
         with reported_on_interrupt(output), shown_progress("Embedding the sample") as report:
             summary = embed_texts(opened.spark, stage, source, target, report)
     rows = _read(output)

@@ -23,7 +23,7 @@ from sparkalbert.errors import OutputError, SparkAlbertError
 from sparkalbert.ml.failures import is_spark_failure
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, replace_folder
-from sparkalbert.storage.paths import local_path, with_home
+from sparkalbert.storage.paths import file_uri, local_path, with_home, with_slashes
 
 __all__ = ["HadoopFileSystem", "literal_path", "remote_files", "shares_files", "spark_folder", "spark_path"]
 
@@ -81,14 +81,14 @@ class HadoopFileSystem:
         """Copy a local file to a path, whose parents are created."""
         with _as_os_error():
             self._system(target).copyFromLocalFile(
-                False, True, self._path(f"file:{source.absolute()}"), self._path(target)
+                False, True, self._path(file_uri(source.absolute())), self._path(target)
             )
 
     def download(self, source: str, target: Path) -> None:
         """Copy a file to a local path."""
         with _as_os_error():
             self._system(source).copyToLocalFile(
-                False, self._path(source), self._path(f"file:{target.absolute()}"), True
+                False, self._path(source), self._path(file_uri(target.absolute())), True
             )
 
     def _path(self, path: str) -> Any:
@@ -128,10 +128,10 @@ def spark_path(spark: SparkSession, path: str) -> str:
     For a Spark Connect client a relative path, and any path that exists here, is one of this machine; the server would
     look in its own working directory, or in another file system. ``~`` is the home folder of this machine's user.
     """
-    path = with_home(path)
+    path = with_slashes(with_home(path))
     local = local_path(path)
     if is_connect_session(spark) and local is not None and (not local.is_absolute() or local.exists()):
-        return f"file:{local.absolute()}"
+        return file_uri(local.absolute())
     return path
 
 
@@ -144,7 +144,7 @@ def shares_files(spark: SparkSession, path: Path) -> bool:
     probe = folder / f"sparkalbert-{uuid.uuid4().hex}"  # not hidden: Spark reads no hidden file
     try:
         probe.write_text(probe.name, encoding="ascii")
-        rows = spark.read.text(literal_path(f"file:{probe}")).collect()
+        rows = spark.read.text(literal_path(file_uri(probe))).collect()
     except OSError as error:
         if folder == path.absolute().parent:  # else the path may exist on the server only
             reason = error.strerror or error
@@ -210,7 +210,8 @@ def spark_folder(
     OutputError
         If `path` exists and must not be replaced, or cannot be written.
     """
-    target = with_home(path.rstrip("/") or path)
+    target = with_slashes(with_home(path))
+    target = target.rstrip("/") or target
     if not is_connect_session(spark):
         files: FileSystem = HadoopFileSystem(spark)
         with _named(target), replace_folder(files, target, kind(files), overwrite=overwrite) as work:
@@ -223,7 +224,7 @@ def spark_folder(
         yield target, None
         return
     files = LocalFileSystem()
-    with replace_folder(files, f"file:{local.absolute()}", kind(files), overwrite=overwrite) as work:
+    with replace_folder(files, file_uri(local.absolute()), kind(files), overwrite=overwrite) as work:
         yield work, files
 
 

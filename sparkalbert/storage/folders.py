@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sparkalbert.errors import OutputError
-from sparkalbert.storage.paths import with_home
+from sparkalbert.storage.paths import local_path, with_home
 
 __all__ = ["FileSystem", "FolderKind", "LocalFileSystem", "check_target", "replace_folder", "write_folder"]
 
@@ -100,7 +100,7 @@ class LocalFileSystem:
 
 
 def _plain(path: str) -> Path:
-    return Path(path.removeprefix("file:"))
+    return (local_path(path) if path.startswith("file:") else None) or Path(path)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def replace_folder(files: FileSystem, target: str, kind: FolderKind, *, overwrit
     files
         The file system of `target`.
     target
-        Path of the folder to write.
+        Path of the folder to write, with slashes.
     kind
         How to recognize a folder that may be replaced, and a complete one.
     overwrite
@@ -188,7 +188,7 @@ def write_folder(target: str | Path, kind: FolderKind, *, overwrite: bool = Fals
         If `target` exists and must not be replaced, or cannot be written.
     """
     folder = _real_path(target)
-    with replace_folder(LocalFileSystem(), str(folder), kind, overwrite=overwrite) as name:
+    with replace_folder(LocalFileSystem(), folder.as_posix(), kind, overwrite=overwrite) as name:
         work = Path(name)
         try:
             work.mkdir(parents=True)
@@ -212,7 +212,7 @@ def check_target(target: str | Path, kind: FolderKind, *, overwrite: bool = Fals
     OutputError
         If there is a folder at `target` that must not be replaced.
     """
-    folder = str(_real_path(target))
+    folder = _real_path(target).as_posix()
     _check_replaceable(LocalFileSystem(), folder, folder, kind, overwrite=overwrite)
 
 
@@ -366,7 +366,7 @@ def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # macOS: no other process is ever declared dead
+    except OSError:  # macOS, Windows: no other process is ever declared dead
         boot, namespace = uuid.uuid4().hex, ""
     return hashlib.sha256(f"{boot}{namespace}".encode()).hexdigest()[:12]
 
@@ -388,6 +388,8 @@ def _is_dead(pid: str, started: str) -> bool:
 
 def _exists(pid: int) -> bool:
     """Return whether there is a process; ``/proc`` may hide those of other users (``hidepid``)."""
+    if pid == os.getpid():  # the only one that is looked for without /proc; on Windows, signal 0 is Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

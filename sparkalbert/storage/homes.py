@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from sparkalbert.errors import BundleError, OutputError
+from sparkalbert.storage.owners import user_id
 from sparkalbert.storage.paths import with_home
 
 __all__ = ["HOME_VARIABLE", "cache_home", "node_home"]
@@ -63,7 +64,7 @@ def node_home() -> Path:
         if chosen is not None:
             chosen.mkdir(parents=True, exist_ok=True)
             return chosen
-        return _private_folder(Path(tempfile.gettempdir()) / f"sparkalbert-{os.getuid()}")
+        return _private_folder(Path(tempfile.gettempdir()) / f"sparkalbert-{user_id()}")
     except OSError as error:
         msg = (
             f"There is no folder for models on this node: {error}. Set {HOME_VARIABLE} to a folder that this "
@@ -81,9 +82,9 @@ def _private_folder(folder: Path) -> Path:
     folder.mkdir(mode=_PRIVATE, exist_ok=True)
     found = folder.lstat()
     is_folder = stat.S_ISDIR(found.st_mode)
-    if not is_folder or found.st_uid != os.getuid():
+    if not is_folder or found.st_uid != user_id():
         msg = (
-            f"Expected {folder} to be a folder of user {os.getuid()}, but it "
+            f"Expected {folder} to be a folder of user {user_id()}, but it "
             f"{f'belongs to user {found.st_uid}' if is_folder else 'is not a folder'}. Models are never read "
             f"from a place where others can put them: remove it, or set {HOME_VARIABLE} (on executors "
             f"spark.executorEnv.{HOME_VARIABLE}) to a folder of this user."

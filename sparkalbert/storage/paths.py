@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
-__all__ = ["exists", "is_folder", "local_path", "with_home"]
+__all__ = ["exists", "file_uri", "is_folder", "local_path", "with_home", "with_slashes"]
 
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
-"""RFC 3986, section 3.1."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)")
+"""RFC 3986, section 3.1; one letter is a drive of Windows."""
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
 def with_home(text: str) -> str:
@@ -31,20 +33,47 @@ def local_path(text: str) -> Path | None:
     """Return the path on this machine's file system, or None for another scheme (``s3a:``, ``hdfs:``).
 
     ``~`` is the home folder, see :func:`with_home`. Percent signs in a ``file:`` URI are literal, as Hadoop reads them;
-    relative paths stay relative.
+    relative paths stay relative. One letter before a colon is a drive of Windows, not a scheme.
 
     Examples
     --------
     >>> local_path("file:///models/a%20b").as_posix(), local_path("s3a://bucket/models")
     ('/models/a%20b', None)
+    >>> local_path("C:/models").as_posix(), local_path("file:///C:/models").as_posix()
+    ('C:/models', 'C:/models')
     """
     scheme = _SCHEME.match(text)
     if scheme is None:
         return Path(with_home(text))
     if scheme[0].lower() == "file":
         path = text[len("file:") :]
-        return Path("/" + path.lstrip("/")) if path.startswith("/") else Path(path)
+        below_root = path.lstrip("/")
+        return Path(f"/{below_root}" if path.startswith("/") and not _DRIVE.match(below_root) else below_root)
     return None
+
+
+def file_uri(path: PurePath) -> str:
+    """Return an absolute path as a ``file:`` URI for Spark, which does not unescape percent signs.
+
+    Examples
+    --------
+    >>> from pathlib import PurePosixPath, PureWindowsPath
+    >>> file_uri(PurePosixPath("/models/a b")), file_uri(PureWindowsPath("C:/models"))
+    ('file:/models/a b', 'file:/C:/models')
+    """
+    text = path.as_posix()
+    return f"file:{text}" if text.startswith("/") else f"file:/{text}"
+
+
+def with_slashes(text: str) -> str:
+    r"""Return a path in which slashes separate the names, as on every system but Windows.
+
+    Examples
+    --------
+    >>> with_slashes(r"C:\models\albert"), with_slashes("s3a://bucket/a")
+    ('C:/models/albert', 's3a://bucket/a')
+    """
+    return text.replace("\\" if _DRIVE.match(text) else os.sep, "/")
 
 
 def exists(path: Path) -> bool:

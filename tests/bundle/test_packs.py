@@ -365,7 +365,10 @@ class TestDamagedPack:
     def test_a_pack_that_was_cut(self, tiny, refuse, cut):
         path = pack(tiny)
         path.write_bytes(path.read_bytes()[:cut])
-        assert refuse(path).endswith("Remove it, and send the model again.")
+        assert refuse(path).endswith(
+            "Remove it, and pack the bundle again. If Spark sent it, start a new application (on Spark Connect a new "
+            "session): in one, a file is sent once."
+        )
 
     def test_one_changed_byte(self, tiny, refuse):
         for name in tiny.manifest.files:

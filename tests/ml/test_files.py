@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,17 @@ def test_an_error_after_the_write_keeps_and_names_the_result(any_spark, tmp_path
     (work,) = tmp_path.iterdir()
     assert text_in(work) == "new"
     assert f"The complete result is in {'file:' if is_connect_session(any_spark) else ''}{work}" in caplog.text
+
+
+def test_a_folder_of_windows_is_written_with_slashes(spark, monkeypatch):
+    targets = []
+    monkeypatch.setattr(
+        files_module, "replace_folder", lambda _, target, *__, **___: nullcontext(targets.append(target))
+    )
+    for path in (r"C:\vectors\mine", "C:/vectors/mine/"):
+        with spark_folder(spark, path, kind):
+            pass
+    assert targets == ["C:/vectors/mine"] * 2
 
 
 def test_a_folder_that_cannot_be_removed_is_an_error(hadoop, tmp_path, monkeypatch):

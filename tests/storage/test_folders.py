@@ -371,6 +371,34 @@ def sibling(target, state, owner, machine=None):
     return target.with_name(name)
 
 
+@pytest.mark.parametrize(
+    ("target", "parent"), [("C:/a/b", "C:/a/"), ("C:/b", "C:/"), ("//host/share/b", "//host/share/"), ("b", "")]
+)
+def test_a_sibling_of_a_folder_of_windows_is_beside_it(target, parent):
+    assert folders._sibling(target, "incomplete").startswith(f"{parent}.b-incomplete-")
+
+
+def test_a_drive_is_not_a_folder_to_write():
+    with pytest.raises(OutputError, match="'C:/' is the root of a file system"):
+        folders._sibling("C:/", "incomplete")
+
+
+@pytest.mark.parametrize("uri", ["file:/C:/a", "file:///C:/a"])
+def test_a_uri_may_name_a_drive(uri):
+    assert folders._plain(uri) == Path("C:/a")
+
+
+def test_this_process_gets_no_signal(monkeypatch):
+    """On Windows, signal 0 is Ctrl-C."""
+
+    def kill(pid, signal):
+        pytest.fail("a signal was sent")
+
+    monkeypatch.setattr(folders, "_started", lambda _: None)  # as without /proc
+    monkeypatch.setattr(os, "kill", kill)
+    assert not folders._is_dead(str(os.getpid()), "0")
+
+
 class TestSiblings:
     """What killed writers leave beside the target."""
 

@@ -1,3 +1,6 @@
+import errno
+import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -6,6 +9,7 @@ import time
 import pytest
 
 from sparkalbert.errors import OutputError
+from sparkalbert.storage import locks
 from sparkalbert.storage.locks import exclusive
 
 
@@ -40,7 +44,9 @@ def test_a_failure_lets_go_of_the_lock(tmp_path):
         pass
 
 
-def test_a_lock_of_another_process_is_waited_for(tmp_path):
+@pytest.fixture
+def holder(tmp_path):
+    """Another process, which holds the lock `work`."""
     script = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -50,22 +56,65 @@ def test_a_lock_of_another_process_is_waited_for(tmp_path):
         "    input()"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
-    events = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
+        yield other
+        other.kill()
 
-        def wait():
-            with exclusive(tmp_path, "work"):
-                events.append("mine")
 
-        thread = threading.Thread(target=wait)
-        thread.start()
-        time.sleep(0.2)
-        assert events == []
-        other.kill()  # a lock does not outlive its process
-        other.wait()
-        thread.join(timeout=60)
+def test_a_lock_of_another_process_is_waited_for(tmp_path, holder):
+    events = []
+
+    def wait():
+        with exclusive(tmp_path, "work"):
+            events.append("mine")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.2)
+    assert events == []
+    holder.kill()  # a lock does not outlive its process
+    holder.wait()
+    thread.join(timeout=60)
     assert events == ["mine"]
+
+
+def test_a_holder_that_is_stopped_is_not_waited_for_forever(tmp_path, holder, monkeypatch, caplog):
+    """The wait is logged once, and its end names the lock."""
+    holder.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(locks, "_NOTICE_S", 0.0)
+    monkeypatch.setattr(locks, "_POLL_S", 0.01)
+    path = tmp_path / "locks" / "work.lock"
+    with (
+        caplog.at_level(logging.INFO, "sparkalbert"),
+        pytest.raises(OutputError) as caught,
+        exclusive(tmp_path, "work", limit_s=0.3),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"Another process has held {path} for more than 0.3 seconds. If it hangs, end it (`lsof {path}` finds it). Or "
+        "set SPARKALBERT_HOME to another folder."
+    )
+    assert caplog.messages == [f"Waiting for {path}, which another process holds."]
+
+
+def test_a_short_wait_is_not_logged(tmp_path, holder, caplog):
+    with pytest.raises(OutputError, match="has held"), exclusive(tmp_path, "work", limit_s=0.1):
+        pass
+    assert caplog.messages == []
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+    def lock(file):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(locks, "_try_lock", lock)
+    with pytest.raises(OutputError) as caught, exclusive(tmp_path, "work"):
+        pass
+    assert str(caught.value) == (
+        f"The file system of {tmp_path / 'locks'} cannot lock files (Function not implemented). Set SPARKALBERT_HOME "
+        "to a folder on a local disk."
+    )
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

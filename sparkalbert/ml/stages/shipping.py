@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 from weakref import WeakKeyDictionary
 
@@ -26,10 +27,10 @@ _SHARED_ROOTS: Final = ("/Volumes/", "/dbfs/", "/Workspace/")
 
 @dataclass
 class _SentFile:
-    """Whether a pack was sent; the lock is held while it is packed and sent."""
+    """Where the pack is that was sent, None before; the lock is held while it is packed and sent."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    is_sent: bool = False
+    packed: Path | None = None
 
 
 class _SentFiles:
@@ -50,13 +51,15 @@ class _SentFiles:
         with self._lock:
             file = self._sent.setdefault(owner, {}).setdefault(name, _SentFile())
         with file.lock:
-            if not file.is_sent:
-                packed = str(pack(bundle))
+            if file.packed is None:
+                packed = pack(bundle)
                 if connect:
-                    session.addArtifacts(packed, file=True)
+                    session.addArtifacts(str(packed), file=True)
                 else:
-                    owner.addFile(packed)
-                file.is_sent = True
+                    owner.addFile(str(packed))
+                file.packed = packed
+            elif not connect and not file.packed.exists():
+                pack(bundle)  # a classic driver serves the file from where it is, also to executors that start later
         return name
 
 

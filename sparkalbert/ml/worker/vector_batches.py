@@ -107,14 +107,17 @@ def _joined(computed: Iterator[Float32Array], tokens: int, dimension: int) -> Fl
 def _in_file(computed: Iterator[Float32Array]) -> Iterator[Float32Array]:
     """Yield the numbers of all parts, flat, from an unlinked temporary file.
 
-    While Spark reads them, a thread releases the pages that were read: they stay in the file.
+    While Spark reads them, a thread releases the pages that were read: they stay in the file. On Windows the system
+    itself takes pages back when it needs them.
     """
     pages = _written(computed)
     done = Event()
 
+    advice = getattr(mmap, "MADV_DONTNEED", None)
+
     def release_pages() -> None:
-        while not done.wait(_RELEASE_INTERVAL_S):
-            pages.madvise(mmap.MADV_DONTNEED)
+        while advice is not None and not done.wait(_RELEASE_INTERVAL_S):
+            pages.madvise(advice)
 
     releaser = Thread(target=release_pages, daemon=True)
     releaser.start()

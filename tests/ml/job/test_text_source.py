@@ -110,6 +110,7 @@ def test_fields_of_structs_are_texts_and_keys(any_spark, tmp_path):
         ("x.jsonl.gz", "json"),
         ("data.parquet/", "parquet"),
         ("*.ndjson.zst", "json"),
+        ("C:\\data\\x.csv\\", "csv"),
     ],
 )
 def test_the_format_follows_from_the_name(path, expected):

@@ -75,6 +75,18 @@ def test_each_spark_has_its_javas(spark, expected):
     assert java.supported_java(spark) == expected
 
 
+def test_the_packaged_java_needs_a_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(java, "_SHELL", tmp_path / "sh")
+    with pytest.raises(MissingDependencyError) as raised:
+        java.ensure_java()
+    oldest, newest = java.supported_java()
+    assert str(raised.value) == (
+        f"Spark {java.pyspark.__version__} needs Java {oldest} to {newest}, but {tmp_path}/bin/java is Java of an "
+        f"unknown version. Install one and set JAVA_HOME; the packaged one needs {tmp_path}/sh."
+    )
+
+
 def java_of(tmp_path, monkeypatch, version, spark):
     """Let a Java be the one that Spark would use, and another Spark be installed."""
     monkeypatch.setattr(java.pyspark, "__version__", spark)
