@@ -288,7 +288,7 @@ def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
 def _check_own_input(source: str, target: str) -> None:
     """Check that a folder that is written, and may be replaced, does not contain the texts that are read."""
     paths = [local_path(path) for path in (source, target)]
-    read, written = (path.rstrip("/") if local is None else os.path.realpath(local)
+    read, written = (path.rstrip("/") if local is None else Path(os.path.realpath(local)).as_posix()
                      for path, local in zip((source, target), paths, strict=True))  # fmt: skip
     if read == written or read.startswith(f"{written}/"):
         msg = f"{target} cannot be written: it contains the texts of {source}. Choose another folder."

@@ -15,11 +15,11 @@ from sparkalbert.errors import BundleError
 from sparkalbert.inference.embedder import Embedder, EmbedderOptions
 from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.inference.model import MODELS
+from sparkalbert.storage.owners import is_trusted
 
 __all__ = ["EmbedderSource", "HeldModel", "ModelHandle", "WorkerModel"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
-_ROOT: Final = 0
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LOG_TIME: Final = "%y/%m/%d %H:%M:%S"
 """As in the lines of Spark around it."""
@@ -110,7 +110,7 @@ def _is_trusted(folder: Path) -> bool:
     """Return whether a folder and its files belong to this user or root, and not everybody can write to them."""
     real = folder.resolve()  # a link may lead there: what counts is who can change the files
     found = [path.stat() for path in (real, *real.iterdir())]
-    return all(status.st_uid in {os.getuid(), _ROOT} and not status.st_mode & stat.S_IWOTH for status in found)
+    return all(is_trusted(status) and not status.st_mode & stat.S_IWOTH for status in found)
 
 
 def _file_places(name: str) -> Iterator[Path]:

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
@@ -115,6 +116,20 @@ def test_a_model_does_not_wait_for_another_model(sent):
         ship_model(frame, small, "file")
         sending.result()
     assert in_time == [True]
+
+
+def test_a_file_that_was_removed_is_written_again_for_executors_that_start_later(sent, tmp_path, monkeypatch):
+    """A classic driver serves it from its folder as long as the application runs."""
+    monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path))
+    files: list[str] = []
+    frame = frame_of(Context("yarn", files.append))
+    for _ in range(2):
+        ship_model(frame, tiny_bundle.bundle(), "file")
+        content = Path(files[0]).read_bytes()
+        Path(files[0]).unlink()
+    ship_model(frame, tiny_bundle.bundle(), "file")
+    assert Path(files[0]).read_bytes() == content
+    assert len(files) == 1
 
 
 def test_threads_send_a_file_once(sent):

@@ -19,6 +19,7 @@ from sparkalbert.inference import EmbedderOptions, SessionOptions
 from sparkalbert.inference.model import MODELS
 from sparkalbert.ml.worker import model as model_module
 from sparkalbert.ml.worker.model import HeldModel, ModelHandle, WorkerModel
+from sparkalbert.storage import owners
 from tests import tiny_bundle
 from tests.child_processes import own_spark_environment
 
@@ -66,8 +67,8 @@ def test_a_folder_that_others_can_change_is_not_used_if_the_model_was_sent(sent,
         (bundle.path / "model.onnx").chmod(0o666)
     else:
         user = os.getuid()
-        monkeypatch.setattr(model_module, "_ROOT", user + 2)
-        monkeypatch.setattr(model_module.os, "getuid", lambda: user + 1)
+        monkeypatch.setattr(owners, "_ROOT", user + 2)
+        monkeypatch.setattr(owners.os, "getuid", lambda: user + 1)
         monkeypatch.setattr(packs, "_is_private", lambda _: True)
     assert home in sent.locate().path.parents
 

@@ -1,7 +1,9 @@
 """Rows that are larger than a window: parts, one array, and a file."""
 
 import gc
+import mmap
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from sparkalbert.errors import InferenceError
 from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorOptions, VectorSizes
 from sparkalbert.inference.embedder import Embedder
 from sparkalbert.inference.model import MODELS
+from sparkalbert.ml.worker import vector_batches
 from sparkalbert.ml.worker.vector_batches import held_vectors, sentence_parts
 from sparkalbert.text.pieces.encoding import EncodedSentence
 from tests import tiny_bundle
@@ -72,6 +75,18 @@ def test_what_is_too_large_to_hold_waits_in_a_file_of_spark_s_folder(tmp_path, m
     del vectors
     gc.collect()
     assert f"{tmp_path}/" not in Path("/proc/self/maps").read_text()
+
+
+def test_no_pages_are_released_where_the_system_has_no_such_advice(monkeypatch):
+    """An error of the thread would be reported; it ends at once, and without it the vectors are the same."""
+    monkeypatch.delattr(mmap, "MADV_DONTNEED")
+    monkeypatch.setattr(vector_batches, "_RELEASE_INTERVAL_S", 0.0)
+    one = embedder()
+    encoded, before = [one.encode_tokens(["word"] * 50)], set(threading.enumerate())
+    with held_vectors(one, encoded, VectorSizes(20 * VECTOR_BYTES, VECTOR_BYTES, 40 * VECTOR_BYTES)) as vectors:
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+        np.testing.assert_array_equal(vectors, one.vectors(encoded))
 
 
 def test_a_folder_that_takes_no_more_is_named(monkeypatch):
