@@ -28,6 +28,7 @@ settings.load_profile("sparkalbert")
 
 _CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"
 _CONNECT_PLUGIN = "org.apache.spark.sql.connect.SparkConnectPlugin"
+_ISOLATION = ("spark.sql.artifact.isolation.enabled", "spark.sql.artifact.isolation.alwaysApplyClassloader")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,18 +70,57 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def _connect_session(spark: Any) -> Iterator[Any]:
+def _open_client(spark: Any) -> Callable[..., Any]:
+    """Open a client session of a real Spark Connect server; with the id of an open session, another client of it."""
     from pyspark.sql import SparkSession
 
     if not _has_connect():
         pytest.skip("this pyspark brings no Spark Connect server")
-    remote = f"sc://127.0.0.1:{spark.conf.get('spark.connect.grpc.binding.port')}"
-    isolation = "spark.sql.artifact.isolation.enabled"  # as SparkSession.builder.remote("local") sets it
-    with _connect_mode():
-        session = SparkSession.builder.remote(remote).config(isolation, "true").create()
+    port = spark.conf.get("spark.connect.grpc.binding.port")
+    server = spark.sparkContext._jsc.sc().conf()
+
+    def open_client(session_id: str = "") -> Any:
+        # A server of its own keeps the files of its sessions apart, pyspark's classic session does not. A session
+        # reads these settings once: with its first request.
+        for name in _ISOLATION:
+            server.set(name, "true")
+        session = f";session_id={session_id}" if session_id else ""
+        try:
+            with _connect_mode():
+                client = SparkSession.builder.remote(f"sc://127.0.0.1:{port}/{session}").create()
+                assert client.conf.get(_ISOLATION[0]) == "true"
+        finally:
+            for name in _ISOLATION:
+                server.set(name, "false")
+        return client
+
+    return open_client
+
+
+@pytest.fixture(scope="session")
+def _connect_session(_open_client: Callable[..., Any]) -> Iterator[Any]:
+    session = _open_client()
     yield session
     with _connect_mode():
         session.stop()
+
+
+@pytest.fixture
+def new_client(_open_client: Callable[..., Any], _connect_session: Any) -> Iterator[Callable[..., Any]]:
+    """Open further client sessions, which end with the test; none of them becomes the active session."""
+    clients: list[Any] = []
+
+    def new(session_id: str = "") -> Any:
+        client = _open_client(session_id)
+        type(client)._set_default_and_active_session(_connect_session)
+        client.release_session_on_close = not session_id  # its first client ends a session
+        clients.append(client)
+        return client
+
+    yield new
+    with _connect_mode():
+        for client in clients:
+            client.stop()
 
 
 @pytest.fixture

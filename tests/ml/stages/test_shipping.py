@@ -3,6 +3,7 @@
 import gc
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,15 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark import SparkContext
+from pyspark.sql.functions import udf
 
 from sparkalbert import WordEmbedder
-from sparkalbert.bundle import Bundle, pack
+from sparkalbert.bundle import Bundle, installed, pack
+from sparkalbert.bundle.packs import pack_name
+from sparkalbert.convert import convert_checkpoint
 from sparkalbert.errors import ParamError
 from sparkalbert.ml import AlbertEmbeddings
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages import shipping
 from sparkalbert.ml.stages.shipping import ship_model
-from tests import tiny_bundle
+from sparkalbert.storage.homes import node_home
+from tests import tiny_bundle, tiny_checkpoint
 
 
 @pytest.fixture
@@ -50,10 +55,75 @@ def test_a_file_is_sent_once_in_each_session(any_spark, sent):
 
 
 def test_another_client_gets_it_again(connect_spark, sent):
-    other = client(connect_spark, sent)  # a real one that ends would take its files from the server
+    other = client(connect_spark, sent)
     for session in (connect_spark, other, connect_spark, other):
         ship_model(SimpleNamespace(sparkSession=session), tiny_bundle.bundle(), "file")
     assert len(sent) == 2
+
+
+class HiddenModel:
+    """A model that no worker has loaded or finds in its cache, and whose folder they do not see."""
+
+    def __init__(self, folder: Path) -> None:
+        checkpoint = tiny_checkpoint.write(folder / "checkpoint", seed=uuid.uuid4().int)
+        self.bundle = convert_checkpoint(checkpoint, folder / "model")
+        (words,) = WordEmbedder.load(self.bundle.path).embed_tokens([["a", "b"]])
+        self.vectors = words.vectors
+        self._num_loaded = 0
+
+    def column(self, session: Any) -> Any:
+        """Vectors to be computed in a session; it gets the model now."""
+        self._num_loaded += 1  # with another number of threads a worker loads the model again
+        stage = AlbertEmbeddings(model=str(self.bundle.path), inputCols=["tokens"], outputCol="v")
+        frame = session.createDataFrame([(["a", "b"],)], "tokens array<string>")
+        return stage.setModelDistribution("file").setThreads(self._num_loaded).transform(frame)
+
+    def assert_embedded(self, embedded: Any) -> None:
+        """Compute them by what Spark has sent, and only by that."""
+        hidden = self.bundle.path.rename(self.bundle.path.with_name("hidden"))
+        shutil.rmtree(node_home() / "installed" / self.bundle.digest, ignore_errors=True)
+        (row,) = embedded.collect()
+        hidden.rename(self.bundle.path)
+        assert installed(self.bundle.digest) is not None
+        np.testing.assert_array_equal(np.array(row.v, dtype=np.float32), self.vectors)
+
+
+def has_file(session: Any, name: str) -> bool:
+    """Whether the workers of a session find a file that Spark has sent."""
+
+    def exists(_):  # Spark would read type hints as a choice of its own
+        from pyspark import SparkFiles
+
+        return Path(SparkFiles.get(name)).exists()
+
+    (row,) = session.range(1).select(udf(exists, "boolean")("id")).collect()
+    return bool(row[0])
+
+
+def test_a_client_that_connects_again_finds_its_model(connect_spark, new_client, sent, tmp_path):
+    model = HiddenModel(tmp_path)
+    first = new_client()
+    before = model.column(first)
+    again = new_client(first.session_id)
+    model.assert_embedded(before)
+    assert has_file(again, pack_name(model.bundle))
+    model.assert_embedded(model.column(again))  # it sends the file again, as it cannot know
+    model.assert_embedded(model.column(first))
+    assert sent == [str(pack(model.bundle))] * 2
+
+
+def test_a_client_does_not_see_the_models_of_another(connect_spark, new_client, sent, tmp_path):
+    ours, theirs = HiddenModel(tmp_path / "ours"), HiddenModel(tmp_path / "theirs")
+    one, other = new_client(), new_client()
+    columns = [ours.column(one), theirs.column(other)]
+    assert sent == [str(pack(ours.bundle)), str(pack(theirs.bundle))]
+    names = [pack_name(ours.bundle), pack_name(theirs.bundle)]
+    assert [[has_file(client, name) for name in names] for client in (one, other)] == [[True, False], [False, True]]
+    ours.assert_embedded(columns[0])
+    theirs.assert_embedded(columns[1])
+    theirs.assert_embedded(theirs.column(one))  # the same file in both sessions
+    one.stop()
+    theirs.assert_embedded(theirs.column(other))
 
 
 def client(connect_spark: Any, files: list[str]) -> Any:
