@@ -88,8 +88,8 @@ class Annotation:
 
     @staticmethod
     def toRow(annotation: Annotation) -> Row:
-        """Return an annotation as a row of :meth:`dataType`."""
-        values: Any = [getattr(annotation, field.name) for field in fields(annotation)]
+        """Return an annotation, or any object with its attributes, as a row of :meth:`dataType`."""
+        values: Any = [getattr(annotation, field.name) for field in fields(Annotation)]
         return Row(*values)
 
 

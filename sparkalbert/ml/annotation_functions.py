@@ -73,7 +73,7 @@ def map_annotations_array(f: Mapped, output_type: DataType) -> ColumnFunction:
 def map_annotations_col(
     dataframe: DataFrame,
     f: Mapped,
-    column: str,
+    column: str | Column,
     output_column: str,
     annotatyon_type: str,
     output_type: DataType = ANNOTATION_COLUMN_TYPE,
@@ -87,7 +87,7 @@ def map_annotations_col(
     f
         See :func:`map_annotations`.
     column
-        The annotation column.
+        The annotation column, or its name.
     output_column
         The column to add or replace.
     annotatyon_type
@@ -100,14 +100,14 @@ def map_annotations_col(
     ColumnError
         If no such column exists.
     """
-    values = map_annotations(f, output_type)(find_column(dataframe, column, "map_annotations_col").column)
+    values = map_annotations(f, output_type)(_input(dataframe, column, "map_annotations_col"))
     return _with_column(dataframe, output_column, values, {_TYPE_KEY: annotatyon_type})
 
 
 def map_annotations_cols(
     dataframe: DataFrame,
     f: Mapped,
-    columns: Sequence[str],
+    columns: Sequence[str | Column],
     output_column: str,
     annotatyon_type: str,
     output_type: DataType = ANNOTATION_COLUMN_TYPE,
@@ -117,16 +117,16 @@ def map_annotations_cols(
     Parameters
     ----------
     columns
-        The annotation columns, in the order of the list.
+        The annotation columns, or their names, in the order of the list.
     dataframe, f, output_column, annotatyon_type, output_type
         As for :func:`map_annotations_col`.
     """
-    found = [find_column(dataframe, column, "map_annotations_cols").column for column in columns]
+    found = [_input(dataframe, column, "map_annotations_cols") for column in columns]
     values = map_annotations_array(f, output_type)(F.array(*found))
     return _with_column(dataframe, output_column, values, {_TYPE_KEY: annotatyon_type})
 
 
-def filter_by_annotations_col(dataframe: DataFrame, f: Callable[[Any], bool], column: str) -> DataFrame:
+def filter_by_annotations_col(dataframe: DataFrame, f: Callable[[Any], bool], column: str | Column) -> DataFrame:
     """Return the rows for which `f` is true.
 
     Parameters
@@ -134,15 +134,17 @@ def filter_by_annotations_col(dataframe: DataFrame, f: Callable[[Any], bool], co
     dataframe
         Has the column.
     f
-        Takes the content of the column as Spark's Python functions do: a Row, or a list of Rows.
+        Takes the content of the column as Spark's Python functions do: a Row, or a list of Rows. Any result that is
+        true keeps the row.
     column
-        The column, usually one that :func:`explode_annotations_col` returned.
+        The column or its name, usually one that :func:`explode_annotations_col` returned.
     """
-    is_kept = F.udf(lambda content: f(content), BooleanType())  # noqa: PLW0108 - Spark must not read its type hints
-    return dataframe.filter(is_kept(find_column(dataframe, column, "filter_by_annotations_col").column))
+    # Without bool, Spark 3.5 takes a number for null, and other versions for true.
+    is_kept = F.udf(lambda content: bool(f(content)), BooleanType())
+    return dataframe.filter(is_kept(_input(dataframe, column, "filter_by_annotations_col")))
 
 
-def explode_annotations_col(dataframe: DataFrame, column: str, output_column: str) -> DataFrame:
+def explode_annotations_col(dataframe: DataFrame, column: str | Column, output_column: str) -> DataFrame:
     """Return one row for each annotation of a column.
 
     Parameters
@@ -150,12 +152,17 @@ def explode_annotations_col(dataframe: DataFrame, column: str, output_column: st
     dataframe
         Has the column.
     column
-        The annotation column; rows without annotations are left out.
+        The annotation column, or its name; rows without annotations are left out.
     output_column
         The column to add or replace; it has one annotation in each row.
     """
-    found = find_column(dataframe, column, "explode_annotations_col").column
+    found = _input(dataframe, column, "explode_annotations_col")
     return _with_column(dataframe, output_column, F.explode(found), {})
+
+
+def _input(frame: DataFrame, column: str | Column, function: str) -> Column:
+    """Return a column that is given by its name, as a column."""
+    return find_column(frame, column, function).column if isinstance(column, str) else column
 
 
 def _mapped(f: Mapped, rows: Iterable[Any]) -> list[Any]:

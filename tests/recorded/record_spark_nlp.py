@@ -7,6 +7,7 @@ It runs in the environment of ``make test-peers``, from the project's root; SPAR
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -21,11 +22,11 @@ import numpy as np
 from py4j.protocol import Py4JJavaError
 from pyspark.ml import Pipeline
 from pyspark.sql import DataFrame, Row, SparkSession
-from sparknlp import annotator, base
+from sparknlp import annotator, base, functions
 
 from sparkalbert.convert import export_spark_nlp
 from tests.peers.compare import with_params
-from tests.recorded import settings
+from tests.recorded import function_calls, settings
 from tests.recorded.recordings import OWN
 from tests.recorded.texts import all_texts
 
@@ -62,6 +63,7 @@ def _record(spark: SparkSession, model: str) -> None:
     _record_tokens(_sentence_detector().transform(documents).cache())
     _record_stages(spark, model, [item for item in texts.items() if _matches(item[0], _STAGE_TEXTS)])
     _record_other_tokens(spark, [item for item in texts.items() if _matches(item[0], _STAGE_TEXTS)])
+    _record_functions(spark, [item for item in texts.items() if _matches(item[0], _STAGE_TEXTS)])
     _write_json("lightpipeline.json", _light_pipeline(spark, model))
     _write_json("params.json", {name: _params(stage) for name, stage in _stages(model).items()})
     _write_json("errors.json", {name: _error_of(call) for name, call in _bad_calls(spark, model).items()})
@@ -187,6 +189,24 @@ def _record_other_tokens(spark: SparkSession, texts: list[tuple[str, str]]) -> N
     for name, params in settings.SEVERAL_DOCUMENTS.items():
         assembler = with_params(base.MultiDocumentAssembler().setInputCols("text", "upper"), params)
         _record_stage(name, assembler.transform(frame), params.get("outputCols", ["", "finished_upper"])[1])
+
+
+def _record_functions(spark: SparkSession, texts: list[tuple[str, str]]) -> None:
+    """Record the functions over annotation columns, on the tokens of the same texts."""
+    tokens = _fit(_annotators(), _frame(spark, [("null-0", None), ("empty-0", ""), *texts])).cache()
+    for name, call in function_calls.good_calls(functions, tokens).items():
+        frame = call()
+        _record_stage(f"functions-{name}", frame, function_calls.output_column(frame))
+    record = {
+        "parameters": {
+            name: list(inspect.signature(getattr(functions, name)).parameters) for name in function_calls.NAMES
+        },
+        "errors": {
+            name: function_calls.python_error(call)
+            for name, call in function_calls.bad_calls(functions, tokens).items()
+        },
+    }
+    _write_json("functions.json", record)
 
 
 def _light_pipeline(spark: SparkSession, model: str) -> dict[str, Any]:
