@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,7 +12,7 @@ import typer
 
 from sparkalbert.cli.failures import failure_message
 from sparkalbert.cli.options import Model
-from sparkalbert.cli.screen import OUTPUT, print_line, shown_wait
+from sparkalbert.cli.screen import OUTPUT, print_line, shown_count
 from sparkalbert.cli.session import command_session
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ __all__ = ["doctor"]
 
 _WITH_SPARK: Final = {"PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE"}
 """Environment variables of platforms that have started Spark, with a Java of its own."""
+
+_WITHOUT_SPARK: Final = ("Python", "libraries", "cache", "model", "Hub")
+_STEPS: Final = (*_WITHOUT_SPARK, "pyspark", "Java", "session", "executors", "embedding")
+"""What is checked, in this order; a step may be left out, and may have several checks."""
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -43,8 +47,13 @@ def doctor(
     Each line reports what was found and, if something is wrong, what to do. The exit code is 1 if a check failed.
     """
     checks = []
-    with shown_wait("Checking"):
-        for check in _checks(model, master, spark=spark):
+    steps = _STEPS if spark else _WITHOUT_SPARK
+    with shown_count("Checking", "steps") as show:
+
+        def begin(step: str) -> None:
+            show(steps.index(step), len(steps), f"Checking {step}")
+
+        for check in _checks(model, master, begin, spark=spark):
             checks.append(check)
             if not as_json:
                 mend = f" -> {check.mend}" if check.mend else ""
@@ -59,37 +68,45 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _checks(model: str, master: str | None, *, spark: bool) -> Iterator[Check]:
+def _checks(model: str, master: str | None, begin: Callable[[str], None], *, spark: bool) -> Iterator[Check]:
     from sparkalbert.doctor.libraries import java_check, library_checks, pyspark_check, python_check
     from sparkalbert.doctor.models import cache_checks, hub_check, model_check
 
+    begin("Python")
     yield python_check()
+    begin("libraries")
     yield from library_checks()
+    begin("cache")
     yield from cache_checks()
+    begin("model")
     found, bundle = model_check(model)
     yield found
+    begin("Hub")
     yield hub_check()
     if not spark:
         return
+    begin("pyspark")
     pyspark = pyspark_check()
     yield pyspark
     if pyspark.status == "failed":
         return
     if not (master or "").startswith("sc:") and os.environ.keys().isdisjoint(_WITH_SPARK):
+        begin("Java")
         java = java_check()
         yield java
         if java.status == "failed":
             return
-    yield from _session_checks(master, bundle)
+    begin("session")
+    yield from _session_checks(master, bundle, begin)
 
 
-def _session_checks(master: str | None, bundle: Bundle | None) -> Iterator[Check]:
+def _session_checks(master: str | None, bundle: Bundle | None, begin: Callable[[str], None]) -> Iterator[Check]:
     from sparkalbert.doctor.check import failed
     from sparkalbert.doctor.cluster import session_checks
 
     try:
         with command_session(master) as opened:
-            yield from session_checks(opened.spark, opened.origin, bundle)
+            yield from session_checks(opened.spark, opened.origin, bundle, begin)
     except Exception as error:
         message = failure_message(error)
         if message is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import typer
 
 from sparkalbert.cli.files import check_target, reported_on_interrupt, whole_file
-from sparkalbert.cli.screen import print_line, shown_wait, size_in_words
+from sparkalbert.cli.screen import ShowCount, print_line, shown_count, shown_wait, size_in_words
 from sparkalbert.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def explore(
         msg = f"{target} already exists. Pass --overwrite to replace it, or choose another file with --page."
         raise OutputError(msg)
     check_target(target, "--page")
-    with reported_on_interrupt(target), shown_wait("Reading"):
+    with reported_on_interrupt(target), shown_count("Reading", "rows") as show:
         words, total = sample_words(
-            _frames(source),
+            _frames(source, show),
             max_points,
             token_col=token_col,
             vector_col=vector_col,
@@ -85,14 +85,18 @@ def _format_in_summary(folder: Path) -> BinaryFormat | None:
     return found if found in get_args(BinaryFormat) else None
 
 
-def _frames(source: Path) -> Iterator[Any]:
-    """Yield Parquet files as pandas DataFrames of some rows each."""
+def _frames(source: Path, show: ShowCount) -> Iterator[Any]:
+    """Yield Parquet files as pandas DataFrames of some rows each, and show how many rows are used up."""
     import pyarrow as pa
     from pyarrow import dataset
 
     try:
-        for batch in dataset.dataset(source, format="parquet").to_batches(batch_size=_ROWS):
+        rows = dataset.dataset(source, format="parquet")
+        done, total = 0, rows.count_rows()  # Parquet stores the number
+        for batch in rows.to_batches(batch_size=_ROWS):
             yield batch.to_pandas()
+            done += len(batch)
+            show(done, total)
     except (OSError, pa.ArrowException) as error:
         # Arrow quotes a string that is not valid UTF-8, and our messages never contain the user's text.
         reason = "it contains text that is not valid UTF-8" if "Wrapping " in str(error) else error

@@ -23,8 +23,8 @@ from sparkalbert.cli.screen import (
     print_line,
     print_tables,
     print_wide,
+    shown_count,
     shown_steps,
-    shown_wait,
     size_in_words,
 )
 from sparkalbert.config import AlbertConfig
@@ -224,8 +224,8 @@ def verify(
         raise ParamError(msg)
     texts = None if against is None else read_lines(text or SAMPLE)
     opened = find_model(bundle, allow_download=False)
-    with shown_wait(f"Verifying {opened.manifest.name}"):
-        found = verify_bundle(opened, against=against, texts=texts)
+    with shown_count("Verifying", "vectors") as show:
+        found = verify_bundle(opened, against=against, texts=texts, report=show)
     rows = {
         "bundle": f"{opened.manifest.name}, {found.precision}; all files are complete",
         "compared with": f"NumPy's forward pass over {found.against}, {found.pieces} pieces per layer",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -20,7 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from sparkalbert.ml.job.progress import JobProgress, Report
@@ -29,6 +29,7 @@ __all__ = [
     "ERRORS",
     "IS_QUIET",
     "OUTPUT",
+    "ShowCount",
     "ShowStep",
     "at_intervals",
     "pair_table",
@@ -37,6 +38,7 @@ __all__ = [
     "print_tables",
     "print_wide",
     "progress_bar",
+    "shown_count",
     "shown_progress",
     "shown_steps",
     "shown_wait",
@@ -56,15 +58,31 @@ IS_QUIET: Final[ContextVar[bool]] = ContextVar("IS_QUIET", default=False)
 ShowStep = Callable[[str, float, float], None]
 """Called with a description of the current step, how much is done, and of how much."""
 
+
+class ShowCount(Protocol):
+    """Shows how much of countable work is done."""
+
+    def __call__(self, done: int, total: int, label: str | None = None) -> None:
+        """Show that `done` of `total` are done and, if it has changed, what is in progress."""
+
+
+_SHOWN_BAR: Final[ContextVar[Progress | None]] = ContextVar("_SHOWN_BAR", default=None)
 _UNLIMITED_WIDTH: Final = 1000
 _LOG_INTERVAL_S: Final = 10.0
 _UNIT_STEP: Final = 1000
+_WHOLE_RATE: Final = 100
 _MINUTE_S: Final = 60
 
 
 def print_line(text: str, *, to: Console = OUTPUT, style: str | None = None) -> None:
-    """Print a line without wrapping it."""
+    """Print a line without wrapping it, above the bar that is shown on the terminal."""
+    bar = _SHOWN_BAR.get()
+    if bar is None or not to.is_terminal:
+        to.print(text, style=style, soft_wrap=True)
+        return
+    bar.stop()  # the cursor of the terminal is at the end of the bar
     to.print(text, style=style, soft_wrap=True)
+    bar.start()
 
 
 def print_status(text: str) -> None:
@@ -127,9 +145,9 @@ def progress_bar(*columns: ProgressColumn, transient: bool) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         *columns,
-        TimeElapsedColumn(),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),  # on a narrow terminal the bar becomes shorter
         TextColumn("elapsed,"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         TextColumn("left"),
         console=ERRORS,
         transient=transient,
@@ -174,15 +192,48 @@ def shown_progress(label: str) -> Iterator[Report]:
     if not ERRORS.is_terminal:
         yield _logged(label)
         return
+    with shown_count(label, "tasks") as show:
+        yield lambda progress: show(progress.done, progress.total)
+
+
+@contextmanager
+def shown_count(label: str, unit: str) -> Iterator[ShowCount]:
+    """Yield a function that shows how much of countable work is done: on a terminal a bar, its rate and the time left.
+
+    Parameters
+    ----------
+    label
+        What is in progress.
+    unit
+        What is counted, in the plural.
+    """
+    if not ERRORS.is_terminal:
+        yield _show_nothing
+        return
     started_s = time.monotonic()
-    with progress_bar(TextColumn("{task.fields[count]}"), transient=True) as bar:
+    with _shown(progress_bar(TextColumn("{task.fields[count]}"), transient=True)) as bar:
         task = bar.add_task(label, total=None, count="")
 
-        def report(progress: JobProgress) -> None:
-            count = f"{progress.done} of {progress.total} tasks{_rate(progress.done, time.monotonic() - started_s)}"
-            bar.update(task, completed=progress.done, total=progress.total or None, count=count)
+        def show(done: int, total: int, label: str | None = None) -> None:
+            count = f"{done:,} of {total:,} {unit}{_rate(done, time.monotonic() - started_s)}"
+            bar.update(task, description=label, completed=done, total=total or None, count=count)
 
-        yield report
+        yield show
+
+
+def _show_nothing(done: int, total: int, label: str | None = None) -> None:
+    del done, total, label
+
+
+@contextmanager
+def _shown(bar: Progress) -> Iterator[Progress]:
+    """Show a bar during a block, in which :func:`print_line` prints above it."""
+    token = _SHOWN_BAR.set(None if bar.disable else bar)
+    try:
+        with bar:
+            yield bar
+    finally:
+        _SHOWN_BAR.reset(token)
 
 
 def _logged(label: str) -> Report:
@@ -202,17 +253,19 @@ def _logged(label: str) -> Report:
     return report
 
 
-def _rate(tasks: int, spent_s: float) -> str:
-    """Return tasks per second or minute as text, empty before the first task is done.
+def _rate(done: int, spent_s: float) -> str:
+    """Return what is done per second or minute as text, empty before the first is done.
 
     Examples
     --------
-    >>> _rate(12, 4), _rate(2, 60), _rate(0, 5)
-    (', 3.0/s', ', 2.0/min', '')
+    >>> _rate(12_000, 4), _rate(2, 1), _rate(2, 60), _rate(0, 5)
+    (', 3,000/s', ', 2.0/s', ', 2.0/min', '')
     """
-    if not tasks or spent_s <= 0:
+    if not done or spent_s <= 0:
         return ""
-    per_s = tasks / spent_s
+    per_s = done / spent_s
+    if per_s >= _WHOLE_RATE:
+        return f", {per_s:,.0f}/s"
     return f", {per_s:.1f}/s" if per_s >= 1 else f", {per_s * _MINUTE_S:.1f}/min"
 
 
@@ -230,7 +283,7 @@ def shown_steps(label: str, *, in_logs: bool = True) -> Iterator[ShowStep]:
     if not ERRORS.is_terminal:
         yield lambda text, _done, _total: print_status(text) if in_logs else None
         return
-    with progress_bar(transient=True) as bar:
+    with _shown(progress_bar(transient=True)) as bar:
         task = bar.add_task(label, total=None)
         yield lambda text, done, total: bar.update(task, description=text, completed=done, total=total or None)
 
@@ -240,6 +293,6 @@ def shown_wait(label: str) -> Iterator[None]:
     """Show on a terminal what is in progress, and since when. For work whose length is not known."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     is_hidden = IS_QUIET.get() or not ERRORS.is_terminal
-    with Progress(*columns, console=ERRORS, transient=True, disable=is_hidden) as bar:
+    with _shown(Progress(*columns, console=ERRORS, transient=True, disable=is_hidden)) as bar:
         bar.add_task(label, total=None)
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ _CLOSE: Final = 1e-4
 """CPUs of different kinds round differently, by far less than this."""
 
 
-def session_checks(spark: Any, origin: str, bundle: Bundle | None) -> Iterator[Check]:
+def session_checks(
+    spark: Any, origin: str, bundle: Bundle | None, begin: Callable[[str], None] | None = None
+) -> Iterator[Check]:
     """Check a session: its version, its executors, and a word embedded on one of them.
 
     Parameters
@@ -34,6 +36,8 @@ def session_checks(spark: Any, origin: str, bundle: Bundle | None) -> Iterator[C
         Where it came from, for the first line.
     bundle
         The model to embed with; None to skip that.
+    begin
+        Called before a job with what it checks: ``executors``, ``embedding``.
     """
     from sparkalbert.ml.failures import is_spark_failure, job_error
     from sparkalbert.ml.job.executor_probe import driver_facts, executor_facts
@@ -43,6 +47,8 @@ def session_checks(spark: Any, origin: str, bundle: Bundle | None) -> Iterator[C
     yield _version_check(client_version(), str(spark.version), origin, is_connect=is_connect)
     if not is_connect:
         yield from _spark_nlp_check(spark)
+    if begin is not None:
+        begin("executors")
     try:
         facts = executor_facts(spark)
     except Exception as error:
@@ -53,6 +59,8 @@ def session_checks(spark: Any, origin: str, bundle: Bundle | None) -> Iterator[C
     needed = None if bundle is None else worker_memory(bundle, VectorOptions(), BatchingOptions()).total
     yield from executor_checks(driver_facts(), facts, needed)
     if bundle is not None:
+        if begin is not None:
+            begin("embedding")
         yield _word_check(spark, bundle)
 
 

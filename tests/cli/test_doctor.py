@@ -1,6 +1,7 @@
 """The command doctor: one line per check, JSON, and an exit code."""
 
 import json
+import re
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_a_failed_check_has_its_mend_and_exit_code_1(capsys):
     assert " -> Choose a model" in line
 
 
+def test_a_terminal_shows_which_step_of_how_many_it_is(capsys, terminal):
+    terminal()
+    assert run(["doctor", "--no-spark"]) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"Checking libraries .*1 of 5 steps, .*elapsed, .* left", shown.err)
+    assert re.search(r"Checking Hub .*4 of 5 steps, ", shown.err)
+    assert "Checking" not in shown.out
+    assert run(["--quiet", "doctor", "--no-spark"]) == 0
+    assert "Checking" not in capsys.readouterr().err
+
+
 def test_json_is_for_programs(capsys):
     assert run(["doctor", "--no-spark", "--json", "--model", "nowhere"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -44,8 +56,10 @@ def test_a_server_that_is_not_there_is_a_failed_check(capsys):
     assert "Start the server" in line
 
 
-def test_a_real_session_passes(any_spark, capsys):
+def test_a_real_session_passes(any_spark, capsys, terminal):
+    terminal()
     assert run(["doctor"]) == 0
-    shown = capsys.readouterr().out
+    shown, progress = capsys.readouterr()
+    assert re.search(r"Checking embedding .*9 of 10 steps, ", progress)
     assert "the existing session" in shown
     assert "bit for bit" in shown

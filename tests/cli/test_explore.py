@@ -41,6 +41,16 @@ def test_a_folder_becomes_one_page_beside_it(output, capsys):
     assert max(found["width"], found["height"]) == 20_000
 
 
+def test_reading_shows_how_many_rows_are_read(output, capsys, terminal):
+    terminal()
+    assert run(["explore", str(output)]) == 0
+    shown = capsys.readouterr().err
+    assert re.search(r"Reading .*6 of 6 rows, [0-9,.]+/s .*elapsed, .* left", shown)
+    assert "Projecting 6 words" in shown
+    assert run(["--quiet", "explore", str(output), "--overwrite"]) == 0
+    assert capsys.readouterr().err.strip("\n") == ""
+
+
 def test_many_words_are_sampled(output, tmp_path):
     page = tmp_path / "few.html"
     assert run(["explore", str(output), "--page", str(page), "--max-points", "4"]) == 0

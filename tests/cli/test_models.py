@@ -1,6 +1,7 @@
 """convert, inspect, verify and models, on real files."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -116,6 +117,12 @@ def test_a_name_is_not_read_as_markup(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "[red]tiny[/red] :smile:" in shown
     assert "[b]bundle[/b]" in shown
+
+
+def test_verify_shows_how_many_vectors_are_compared(capsys, terminal):
+    terminal()
+    assert run(["verify", str(tiny_bundle.bundle().path)]) == 0
+    assert re.search(r"Verifying .*([0-9,]+) of \1 vectors, [0-9,.]+/s .*elapsed, .* left", capsys.readouterr().err)
 
 
 def test_verify_finds_a_changed_byte(tmp_path, capsys):

@@ -7,22 +7,19 @@ import pytest
 from rich.console import Console
 
 from sparkalbert.cli import screen
-from sparkalbert.cli.screen import pair_table, print_tables, shown_progress, shown_steps, shown_wait, size_in_words
+from sparkalbert.cli.screen import (
+    pair_table,
+    print_line,
+    print_tables,
+    shown_count,
+    shown_progress,
+    shown_steps,
+    shown_wait,
+    size_in_words,
+)
 from sparkalbert.ml.job.progress import JobProgress
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9;]+m")
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Make the error console as it is made where standard error is a terminal."""
-
-    def make(**variables):
-        for name, value in {"TERM": "xterm-256color", "TTY_COMPATIBLE": "1", "COLUMNS": "140", **variables}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(screen, "ERRORS", Console(stderr=True))
-
-    return make
 
 
 def test_a_terminal_gets_a_bar_with_counts(capsys, terminal):
@@ -34,7 +31,7 @@ def test_a_terminal_gets_a_bar_with_counts(capsys, terminal):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "Embedding" in shown.err
-    assert re.search(r"3 of 8 tasks, [0-9.]+/(s|min)", shown.err)
+    assert re.search(r"3 of 8 tasks, [0-9,.]+/(s|min)", shown.err)
     assert "elapsed" in shown.err
     assert "left" in shown.err
     assert COLOUR.search(shown.err)
@@ -61,6 +58,8 @@ def test_quiet_shows_neither_bars_nor_lines(capsys, terminal, monkeypatch, is_te
             report(JobProgress(3, 2, 8))
         with shown_steps("preparing") as show:
             show("round 1 of 2", 1, 2)
+        with shown_count("Reading", "rows") as count:
+            count(3, 8)
         with shown_wait("Converting"):
             time.sleep(0.2)
     finally:
@@ -83,6 +82,34 @@ def test_steps_are_a_bar_on_a_terminal_and_lines_in_a_log(capsys, terminal):
     assert "round 2 of 2" in capsys.readouterr().err
 
 
+def test_countable_work_shows_its_count_rate_and_the_time_left(capsys, terminal):
+    with shown_count("Reading", "rows") as show:
+        show(3, 12)
+    assert capsys.readouterr().err == "", "not a terminal"
+    terminal(COLUMNS="80")
+    with shown_count("Reading", "rows") as show:
+        show(1200, 4000)
+        show(3000, 4000, "Sorting")
+    shown = capsys.readouterr().err
+    assert re.search(r"Sorting .*3,000 of 4,000 rows, [0-9,]+/s .*elapsed, .*[0-9-]:[0-9-]{2}\S* left", shown)
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("bar", [lambda: shown_count("Checking", "steps"), lambda: shown_wait("Checking")])
+def test_a_line_is_printed_where_the_bar_was(capsys, terminal, monkeypatch, bar):
+    terminal()
+    console = Console(stderr=True)  # on a terminal both are the same screen
+    with bar():
+        print_line("found", to=console)
+    before, _, after = capsys.readouterr().err.partition("found")
+    assert before.endswith("\x1b[2K"), "the bar's line is erased"
+    assert "Checking" in before
+    assert "Checking" in after
+    with bar():
+        print_line("piped", to=Console(stderr=True, force_terminal=False))
+    assert re.search(r"Checking[^\n]*piped\n", capsys.readouterr().err), "a pipe needs no room"
+
+
 def test_a_wait_is_shown_on_a_terminal_only(capsys, terminal):
     with shown_wait("Converting"):
         pass
@@ -98,7 +125,7 @@ def test_a_log_gets_a_line_at_intervals(capsys, monkeypatch):
     with shown_progress("Embedding") as report:
         report(JobProgress(3, 2, 8))
     assert re.fullmatch(
-        r"Embedding: 3 of 8 tasks done, 2 running, [0-9.]+/(s|min), \d+ s left\n", capsys.readouterr().err
+        r"Embedding: 3 of 8 tasks done, 2 running, [0-9,.]+/(s|min), \d+ s left\n", capsys.readouterr().err
     )
     monkeypatch.setattr(screen, "_LOG_INTERVAL_S", 3600.0)
     with shown_progress("Embedding") as report:

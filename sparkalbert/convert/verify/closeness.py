@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from sparkalbert.arrays import Float64Array, Int64Array
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.verify.forward import Tensors, hidden_states
+from sparkalbert.convert.verify.work import Work, comparison_work
 from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import BatchingOptions, pad, plan_batches
 from sparkalbert.inference.session import EncoderSession
@@ -23,7 +25,7 @@ from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
 from sparkalbert.text.pieces.encoding import encode_sentence
 from sparkalbert.vectors import cosine_similarity, unit_vectors
 
-__all__ = ["Closeness", "LayerCosine", "compare_words"]
+__all__ = ["Closeness", "EncodedWords", "LayerCosine", "compare_words", "encode_words"]
 
 _MAX_WORDS: Final = 1000
 _DEPTHS: Final = 4
@@ -61,19 +63,30 @@ class Closeness:
     shared_of_ten: float
 
 
-def compare_words(session: EncoderSession, config: AlbertConfig, tensors: Tensors, texts: Iterable[str]) -> Closeness:
-    """Compare the word vectors of the first thousand words of texts.
+@dataclass(frozen=True)
+class EncodedWords:
+    """The first thousand words of texts, as sequences for the model.
 
-    Parameters
+    Attributes
     ----------
-    session
-        The bundle's graph.
-    config
-        Shape of the model.
-    tensors
-        Returns the checkpoint's weights by name.
-    texts
-        The texts. They are split into sentences and words as in the pipeline.
+    sequences
+        Piece ids of each sentence, with the special pieces, int64.
+    rows
+        The row of each word's first piece in its sequence, int64.
+    depths
+        The layers to compare.
+    work
+        Number of vectors that a comparison computes.
+    """
+
+    sequences: Sequence[Int64Array]
+    rows: Sequence[Int64Array]
+    depths: Sequence[int]
+    work: int
+
+
+def encode_words(session: EncoderSession, config: AlbertConfig, texts: Iterable[str]) -> EncodedWords:
+    """Return the first thousand words of texts, which are split into sentences and words as in the pipeline.
 
     Raises
     ------
@@ -86,7 +99,30 @@ def compare_words(session: EncoderSession, config: AlbertConfig, tensors: Tensor
         msg = f"The texts hold {words} words, expected at least {_NEIGHBOURS + 1} to compare neighbours."
         raise ParamError(msg)
     depths = _depths(session, config)
-    found, expected = _word_vectors(session, config, tensors, sequences, rows, depths)
+    work = comparison_work(sum(map(len, sequences)), config.num_hidden_layers, depths)
+    return EncodedWords(sequences, rows, depths, work)
+
+
+def compare_words(
+    session: EncoderSession, config: AlbertConfig, tensors: Tensors, encoded: EncodedWords, work: Work
+) -> Closeness:
+    """Compare the vectors of words.
+
+    Parameters
+    ----------
+    session
+        The bundle's graph.
+    config
+        Shape of the model.
+    tensors
+        Returns the checkpoint's weights by name.
+    encoded
+        See :func:`encode_words`.
+    work
+        Counts the vectors.
+    """
+    depths = encoded.depths
+    found, expected = _word_vectors(session, config, tensors, encoded, work)
     layers = []
     for layer, vectors, expected_vectors in zip(depths, found, expected, strict=True):
         cosines = (unit_vectors(vectors) * unit_vectors(expected_vectors)).sum(axis=1)
@@ -94,7 +130,7 @@ def compare_words(session: EncoderSession, config: AlbertConfig, tensors: Tensor
     nearest, expected_nearest = _nearest(found[-1]), _nearest(expected[-1])
     shared = [len(np.intersect1d(row, other)) for row, other in zip(nearest, expected_nearest, strict=True)]
     return Closeness(
-        words=words,
+        words=sum(map(len, encoded.rows)),
         layers=tuple(layers),
         same_nearest=float((nearest[:, 0] == expected_nearest[:, 0]).mean()),
         shared_of_ten=float(np.mean(shared)) / _NEIGHBOURS,
@@ -126,17 +162,13 @@ def _encoded(
 
 
 def _word_vectors(
-    session: EncoderSession,
-    config: AlbertConfig,
-    tensors: Tensors,
-    sequences: Sequence[Int64Array],
-    rows: Sequence[Int64Array],
-    depths: Sequence[int],
+    session: EncoderSession, config: AlbertConfig, tensors: Tensors, encoded: EncodedWords, work: Work
 ) -> tuple[Float64Array, Float64Array]:
     """Return the words' vectors and those of the reference, float64 ``[depths, words, hidden]``, in the order of words.
 
     The sequences run in batches of similar length, as they do for users, so memory does not grow with the longest.
     """
+    sequences, rows, depths = encoded.sequences, encoded.rows, encoded.depths
     starts = np.cumsum([0, *map(len, rows)])
     found = np.empty((len(depths), starts[-1], config.hidden_size))
     expected = np.empty_like(found)
@@ -146,12 +178,14 @@ def _word_vectors(
         counts = [len(rows[index]) for index in batch]
         first_pieces = (np.repeat(np.arange(len(batch)), counts), np.concatenate([rows[index] for index in batch]))
         words = np.concatenate([np.arange(starts[index], starts[index + 1]) for index in batch])
-        states = hidden_states(config, tensors, ids, mask)
+        pieces = int(mask.sum())
+        states = hidden_states(config, tensors, ids, mask, partial(work.add, pieces))
         for depth, layer in enumerate(depths):
             one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
             one_layer[layer] = 1
             found[depth, words] = session.run(ids, mask, one_layer)[first_pieces]
             expected[depth, words] = states[layer][first_pieces]
+            work.add(pieces * layer)
     return found, expected
 
 

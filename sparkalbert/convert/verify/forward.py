@@ -26,7 +26,11 @@ _erf: Final = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def hidden_states(
-    config: AlbertConfig, tensors: Tensors, input_ids: Int64Array, attention_mask: Int64Array
+    config: AlbertConfig,
+    tensors: Tensors,
+    input_ids: Int64Array,
+    attention_mask: Int64Array,
+    after_layer: Callable[[], None] | None = None,
 ) -> Float64Array:
     """Return every hidden state of right-padded sequences.
 
@@ -40,6 +44,8 @@ def hidden_states(
         int64 ``[batch, pieces]``.
     attention_mask
         int64 ``[batch, pieces]``: 1 for a piece, 0 for padding.
+    after_layer
+        Called after each layer.
 
     Returns
     -------
@@ -55,6 +61,8 @@ def hidden_states(
             prefix = f"encoder.albert_layer_groups.{group}.albert_layers.{inner}."
             hidden = _layer(config, tensors, prefix, hidden, attention_mask)
         states.append(hidden)
+        if after_layer is not None:
+            after_layer()
     return np.stack(states)
 
 

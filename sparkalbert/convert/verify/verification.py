@@ -6,9 +6,9 @@ The graph runs as it does for users, through :mod:`sparkalbert.inference`. The r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +19,9 @@ from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.verify.bundle_weights import bundle_tensors
-from sparkalbert.convert.verify.closeness import Closeness, compare_words
+from sparkalbert.convert.verify.closeness import Closeness, compare_words, encode_words
 from sparkalbert.convert.verify.forward import Tensors, embedding_output, hidden_states
+from sparkalbert.convert.verify.work import Report, Work, comparison_work
 from sparkalbert.errors import VerificationError, problem_list
 from sparkalbert.inference.session import EncoderSession, SessionOptions
 from sparkalbert.machine import available_cores
@@ -82,7 +83,11 @@ class Verification:
 
 
 def verify_bundle(
-    bundle: Bundle, *, against: str | Path | None = None, texts: Iterable[str] | None = None
+    bundle: Bundle,
+    *,
+    against: str | Path | None = None,
+    texts: Iterable[str] | None = None,
+    report: Report | None = None,
 ) -> Verification:
     """Run a bundle on random ids and return its distance to a NumPy forward pass.
 
@@ -97,6 +102,8 @@ def verify_bundle(
         shows errors of the graph, but not the loss by rounding the weights.
     texts
         Texts whose word vectors are compared too, up to a thousand words.
+    report
+        Called with the number of vectors computed so far, and their total.
 
     Raises
     ------
@@ -126,9 +133,14 @@ def verify_bundle(
         _check_same_shape(bundle, config)
     session = EncoderSession(bundle, SessionOptions(threads=available_cores()))
     tensors = cache(tensors)
-    result = _compare(session, config, tensors, name, last_only=is_imported)
-    if texts is not None:
-        result = replace(result, closeness=compare_words(session, config, tensors, texts))
+    words = None if texts is None else encode_words(session, config, texts)
+    layers = [config.num_hidden_layers] if is_imported else range(config.num_hidden_layers + 1)
+    ids, mask = _sequences(config)
+    total = comparison_work(int(mask.sum()), config.num_hidden_layers, layers)
+    work = Work(report, total + (0 if words is None else words.work))
+    result = _compare(session, config, tensors, name, ids, mask, layers, work)
+    if words is not None:
+        result = replace(result, closeness=compare_words(session, config, tensors, words, work))
     _check_bounds(result, bundle)
     return result
 
@@ -148,13 +160,19 @@ def _check_same_shape(bundle: Bundle, config: AlbertConfig) -> None:
         raise VerificationError(problem_list(f"The bundle {bundle.path}", problems))
 
 
-def _compare(
-    session: EncoderSession, config: AlbertConfig, tensors: Tensors, against: str, *, last_only: bool
+def _compare(  # noqa: PLR0913, PLR0917 - a part of verify_bundle
+    session: EncoderSession,
+    config: AlbertConfig,
+    tensors: Tensors,
+    against: str,
+    input_ids: Int64Array,
+    mask: Int64Array,
+    layers: Sequence[int],
+    work: Work,
 ) -> Verification:
-    input_ids, mask = _sequences(config)
-    expected = hidden_states(config, tensors, input_ids, mask)
-    layers = [config.num_hidden_layers] if last_only else range(config.num_hidden_layers + 1)
     valid = mask == 1
+    pieces = int(valid.sum())
+    expected = hidden_states(config, tensors, input_ids, mask, partial(work.add, pieces))
     errors = []
     states = expected[-1]
     for layer in layers:
@@ -162,7 +180,8 @@ def _compare(
         one_layer[layer] = 1
         states = session.run(input_ids, mask, one_layer).astype(np.float64)
         errors.append(_errors(states[valid], expected[layer][valid]))
-    if not last_only:
+        work.add(pieces * layer)
+    if layers[0] == 0:
         errors[0] = np.maximum(errors[0], _position_errors(session, config, tensors))
     absolute, relative = np.array(errors).T
     cosines = (unit_vectors(states[valid]) * unit_vectors(expected[-1][valid])).sum(axis=-1)
@@ -174,7 +193,7 @@ def _compare(
         worst_cosine=float(cosines.min()),
         layer_errors=tuple(absolute.tolist()),
         relative_errors=tuple(relative.tolist()),
-        pieces=int(valid.sum()),
+        pieces=pieces,
     )
 
 

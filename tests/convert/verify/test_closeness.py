@@ -10,10 +10,10 @@ from sparkalbert.convert import convert_checkpoint, verify_bundle
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.verify import closeness as module
 from sparkalbert.convert.verify.verification import MIN_MEAN_COSINE
+from sparkalbert.convert.verify.work import Work
 from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import pad
 from sparkalbert.inference.session import EncoderSession, SessionOptions
-from sparkalbert.text import PieceTokenizer
 from tests import tiny_bundle
 
 ROOT = Path(__file__).parents[3]
@@ -63,9 +63,9 @@ def test_a_long_sentence_does_not_pad_the_short_ones(monkeypatch):
     """Padded to the longest, 101 sentences of 400 pieces would need 40,000."""
     pieces, hidden_states = [], module.hidden_states
 
-    def counted(config, tensors, ids, mask):
+    def counted(config, tensors, ids, mask, after_layer):
         pieces.append(ids.size)
-        return hidden_states(config, tensors, ids, mask)
+        return hidden_states(config, tensors, ids, mask, after_layer)
 
     monkeypatch.setattr(module, "hidden_states", counted)
     texts = ["river"] * 100 + [" ".join(["the cat sat on the mat"] * 60)]
@@ -82,15 +82,33 @@ def test_vectors_are_in_the_order_of_the_words():
     texts = ["the cat sat on the mat by the river", "a river", "one two three four", "the bank of the river and a boat"]
     session = EncoderSession(tiny_bundle.bundle(), SessionOptions())
     checkpoint = Checkpoint.open(tiny_bundle.checkpoint())
-    tokenizer = PieceTokenizer.load(session.bundle.path)
-    sequences, rows = module._encoded(tokenizer, checkpoint.config, texts)
-    depths = [1, 3]
-    found, expected = module._word_vectors(session, checkpoint.config, checkpoint.tensor, sequences, rows, depths)
+    encoded = module.encode_words(session, checkpoint.config, texts)
+    sequences, rows, depths = encoded.sequences, encoded.rows, encoded.depths
+    found, expected = module._word_vectors(
+        session, checkpoint.config, checkpoint.tensor, encoded, Work(None, encoded.work)
+    )
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     ids, mask = pad(sequences, 0)
     first_pieces = (np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows))
-    together = module.hidden_states(checkpoint.config, checkpoint.tensor, ids, mask)[depths]
+    together = module.hidden_states(checkpoint.config, checkpoint.tensor, ids, mask)[list(depths)]
     np.testing.assert_allclose(expected, together[(slice(None), *first_pieces)], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("texts", [None, ["the cat sat on the mat by the river", "one two three four five"]])
+def test_progress_counts_every_vector_of_graph_and_reference(texts):
+    reports = []
+    bundle = tiny_bundle.bundle()
+    result = verify_bundle(
+        bundle, against=tiny_bundle.checkpoint(), texts=texts, report=lambda *counts: reports.append(counts)
+    )
+    done, totals = zip(*reports, strict=True)
+    layers = bundle.config.num_hidden_layers
+    random_ids = result.pieces * (layers + sum(range(layers + 1)))
+    assert len(set(totals)) == 1
+    assert totals[0] == random_ids if texts is None else totals[0] > random_ids
+    assert done[0] == result.pieces, "the first layer of the reference"
+    assert list(done) == sorted(done)
+    assert done[-1] == totals[0]
 
 
 def test_too_few_words_are_refused():

@@ -1,0 +1,48 @@
+"""Counts the work of a verification, for its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+__all__ = ["Report", "Work", "comparison_work"]
+
+Report = Callable[[int, int], None]
+"""Called with the number of vectors computed so far, and their total: one per piece and layer."""
+
+
+class Work:
+    """Adds up the vectors that were computed, by the graph and by the reference.
+
+    Parameters
+    ----------
+    report
+        Called after each addition; None if nobody watches.
+    total
+        Number of vectors in all.
+    """
+
+    def __init__(self, report: Report | None, total: int) -> None:
+        self._report = report
+        self._total = total
+        self._done = 0
+
+    def add(self, vectors: int) -> None:
+        """Count vectors as computed."""
+        self._done += vectors
+        if self._report is not None:
+            self._report(self._done, self._total)
+
+
+def comparison_work(pieces: int, num_layers: int, compared: Sequence[int]) -> int:
+    """Return the number of vectors of a comparison.
+
+    Parameters
+    ----------
+    pieces
+        Number of pieces, without padding.
+    num_layers
+        Layers of the model; the reference computes each of them once.
+    compared
+        The layers that are compared; for each of them the graph computes the layers up to it.
+    """
+    return pieces * (num_layers + sum(compared))
