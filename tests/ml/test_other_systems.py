@@ -103,7 +103,9 @@ def test_models_are_converted_and_run_without_what_only_posix_has(tmp_path):
     }
     code = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     checkpoint = str(tiny_bundle.checkpoint())
-    child_processes.run_python(code, str(tmp_path / "program.py"), checkpoint, str(tmp_path), env=environment)
+    child_processes.run_python(
+        code, str(tmp_path / "program.py"), checkpoint, str(tmp_path), env=environment, timeout=550
+    )
     (words,) = WordEmbedder.load(tiny_bundle.bundle().path).embed_tokens([["the", "lighthouses"]])
     for name in ("words", "cached", "path", "file"):
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), words.vectors)
