@@ -12,6 +12,7 @@ import pytest
 from pyspark.ml import Pipeline
 
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
+from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
 from tests.child_processes import own_spark_environment
 
@@ -19,14 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "id int, text string"
 ROWS_PER_FILE = 5
 TEXT = "The river was high on day {}. Nobody could cross it!"
+FILES = 40
 DEADLINE_S = 240
 
 STREAM = """
 import sys
 from sparkalbert import start
 from tests.ml.test_streaming import embedded
-folder, model = sys.argv[1:]
-embedded(start(master="local[1]"), folder, model, once=False).awaitTermination()
+master, folder, model = sys.argv[1:]
+embedded(start(master=master), folder, model, once=False).awaitTermination()
 """
 
 
@@ -59,13 +61,13 @@ def add_file(folder, number, rows=ROWS_PER_FILE):
     hidden.rename(source / f"{number}.json")
 
 
-def stream(spark, folder):
-    return spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).json(f"{folder}/in")
+def stream(spark, folder, files_per_batch=1):
+    return spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", files_per_batch).json(f"{folder}/in")
 
 
-def embedded(spark, folder, model, *, once=True):
+def embedded(spark, folder, model, *, once=True, files_per_batch=1):
     """Start a stream from files to Parquet."""
-    writer = vectors_of(stream(spark, folder), model).writeStream.format("parquet")
+    writer = vectors_of(stream(spark, folder, files_per_batch), model).writeStream.format("parquet")
     trigger = {"availableNow": True} if once else {"processingTime": "0 seconds"}
     return writer.option("checkpointLocation", f"{folder}/checkpoint").trigger(**trigger).start(f"{folder}/out")
 
@@ -121,21 +123,27 @@ def test_foreach_batch_embeds_each_batch(any_spark, model, tmp_path):
     assert rows_of(any_spark, output) == batch_rows(any_spark, 2, model)
 
 
-def test_a_killed_stream_loses_and_repeats_nothing(spark, model, tmp_path):
-    for number in range(4):
+def test_a_killed_stream_loses_and_repeats_nothing(any_spark, model, tmp_path):
+    """Classic, the whole program is killed; on Connect the client, while its stream runs on in the server."""
+    for number in range(FILES):
         add_file(tmp_path, number)
+    master = "local[1]"
+    if is_connect_session(any_spark):
+        master = f"sc://127.0.0.1:{any_spark.conf.get('spark.connect.grpc.binding.port')}"
     environment = {**own_spark_environment(), "PYSPARK_PYTHON": sys.executable}
-    command = [sys.executable, "-c", STREAM, str(tmp_path), model]
+    command = [sys.executable, "-c", STREAM, master, str(tmp_path), model]
+    commits = tmp_path / "checkpoint" / "commits"
     running = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
         deadline_s = time.monotonic() + DEADLINE_S
-        while not (tmp_path / "checkpoint" / "commits" / "0").exists():
+        while not (commits / "0").exists():
             assert running.poll() is None
             assert time.monotonic() < deadline_s, "the stream has committed nothing"
             time.sleep(0.05)
     finally:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    add_file(tmp_path, 4)
-    finished(embedded(spark, tmp_path, model))
-    assert rows_of(spark, f"{tmp_path}/out") == batch_rows(spark, 5, model)
+    assert not (commits / str(FILES - 1)).exists()  # work is left
+    add_file(tmp_path, FILES)
+    finished(embedded(any_spark, tmp_path, model, files_per_batch=2 * FILES))
+    assert rows_of(any_spark, f"{tmp_path}/out") == batch_rows(any_spark, FILES + 1, model)
