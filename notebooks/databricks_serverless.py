@@ -4,7 +4,7 @@
 # MAGIC
 # MAGIC One vector per sentence, on serverless compute (environment version 4 or newer) or a cluster of access mode *standard*.
 # MAGIC Both are Spark Connect: there is no `sparkContext`, no JVM and no broadcast, workers have no network, and on serverless
-# MAGIC a Python worker may take 1 GB. The stages need none of the former and keep to the latter.
+# MAGIC Python code may take 1 GB. The stages need none of the former and keep to the latter.
 # MAGIC
 # MAGIC Before the first run, build the wheel (`make wheel`) and copy it to a volume. Outside Databricks the same cells run as
 # MAGIC a Python script, on a classic session and on a Spark Connect server.
@@ -24,9 +24,8 @@
 # MAGIC
 # MAGIC The widgets appear above the notebook. `model` is a folder on a volume, which the workers read in place, or a name;
 # MAGIC `albert_mini_en` is part of the package. `source` is a table with a column `id`; without one a few reviews stand in.
-# MAGIC `budget_mb` is what the Python worker of the vectors may take: its arrays are sized to stay below, and a model that
-# MAGIC cannot is refused before anything runs. Before Spark 4.1 (environment version 4 and older) the other stages have two
-# MAGIC workers of their own, of about 160 MB each.
+# MAGIC `budget_mb` is what the Python workers of a task may take together: arrays are sized to stay below, and a model that
+# MAGIC cannot is refused before anything runs.
 
 # COMMAND ----------
 
@@ -35,7 +34,7 @@ settings = {
     "source": "",
     "text_column": "text",
     "target": "sentence_vectors",
-    "budget_mb": "650",
+    "budget_mb": "900",
 }
 if "dbutils" in globals():
     for name, value in settings.items():

@@ -150,9 +150,15 @@ def expected_memory(config: AlbertConfig, weight_bytes: int) -> WorkerMemory:
 
 
 def plan_memory(
-    bundle: Bundle, vectors: VectorOptions, batching: BatchingOptions, budget_mb: int | None, *, on_cpu: bool = True
+    bundle: Bundle,
+    vectors: VectorOptions,
+    batching: BatchingOptions,
+    budget_mb: int | None,
+    *,
+    on_cpu: bool = True,
+    annotator_bytes: int = 0,
 ) -> MemoryPlan:
-    """Return sizes that keep a worker within a budget.
+    """Return sizes that keep the Python workers of a task within a budget.
 
     Parameters
     ----------
@@ -163,9 +169,11 @@ def plan_memory(
     batching
         The preferred size of a batch; a small budget makes batches smaller.
     budget_mb
-        Resident memory of one Python worker, in MB; None for the fastest sizes.
+        Resident memory of the Python workers of a task, in MB; None for the fastest sizes.
     on_cpu
         If false, the graph runs on a GPU.
+    annotator_bytes
+        What the workers of SentenceDetector and Tokenizer take of the budget; 0 if those stages have none.
 
     Raises
     ------
@@ -185,7 +193,7 @@ def plan_memory(
     weights = _weights_bytes(bundle)
     longest = vectors.max_sentence_length
     per_piece = _bytes_per_piece(bundle, longest)
-    available = budget_mb * _MB - _PROCESS_BYTES - weights
+    available = budget_mb * _MB - annotator_bytes - _PROCESS_BYTES - weights
     held = _HELD_WINDOWS * _MIN_WINDOW_BYTES
     pieces = batching.pieces_per_batch or longest
     while pieces > longest and pieces * per_piece + held > available:
@@ -193,7 +201,7 @@ def plan_memory(
     batch = max(pieces, longest) * per_piece
     if max(weights, batch + held) > available:
         needed = WorkerMemory(_PROCESS_BYTES, weights, longest * per_piece, held)
-        raise ParamError(_refusal(bundle, budget_mb, needed, longest))
+        raise ParamError(_refusal(bundle, budget_mb, needed, longest, annotator_bytes))
     window = min((available - batch) // _HELD_WINDOWS, _WINDOW_BYTES)
     row = available - batch - (_HELD_WINDOWS - 1) * window
     sizes = VectorSizes(window, min(window // 2, _OUTPUT_BYTES), row)
@@ -230,13 +238,17 @@ def _layer_bytes(hidden: int, wide: int, heads: int, longest: int) -> int:
     return _FLOAT_BYTES * (_WORKING_WIDTH * hidden + 2 * wide + heads * longest)
 
 
-def _refusal(bundle: Bundle, budget_mb: int, needed: WorkerMemory, pieces: int) -> str:
+def _refusal(bundle: Bundle, budget_mb: int, needed: WorkerMemory, pieces: int, annotator_bytes: int) -> str:
     weights = _in_mb(needed.weights)
+    users, others = "a worker", ""
+    if annotator_bytes:
+        users = "a task"
+        others = f" {_in_mb(annotator_bytes)} are for the workers of SentenceDetector and Tokenizer."
     return (
-        f"memoryBudgetMb is {budget_mb}, but a worker of model {bundle.manifest.name!r} "
-        f"({bundle.manifest.precision}) needs {_in_mb(needed.total)}: {_in_mb(needed.process)} for the process "
-        f"and a batch of rows, {weights} for the weights, and the larger of {weights} to load them and "
-        f"{_in_mb(needed.batch)} + {_in_mb(needed.vectors)} for a batch of {pieces} pieces and for vectors. "
+        f"memoryBudgetMb is {budget_mb}, but {users} of model {bundle.manifest.name!r} "
+        f"({bundle.manifest.precision}) needs {_in_mb(needed.total + annotator_bytes)}: {_in_mb(needed.process)} for "
+        f"the process and a batch of rows, {weights} for the weights, and the larger of {weights} to load them and "
+        f"{_in_mb(needed.batch)} + {_in_mb(needed.vectors)} for a batch of {pieces} pieces and for vectors.{others} "
         "Increase memoryBudgetMb, or use a smaller or int8 model."
     )
 

@@ -150,6 +150,19 @@ def test_a_refusal_gives_the_calculation():
     )
 
 
+def test_other_workers_of_the_task_take_their_part_of_the_budget():
+    bundle, options = bundle_of(FP32_WEIGHTS), (VectorOptions(), BatchingOptions())
+    assert plan_memory(bundle, *options, 1100, annotator_bytes=320 * MB) == plan_memory(bundle, *options, 780)
+    with pytest.raises(ParamError) as refused:
+        plan_memory(bundle, *options, 1000, annotator_bytes=320 * MB)
+    assert str(refused.value) == (
+        "memoryBudgetMb is 1000, but a task of model 'large' (fp32) needs 1017: 260 for the process and a batch of "
+        "rows, 219 for the weights, and the larger of 219 to load them and 27 + 8 for a batch of 128 pieces and for "
+        "vectors. 320 are for the workers of SentenceDetector and Tokenizer. Increase memoryBudgetMb, or use a smaller "
+        "or int8 model."
+    )
+
+
 @pytest.mark.parametrize("file", ["model.onnx.data", "weights.bin", "model.onnx_data", "exported"])
 def test_weights_count_whatever_the_name_of_their_file(file):
     bundle = bundle_of(FP32_WEIGHTS, file=file)

@@ -36,7 +36,7 @@ def main(budget_mb):
         frame = stage.transform(spark.range(0, rows, 1, 1).select(sentence.alias("tokens")))
         found = frame.select(F.sum(F.size("vectors"))).first()[0]
         assert found == rows * words
-        peaks[name] = round(max(worker_peaks()))
+        peaks[name] = round(max(worker_peaks().values()))
     print(json.dumps(peaks))
 
 

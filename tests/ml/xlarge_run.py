@@ -69,7 +69,7 @@ def peak_while(run):
 
     def watch():
         while not done.wait(0.2):
-            peaks[0] = max(chain(peaks, worker_peaks()))
+            peaks[0] = max(chain(peaks, worker_peaks().values()))
 
     watcher = Thread(target=watch)
     watcher.start()
@@ -84,8 +84,7 @@ def peak_while(run):
 
 
 def worker_peaks():
-    """Peaks in MB. The workers are forks of a daemon that this process's JVM started."""
-    own = {os.getpid()}
+    """Peaks in MB by process. The workers are forks of a daemon, which this process's JVM started."""
     processes = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -93,12 +92,16 @@ def worker_peaks():
         except OSError:
             continue
         processes[int(folder.name)] = (int(status.split("PPid:")[1].split()[0]), status)
+    own = {os.getpid()}
     for _ in range(4):
         own |= {number for number, (parent, _) in processes.items() if parent in own}
-    for number in own - {os.getpid()}:
-        status = processes[number][1] if number in processes else ""
-        if "Name:\tpython" in status and "VmHWM:" in status:
-            yield int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    pythons = {number for number in own & processes.keys() if "Name:\tpython" in processes[number][1]}
+    peaks = {}
+    for number in pythons:
+        parent, status = processes[number]
+        if parent in pythons - {os.getpid()} and "VmHWM:" in status:
+            peaks[number] = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    return peaks
 
 
 def bare_seconds(bundle, texts):

@@ -23,7 +23,7 @@ from sparkalbert.inference.memory import worker_memory
 from sparkalbert.inference.sequences import EncodedTexts, encode_texts
 from sparkalbert.machine import available_cores, cpu_features
 from sparkalbert.ml.job.sample import TextSample
-from sparkalbert.ml.stages.python_pass import JOINS_STAGES
+from sparkalbert.ml.stages.python_pass import annotator_workers_bytes
 from sparkalbert.models.sizes import linear_flop
 from sparkalbert.word_embedder import WordEmbedder
 
@@ -41,9 +41,6 @@ _JVM_OVERHEAD_MIB: Final = 512
 _OVERHEAD_STEP_MIB: Final = 256
 
 _WARM_UP_TEXTS: Final = 2
-_ANNOTATOR_WORKERS_BYTES: Final = 2 * 160_000_000
-"""Memory of the workers of SentenceDetector and Tokenizer, where those stages do not join the pass of the vectors."""
-
 _CHARACTERS_PER_PART: Final = 8000
 """About 2000 pieces of English text."""
 
@@ -187,7 +184,7 @@ def spark_settings(bundle: Bundle, core_seconds: float, cores: int) -> Mapping[s
     cores
         Number of cores; each gets at least one task.
     """
-    per_core = _worker_bytes(bundle) + (0 if JOINS_STAGES else _ANNOTATOR_WORKERS_BYTES)
+    per_core = _worker_bytes(bundle) + annotator_workers_bytes()
     overhead_mib = _EXECUTOR_CORES * per_core / _MIB + _JVM_OVERHEAD_MIB
     rounded_mib = math.ceil(overhead_mib / _OVERHEAD_STEP_MIB) * _OVERHEAD_STEP_MIB
     return {

@@ -19,6 +19,7 @@ from sparkalbert.inference.sequences import EncodedTexts, encode_texts
 from sparkalbert.ml.job import plan as plan_module
 from sparkalbert.ml.job.plan import PlanOptions, gflop_of, plan, spark_settings
 from sparkalbert.ml.job.sample import TextSample
+from sparkalbert.ml.stages import python_pass
 from tests import tiny_bundle
 
 QUICK = PlanOptions(calibration_s=0.0, cores=1, start_s=3.0)
@@ -81,7 +82,7 @@ def test_a_sample_is_scaled_to_all_of_it():
 
 def test_memory_is_what_the_stage_computes(monkeypatch):
     """A worker gets what worker_memory() returns, which is enough as a memoryBudgetMb."""
-    monkeypatch.setattr(plan_module, "JOINS_STAGES", True)
+    monkeypatch.setattr(python_pass, "JOINS_STAGES", True)
     small, large = tiny_bundle.bundle(), tiny_bundle.bundle(intermediate_size=4096, hidden_size=512)
     for bundle in (small, large):
         total = worker_memory(bundle, VectorOptions(), BatchingOptions()).total
@@ -99,10 +100,10 @@ def test_before_spark_4_1_each_stage_has_a_worker_of_its_own(monkeypatch):
     def overhead_mib():
         return int(spark_settings(bundle, 30, 4)["spark.executor.memoryOverhead"].removesuffix("m"))
 
-    monkeypatch.setattr(plan_module, "JOINS_STAGES", True)
+    monkeypatch.setattr(python_pass, "JOINS_STAGES", True)
     joined = overhead_mib()
-    monkeypatch.setattr(plan_module, "JOINS_STAGES", False)
-    annotators_mib = 4 * 2 * 160_000_000 / 2**20
+    monkeypatch.setattr(python_pass, "JOINS_STAGES", False)
+    annotators_mib = 4 * 480_000_000 / 2**20
     assert abs(overhead_mib() - joined - annotators_mib) < 256, "each is rounded up to 256 MiB"
 
 

@@ -9,6 +9,7 @@ from sparkalbert.ml import AlbertEmbeddings, LightPipeline
 from sparkalbert.ml.job.embed_job import VectorTarget
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.schema import BINARY_VECTOR, BINARY_VECTORS, VECTOR, VECTORS
+from sparkalbert.ml.stages.python_pass import annotator_workers_bytes
 from tests import tiny_bundle
 
 TEXTS = ["The river was high. Nobody could cross it!", "", None, "Café 😀 prices: £5.\u200b Then £9.", "\u200b"]
@@ -78,7 +79,7 @@ def test_a_row_beyond_the_budget_has_the_same_vector(spark, folder):
     text = "The river was high. " * 3000
     plain, bounded = (
         by_id(of_texts(spark, folder, [text], outputLevel="document", **params))[0]
-        for params in ({}, {"memoryBudgetMb": 275})
+        for params in ({}, {"memoryBudgetMb": 275 + annotator_workers_bytes() // 1_000_000})
     )
     assert plain == bounded
     assert plain == WordEmbedder.load(folder).text_vectors([text])[0].tolist()
