@@ -65,8 +65,9 @@ test-slow: $(DEV) ## Run the tests of base and xlarge shapes and of Spark's sear
 test-gpu: $(DEV) ## Compare fp16 on a GPU with the CPU and with torch; needs onnxruntime-gpu in $(VENV)
 	$(BIN)/python -m pytest -m gpu $(ARGS)
 
+# In the order of the files, so that a run can be repeated, and bounded: on SIGTERM the tests stop their cluster.
 test-cluster: $(DEV) ## Run the batch job on a real standalone cluster, with faults (minutes; needs Linux)
-	$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
+	timeout --foreground --kill-after=1m 20m $(BIN)/python -m pytest -m cluster -p no:randomly tests/cluster $(ARGS)
 
 submit-demo: $(DEV) $(PACKED) ## Submit the batch job to a cluster whose executors have only a packed environment (needs Linux)
 	$(BIN)/python -m tests.cluster.submit_demo $(PACKED)
@@ -94,7 +95,7 @@ test-client: $(DEV) $(CLIENT_VENV)/.installed ## Run a pipeline from pyspark-cli
 	$(BIN)/python -m tests.cluster.client_demo $(CLIENT_VENV)/bin/python
 
 # Spark NLP takes part where test-peers has installed it, the torch UDF where test-reference has.
-bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge --words 1000'
+bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape xlarge'
 	$(BIN)/sparkalbert bench --json bench-output.json --picture bench-output.png \
 	  $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
 

@@ -3,29 +3,40 @@
 Figures are ratios between systems that ran side by side. Everything in a run shares one machine, one text and one
 set of weights:
 
-1. *The same work.* All systems embed the same rows, those on Spark in the same partitions
-   (:mod:`~sparkalbert.ml.bench.rows`). Words and pieces per second are the words and pieces of the text, as
-   sparkalbert counts them, divided by seconds, whichever system embeds it. In the built-in text no sentence occurs
+1. *The same work.* All systems embed the first rows of the same text, those on Spark in the same partitions
+   (:mod:`~sparkalbert.ml.bench.rows`). Words and pieces per second are the words and pieces of these rows, as
+   sparkalbert counts them, divided by seconds, whichever system embeds them. In the built-in text no sentence occurs
    twice (:mod:`~sparkalbert.bench.news_text`). For a given text the record states the share of repeated sentences,
    which sparkalbert may compute once. The weights come from one checkpoint, converted for each system
    (:mod:`~sparkalbert.bench.materials`).
-2. *One process per system* (:mod:`~sparkalbert.bench.child`). All of them live during the whole run and are idle
+2. *One process per system* (:mod:`~sparkalbert.bench.child`). Those of one precision live at the same time and are idle
    while another one works, so nothing that a system leaves in memory or in a thread pool affects another.
-   pipeline-noop and pipeline-parquet share a process.
-3. *A warm-up* before every timed run: models are loaded, workers started, code compiled. The time to load a model
-   has its own column.
-4. *Alternation* (:mod:`~sparkalbert.bench.rounds`): a round runs every system once, and the next round in the
-   opposite order, so that drift of the machine affects all systems alike. The median of the rounds counts, and the
-   record keeps every round.
-5. *The limit* is bare ONNX Runtime on pieces that were encoded beforehand, with the best division of cores and the
-   best batch size (:mod:`~sparkalbert.bench.bare`), on the faster of two graphs of the same weights: our loop and a
-   plain unrolled one. A pipeline is measured against it from the text column to the last vector.
-6. *Like with like.* A system is compared with the limit and with Spark NLP in its own precision: int8 with int8,
-   fp32 with fp32. Spark NLP is compared twice, with its defaults and with the fastest of its settings.
-7. *Where the time went* is reported by the workers themselves (:mod:`~sparkalbert.timings`): shares of the time of
-   all cores in the last round. ``rest`` is Spark, the JVM and waiting.
-8. *Memory* is the largest resident size, in MB (1,000,000 bytes), of the process that computes the vectors: the
-   Python worker, or the JVM for Spark NLP.
+   pipeline-noop and pipeline-parquet share a process. Precisions run one after the other.
+3. *Slices* (:mod:`~sparkalbert.bench.rounds`). A round gives each system at least 30 s, in up to six slices of about
+   5 s. A slice of a slow model has at least eight rows per core, and a given text that is shorter gives shorter slices.
+   Before and after every slice the reference, bare ONNX Runtime, runs a slice of its own. A ratio is that of a slice
+   to the mean of the two beside it (:mod:`~sparkalbert.bench.rates`), so load that comes and goes affects both. The
+   value of a round is the median of its slices; the median of the rounds counts, with the lowest and the highest round
+   beside it. The record keeps every slice.
+4. *Steady state.* A slice is two jobs, one with a quarter of the rows of the other. The steady rate is that of their
+   difference, so the fixed start of a job is not in it; that start is reported as ``job_s``. ``start_s`` is the start
+   from nothing: session, workers, model, and first batch. A warm-up precedes every slice.
+5. *CPU seconds* (:mod:`~sparkalbert.bench.cpu_time`) of a system are user and system time of its process and of
+   everything that it started. Pieces per CPU second depend least on other load. What other processes took while a
+   system ran is reported in cores. On a loaded machine trust the ratios per CPU second, or measure again.
+6. *The limit* is bare ONNX Runtime on pieces that were encoded and arranged in batches beforehand, with the best
+   division of cores, the best batch size (:mod:`~sparkalbert.bench.bare`), and the faster of two graphs of the same
+   weights: our loop and a plain unrolled one. A pipeline is measured against it from the text column to the last
+   vector. No system can exceed it: a ratio above 1 is an error of measurement, and is reported as such.
+7. *The lone product* is the limit of the CPU, not of the runtime: ONNX Runtime multiplies matrices of the shapes of the
+   model's layers and does nothing else (:mod:`~sparkalbert.convert.lone_product`). ``of_product`` is the share per CPU
+   second.
+8. *Like with like.* A system is compared with the limit, the lone product and Spark NLP in its own precision: int8 with
+   int8, fp32 with fp32. Spark NLP is compared twice, with its defaults and with the fastest of its settings.
+9. *Where the time went* is reported by the workers themselves (:mod:`~sparkalbert.timings`): shares of the time of
+   all cores in the last slice. ``rest`` is Spark, the JVM and waiting.
+10. *Memory* is the largest resident size, in MB (1,000,000 bytes), of the process that computes the vectors: the
+    Python worker, or the JVM for Spark NLP.
 
 The features of the CPU are next to every figure, because int8 depends on them most.
 """

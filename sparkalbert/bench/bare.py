@@ -1,15 +1,15 @@
 """The limit: ONNX Runtime alone, given the same pieces in batches of the size that is fastest for it.
 
 Sequences are encoded beforehand, sorted by length and cut into batches; nothing is pooled or kept. What is fastest on
-this machine is measured: one process with a thread per core or one process per core, and the number of pieces per
-batch.
+this machine is measured: which graph of the same weights, one process with a thread per core or one process per core,
+and the number of pieces per batch. The lone product (:mod:`sparkalbert.convert.lone_product`) runs in the same way.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -30,6 +30,11 @@ __all__ = ["BareSystem", "Split"]
 _FIRST_PIECES_PER_BATCH: Final = 512
 _OTHER_PIECES_PER_BATCH: Final = (256, 1024)
 _TRIAL_PIECES_PER_CORE: Final = 1024
+_MAX_CHARACTERS_PER_PIECE: Final = 8
+"""More than a piece has on average, so that enough text is encoded for a trial."""
+
+Batch = tuple[Int64Array, Int64Array]
+"""``input_ids`` and ``attention_mask``."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class BareSystem:
 
     Parameters
     ----------
-    bundle
-        Folder of the model.
+    bundles
+        Folders of the same model with different graphs, by the name of the graph; the fastest graph is used.
     texts, warm_up_texts
         The texts to embed, and a small part of them.
     cores
@@ -76,59 +81,84 @@ class BareSystem:
 
     def __init__(
         self,
-        bundle: str,
+        bundles: Mapping[str, str],
         texts: Sequence[str],
         warm_up_texts: Sequence[str],
         cores: int,
         split: Sequence[int] | None = None,
     ) -> None:
-        self._bundle = bundle
-        opened = Bundle.open(bundle)
-        self._sequences, self._warm_up = (encode_texts(opened, some).sequences for some in (texts, warm_up_texts))
+        self._bundles = bundles
+        self._tokenizer = Bundle.open(next(iter(bundles.values())))
+        self._texts = texts
+        self._warm_up = encode_texts(self._tokenizer, warm_up_texts).sequences
         self._cores = cores
-        self._split = None if split is None else Split(*split)
-        self._measurements: dict[str, Any] = {}
+        self._batches: list[Batch] = []
+        self._counts: dict[str, int] = {}
+        splits = None if split is None else [Split(*split)]
+        self._graph, self._split = self._fastest(splits)
 
     def load(self) -> dict[str, Any]:
-        """Find the fastest split and open its sessions."""
-        split = self._split or self._fastest_split()
-        self._pool = _SessionPool(self._bundle, split)
-        load_s = self._pool.load()
-        return {"settings": str(split), "load_s": load_s}
+        """Open the sessions."""
+        self._pool = _SessionPool(self._bundles[self._graph], self._split)
+        self._pool.load()
+        graph = f"graph: {self._graph}, " if len(self._bundles) > 1 else ""
+        return {"settings": f"{graph}{self._split}"}
 
     def warm_up(self) -> None:
         """Run a few sequences on every process; there are no words to count."""
         for _ in range(self._pool.split.processes):
-            self._pool.run(self._warm_up)
+            self._pool.run(self._pool.batches(self._warm_up))
+
+    def take(self, rows: int) -> None:
+        """Encode the first texts and arrange them in batches."""
+        sequences = encode_texts(self._tokenizer, self._texts[:rows]).sequences
+        self._batches = self._pool.batches(sequences)
+        self._counts = {
+            "batches": len(self._batches),
+            "pieces": sum(map(len, sequences)),
+            "slots": sum(ids.size for ids, _ in self._batches),
+        }
 
     def embed(self) -> None:
-        """Run every sequence."""
-        self._measurements = self._pool.run(self._sequences)
+        """Run every batch."""
+        self._pool.run(self._batches)
 
     def measurements(self) -> dict[str, Any]:
         """Return the number of batches, and of pieces with and without padding."""
-        return self._measurements
+        return self._counts
 
-    def _fastest_split(self) -> Split:
-        """Try divisions of the cores, then batch sizes; each on the same part of the text."""
-        splits = dict.fromkeys(
-            (Split(self._cores, 1, _FIRST_PIECES_PER_BATCH), Split(1, self._cores, _FIRST_PIECES_PER_BATCH))
-        )
-        seconds = {split: self._trial_s(split) for split in splits}
-        best = min(seconds, key=seconds.__getitem__)
-        for pieces_per_batch in _OTHER_PIECES_PER_BATCH:
+    def _fastest(self, splits: Sequence[Split] | None) -> tuple[str, Split]:
+        """Try graphs and divisions of the cores, then batch sizes; each on the same part of the text."""
+        ways = ((self._cores, 1), (1, self._cores))
+        first = splits or [Split(*way, _FIRST_PIECES_PER_BATCH) for way in dict.fromkeys(ways)]
+        trials = [(graph, split) for graph in self._bundles for split in first]
+        if len(trials) == 1:
+            return trials[0]
+        sequences = self._trial_sequences()
+        seconds = {trial: self._trial_s(*trial, sequences) for trial in trials}
+        graph, best = min(seconds, key=seconds.__getitem__)
+        for pieces_per_batch in _OTHER_PIECES_PER_BATCH if splits is None else ():
             split = Split(best.processes, best.threads, pieces_per_batch)
-            seconds[split] = self._trial_s(split)
+            seconds[graph, split] = self._trial_s(graph, split, sequences)
         return min(seconds, key=seconds.__getitem__)
 
-    def _trial_s(self, split: Split) -> float:
-        pool = _SessionPool(self._bundle, split)
+    def _trial_sequences(self) -> list[Int64Array]:
+        """Return the first sequences of the text, enough for a trial."""
+        enough = _TRIAL_PIECES_PER_CORE * self._cores
+        characters = np.cumsum([len(text) for text in self._texts])
+        rows = int(np.searchsorted(characters, _MAX_CHARACTERS_PER_PIECE * enough)) + 1
+        sequences = encode_texts(self._tokenizer, self._texts[:rows]).sequences
+        lengths = np.cumsum([len(sequence) for sequence in sequences])
+        return sequences[: int(np.searchsorted(lengths, enough)) + 1]
+
+    def _trial_s(self, graph: str, split: Split, sequences: Sequence[Int64Array]) -> float:
+        pool = _SessionPool(self._bundles[graph], split)
         try:
             pool.load()
-            lengths = np.cumsum([len(sequence) for sequence in self._sequences])
-            count = int(np.searchsorted(lengths, _TRIAL_PIECES_PER_CORE * self._cores)) + 1
+            pool.run(pool.batches(self._warm_up))
+            batches = pool.batches(sequences)
             started_s = time.perf_counter()
-            pool.run(self._sequences[:count])
+            pool.run(batches)
             return time.perf_counter() - started_s
         finally:
             pool.close()
@@ -142,20 +172,21 @@ class _SessionPool:
         self._pad_id = PieceTokenizer.load(Bundle.open(bundle).path).pad_id
         self._pool = ProcessPoolExecutor(split.processes, get_context("spawn"), _open_session, (bundle, split.threads))
 
-    def load(self) -> float:
-        """Wait until every session is open and return the seconds that the slowest one took."""
-        return max(self._pool.map(_load_s, range(self.split.processes)))
+    def load(self) -> None:
+        """Wait until every session is open."""
+        list(self._pool.map(_wait, range(self.split.processes)))
 
-    def run(self, sequences: Sequence[Int64Array]) -> dict[str, Any]:
-        """Run sequences and return what was counted."""
+    def batches(self, sequences: Sequence[Int64Array]) -> list[Batch]:
+        """Return sequences as padded batches, those of long sequences first."""
         if not sequences:
-            return {"batches": 0, "pieces": 0, "slots": 0}
+            return []
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         planned = list(plan_batches(lengths, BatchingOptions(self._pieces_per_batch(lengths))))
-        batches = [pad([sequences[index] for index in batch], self._pad_id) for batch in reversed(planned)]
+        return [pad([sequences[index] for index in batch], self._pad_id) for batch in reversed(planned)]
+
+    def run(self, batches: Sequence[Batch]) -> None:
+        """Run batches."""
         list(self._pool.map(_run, batches))
-        slots = sum(ids.size for ids, _ in batches)
-        return {"batches": len(batches), "pieces": int(lengths.sum()), "slots": slots}
 
     def _pieces_per_batch(self, lengths: Int64Array) -> int:
         """Return a batch size that gives every process equally many batches, because a short text has few."""
@@ -173,17 +204,14 @@ _process: dict[str, Any] = {}
 
 
 def _open_session(bundle: str, threads: int) -> None:
-    started_s = time.perf_counter()
     opened = Bundle.open(bundle)
     _process["session"] = EncoderSession(opened, SessionOptions(threads=threads))
     _process["weights"] = layer_weights([-1], opened.manifest.num_layers)
-    _process["load_s"] = time.perf_counter() - started_s
 
 
-def _load_s(_: int) -> float:
+def _wait(_: int) -> None:
     time.sleep(0.2)  # so that each of the other processes gets a task too
-    return float(_process["load_s"])
 
 
-def _run(batch: tuple[Int64Array, Int64Array]) -> None:
+def _run(batch: Batch) -> None:
     _process["session"].run(*batch, _process["weights"])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from sparkalbert.bench.materials import Materials, prepare_materials
 from sparkalbert.bench.news_text import news_paragraphs
-from sparkalbert.bench.record import SPARK_NLP_DEFAULTS, text_facts, whole_record
-from sparkalbert.bench.rounds import Notify, run_rounds
+from sparkalbert.bench.record import SPARK_NLP_DEFAULTS, prefix_counts, text_facts, whole_record
+from sparkalbert.bench.rounds import Notify, Schedule, run_rounds
 from sparkalbert.bench.system import Spec
 from sparkalbert.bundle import Precision
 from sparkalbert.convert.spark_nlp_export import export_spark_nlp
@@ -21,7 +22,11 @@ from sparkalbert.machine import available_cores, machine_facts
 
 __all__ = ["KINDS", "BenchOptions", "run_benchmark"]
 
-KINDS: Final = ("bare", "embedder", "pipeline", "naive_udf", "spark_nlp")
+KINDS: Final = ("bare", "product", "embedder", "pipeline", "naive_udf", "spark_nlp")
+"""Of those that are chosen, the first one is the reference that runs between the others."""
+
+_WORDS_PER_CORE: Final = 100_000
+_MIN_ROWS_PER_CORE: Final = 8
 _WARM_UP_ROWS_PER_CORE: Final = 2
 
 
@@ -36,11 +41,13 @@ class BenchOptions:
     precisions
         ``fp32``, ``int8`` or both. The naive UDF runs in fp32 only.
     words
-        Length of the built-in text.
+        Length of the built-in text; 0 for 100,000 words per core, of which slow models use the first rows only.
     texts
         Texts to use instead of the built-in text.
     rounds
-        How often each system runs; the median counts.
+        Number of rounds, of which the median counts.
+    seconds
+        Seconds of each system in a round, at least; a slice takes a sixth of them.
     cores
         Number of cores to use; 0 for all cores that this process may use.
     kinds
@@ -60,9 +67,10 @@ class BenchOptions:
 
     model: str
     precisions: Sequence[Precision] = ("fp32", "int8")
-    words: int = 4000
+    words: int = 0
     texts: Sequence[str] = ()
     rounds: int = 3
+    seconds: float = 30.0
     cores: int = 0
     kinds: Sequence[str] = KINDS
     bare_split: Sequence[int] | None = None
@@ -75,10 +83,13 @@ class BenchOptions:
         if unknown or not self.kinds:
             msg = f"systems is {', '.join(self.kinds) or 'empty'}, expected some of {', '.join(KINDS)}."
             raise ParamError(msg)
-        for name, minimum in (("rounds", 1), ("words", 1), ("cores", 0)):
+        for name, minimum in (("rounds", 1), ("words", 0), ("cores", 0)):
             if getattr(self, name) < minimum:
                 msg = f"{name} is {getattr(self, name)}, expected at least {minimum}."
                 raise ParamError(msg)
+        if not 0 < self.seconds < math.inf:
+            msg = f"seconds is {self.seconds}, expected a positive number."
+            raise ParamError(msg)
 
 
 def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
@@ -104,15 +115,21 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
         folder = Path(name)
         notify(f"preparing {options.model}", 0, 0)
         materials = prepare_materials(options.model, options.precisions, folder)
-        texts = list(options.texts) or news_paragraphs(options.words)
+        cores = options.cores or available_cores()
+        texts = list(options.texts) or news_paragraphs(options.words or _WORDS_PER_CORE * cores)
         encoded = encode_texts(materials.bundles[options.precisions[0]], texts)
         if not encoded.sequences:
             msg = f"texts holds {len(texts)} texts without a word, expected at least one text with words."
             raise ParamError(msg)
-        warm_up = _warm_up_texts(texts, encoded.words, options.cores or available_cores())
-        specs = list(_specs(options, materials, texts, warm_up, folder))
-        results = run_rounds(specs, options.rounds, notify)
-        return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), results)
+        warm_up = _warm_up_texts(texts, encoded.words, cores)
+        work = {"texts": texts, "warm_up_texts": warm_up, "cores": cores}
+        schedule = Schedule(options.rounds, options.seconds, len(texts), _MIN_ROWS_PER_CORE * cores)
+        results = []
+        for precision in options.precisions:  # one after the other, because each is compared with itself only
+            specs = list(_specs(options, materials, precision, work, folder))
+            results += run_rounds(specs, schedule, notify)
+        counts = prefix_counts(materials.bundles[options.precisions[0]], texts, results)
+        return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), results, counts)
 
 
 def _warm_up_texts(texts: Sequence[str], words: Sequence[int], cores: int) -> list[str]:
@@ -128,44 +145,43 @@ def _warm_up_texts(texts: Sequence[str], words: Sequence[int], cores: int) -> li
 
 
 def _specs(
-    options: BenchOptions, materials: Materials, texts: Sequence[str], warm_up: Sequence[str], folder: Path
+    options: BenchOptions, materials: Materials, precision: Precision, work: Mapping[str, Any], folder: Path
 ) -> Iterator[Spec]:
-    cores = options.cores or available_cores()
-    work = {"texts": list(texts), "warm_up_texts": list(warm_up), "cores": cores}
-    for precision in options.precisions:
-        looped = {**work, "bundle": str(materials.bundles[precision].path)}
-        if "bare" in options.kinds:
-            unrolled = {**work, "bundle": str(materials.unrolled[precision].path)}
-            for graph, arguments in (("loop", looped), ("unrolled", unrolled)):
-                yield Spec(
-                    f"bare-{graph}-{precision}",
-                    "bare",
-                    precision,
-                    f"bare ONNX Runtime, {graph}",
-                    {**arguments, "split": options.bare_split},
-                )
-        if "embedder" in options.kinds:
-            yield Spec(f"embedder-{precision}", "embedder", precision, "WordEmbedder", looped)
-        if "pipeline" in options.kinds:
-            for sink in ("noop", "parquet"):
-                yield Spec(
-                    f"pipeline-{sink}-{precision}",
-                    "pipeline",
-                    precision,
-                    f"Spark pipeline, {sink}",
-                    {**looped, "sink": sink, "folder": str(folder / f"vectors-{precision}")},
-                    process=f"pipeline-{precision}",
-                )
+    """Yield the systems of one precision, of the kinds that were chosen."""
+    looped = str(materials.bundles[precision].path)
+    graphs = {"loop": looped, "unrolled": str(materials.unrolled[precision].path)}
+    bare = {
+        "bare": ("bare ONNX Runtime", graphs),
+        "product": ("lone matrix products", {"products": str(materials.products[precision].path)}),
+    }
+    for kind, (title, bundles) in bare.items():
+        if kind in options.kinds:
+            arguments = {**work, "bundles": bundles, "split": options.bare_split}
+            yield Spec(f"{kind}-{precision}", kind, precision, title, arguments)
+    ours = {**work, "bundle": looped}
+    if "embedder" in options.kinds:
+        yield Spec(f"embedder-{precision}", "embedder", precision, "WordEmbedder", ours)
+    if "pipeline" in options.kinds:
+        for sink in ("noop", "parquet"):
+            yield Spec(
+                f"pipeline-{sink}-{precision}",
+                "pipeline",
+                precision,
+                f"Spark pipeline, {sink}",
+                {**ours, "sink": sink, "folder": str(folder / f"vectors-{precision}")},
+                process=f"pipeline-{precision}",
+            )
     if "naive_udf" in options.kinds:
         arguments = {**work, "checkpoint": str(materials.checkpoint)}
-        yield Spec("naive_udf", "naive_udf", "fp32", "pandas UDF around torch", arguments)
+        missing = "" if precision == "fp32" else "it runs in fp32 only"
+        title = "pandas UDF around torch"
+        yield Spec(f"naive_udf-{precision}", "naive_udf", precision, title, arguments, missing=missing)
     if "spark_nlp" in options.kinds:
-        for precision in options.precisions:
-            yield from _spark_nlp(options, materials, precision, work, folder)
+        yield from _spark_nlp(options, materials, precision, work, folder)
 
 
 def _spark_nlp(
-    options: BenchOptions, materials: Materials, precision: Precision, work: dict[str, Any], folder: Path
+    options: BenchOptions, materials: Materials, precision: Precision, work: Mapping[str, Any], folder: Path
 ) -> Iterator[Spec]:
     """Yield Spark NLP with its defaults and with every other setting."""
     name = f"{SPARK_NLP_DEFAULTS}-{precision}"

@@ -1,7 +1,8 @@
 """The process that a system runs in. It reads requests and writes answers as lines of JSON.
 
-It imports only what the system needs, because the environment of Spark NLP does not have our dependencies. The time
-is measured here, around :meth:`.System.embed` alone and the same way for every system.
+It imports only what the system needs, because the environment of Spark NLP does not have our dependencies. Time is
+measured here, the same way for every system: wall and CPU time around :meth:`.System.embed` alone, and the start around
+:meth:`.System.load` and the first :meth:`.System.warm_up`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
+from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s
 from sparkalbert.bench.system import System
 from sparkalbert.errors import MissingDependencyError
 from sparkalbert.machine import memory_peaks
@@ -66,6 +68,7 @@ _KINDS: Final[Mapping[str, Callable[..., System]]] = {
     "embedder": _embedder,
     "naive_udf": _naive_udf,
     "pipeline": _pipeline,
+    "product": _bare,
     "spark_nlp": _spark_nlp,
 }
 
@@ -76,7 +79,8 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     Parameters
     ----------
     requests
-        Lines ``{"do": "prepare", "name", "kind", "arguments"}`` and ``{"do": "run", "name"}``.
+        Lines ``{"do": "prepare", "name", "kind", "arguments"}`` and
+        ``{"do": "run", "name", "rows"}``, where ``rows`` lists the numbers of rows of the jobs to time.
     answers
         Receives one line per request: what was measured, ``{"failed": reason}``, or, if a package is missing while a
         system is prepared, ``{"skipped": reason}``.
@@ -103,14 +107,32 @@ def _reason(error: Exception) -> str:
 def _answer(request: Mapping[str, Any], systems: dict[str, System]) -> dict[str, Any]:
     name = request["name"]
     if request["do"] == "prepare":
-        system = systems[name] = make(request["kind"], request["arguments"])
-        return {**system.load(), "warm_up_vectors": system.warm_up()}
+        is_first = not systems
+        system = make(request["kind"], request["arguments"])
+        started_s = time.perf_counter()
+        settings, vectors = system.load(), system.warm_up()
+        systems[name] = system
+        start_s = time.perf_counter() - started_s if is_first else None
+        return {**settings, "start_s": start_s, "warm_up_vectors": vectors}
     system = systems[name]
-    system.warm_up()
+    system.warm_up()  # idle workers may have ended
+    jobs = [_timed(system, rows) for rows in request["rows"]]
+    return {"jobs": jobs, "memory_mb": memory_peaks(), "measurements": dict(system.measurements())}
+
+
+def _timed(system: System, rows: int) -> dict[str, Any]:
+    """Let a system embed the first rows; return the fields of a :class:`~sparkalbert.bench.system.Job`."""
+    system.take(rows)
+    family_s, busy_s = family_cpu_s(os.getpid()), busy_cpu_s()
     started_s = time.perf_counter()
     system.embed()
-    seconds = time.perf_counter() - started_s
-    return {"seconds": seconds, "memory_mb": memory_peaks(), "measurements": dict(system.measurements())}
+    job: dict[str, Any] = {"rows": rows, "seconds": time.perf_counter() - started_s}
+    family_after_s, busy_after_s = family_cpu_s(os.getpid()), busy_cpu_s()
+    if family_s is not None and family_after_s is not None:
+        job["cpu_s"] = family_after_s - family_s
+        if busy_s is not None and busy_after_s is not None:
+            job["other_cpu_s"] = max(0.0, busy_after_s - busy_s - job["cpu_s"])
+    return job
 
 
 def _main() -> None:

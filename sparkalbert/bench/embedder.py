@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +13,7 @@ __all__ = ["EmbedderSystem"]
 
 
 class EmbedderSystem:
-    """``WordEmbedder.embed`` on all texts at once.
+    """``WordEmbedder.embed`` on many texts at once.
 
     Parameters
     ----------
@@ -30,16 +29,13 @@ class EmbedderSystem:
         self._bundle = bundle
         self._texts, self._warm_up_texts = texts, warm_up_texts
         self._cores = cores
+        self._taken: Sequence[str] = ()
         self._before = Timings()
 
     def load(self) -> dict[str, Any]:
         """Load the model."""
-        started_s = time.perf_counter()
         self._embedder = WordEmbedder.load(self._bundle, threads=self._cores)
-        return {
-            "settings": f"processes: 1, threads: {self._cores}, defaults",
-            "load_s": time.perf_counter() - started_s,
-        }
+        return {"settings": f"processes: 1, threads: {self._cores}, defaults"}
 
     def warm_up(self) -> int:
         """Embed a few texts and return the number of vectors."""
@@ -47,9 +43,13 @@ class EmbedderSystem:
         self._before = Timings(**asdict(TIMINGS))
         return sum(map(len, embedded))
 
+    def take(self, rows: int) -> None:
+        """Choose the first texts."""
+        self._taken = self._texts[:rows]
+
     def embed(self) -> None:
-        """Embed all texts."""
-        self._embedder.embed(self._texts)
+        """Embed the texts."""
+        self._embedder.embed(self._taken)
 
     def measurements(self) -> dict[str, Any]:
         """Return what was counted since the warm-up."""

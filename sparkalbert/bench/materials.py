@@ -17,6 +17,7 @@ from sparkalbert.config import AlbertConfig
 from sparkalbert.convert import convert_checkpoint
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.checkpoint.random import write_checkpoint, write_random_checkpoint
+from sparkalbert.convert.lone_product import write_lone_product
 from sparkalbert.convert.unrolled import convert_unrolled
 from sparkalbert.convert.verify.bundle_weights import bundle_tensors
 from sparkalbert.convert.weights.names import checkpoint_shapes
@@ -64,8 +65,9 @@ class Materials:
         Width of a vector.
     checkpoint
         The weights as a Hugging Face checkpoint.
-    bundles, unrolled
-        The weights as our bundle, and as a bundle with an unrolled graph, by precision.
+    bundles, unrolled, products
+        The weights as our bundle, as a bundle with an unrolled graph, and products of the same shapes alone, by
+        precision.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Materials:
     checkpoint: Path
     bundles: Mapping[str, Bundle]
     unrolled: Mapping[str, Bundle]
+    products: Mapping[str, Bundle]
 
 
 def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path) -> Materials:
@@ -116,8 +119,11 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
     unrolled: dict[str, Bundle] = {
         precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision) for precision in precisions
     }
+    products: dict[str, Bundle] = {
+        precision: write_lone_product(bundles[precision], folder / f"{precision}-product") for precision in precisions
+    }
     dimension = AlbertConfig.from_file(checkpoint / CONFIG_FILE).hidden_size
-    return Materials(name, dimension, checkpoint, bundles, unrolled)
+    return Materials(name, dimension, checkpoint, bundles, unrolled, products)
 
 
 def _checkpoint_of(bundle: Bundle, folder: Path) -> Path:

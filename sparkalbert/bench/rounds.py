@@ -1,8 +1,9 @@
-"""Rounds: every system once per round, in alternating order, each in a process of its own."""
+"""Rounds: systems alternate with a reference in slices of some seconds, each system in a process of its own."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,49 +11,125 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import sparkalbert
-from sparkalbert.bench.system import Result, Spec
+from sparkalbert.bench.system import Job, Result, Slice, Spec
 from sparkalbert.errors import InferenceError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Notify", "alternation", "run_rounds"]
+__all__ = ["Notify", "Schedule", "run_rounds", "turns"]
 
 Notify = Callable[[str, float, float], None]
 """Called with a line that describes the step, the number of finished steps and that of all; 0 and 0 if unknown."""
 
+_SLICES: Final = 6
+"""Slices of a round, of a system that is fast enough; Spark ends workers that were idle for a minute."""
+
+_SMALL_PART: Final = 4
+_SHORTEST_S: Final = 1e-6
 _END_S: Final = 30
 _LOG_LINES: Final = 15
 
 
-def alternation(names: Sequence[str], rounds: int) -> Iterator[str]:
-    """Yield names in the order in which they run: forwards and backwards in turn.
+@dataclass(frozen=True)
+class Schedule:
+    """How long each system runs.
+
+    Attributes
+    ----------
+    rounds
+        Number of rounds.
+    seconds
+        Seconds of each system in a round, at least.
+    rows
+        Number of rows of the text.
+    min_rows
+        Smallest number of rows of a slice, so that the cores have about the same amount of work.
+    """
+
+    rounds: int
+    seconds: float
+    rows: int
+    min_rows: int
+
+    @property
+    def slice_s(self) -> float:
+        """Seconds of a slice, about."""
+        return self.seconds / _SLICES
+
+    def slice_of(self, rows: int, seconds: float) -> _Plan:
+        """Return the slices of a system that embedded `rows` rows in `seconds`.
+
+        Examples
+        --------
+        >>> schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
+        >>> schedule.slice_of(100, 2.0), schedule.slice_of(16, 20.0)
+        (_Plan(rows=250, slices=6), _Plan(rows=16, slices=2))
+        """
+        fitting = round(rows * self.slice_s / max(seconds, _SHORTEST_S))
+        chosen = min(self.rows, max(self.min_rows, fitting))
+        expected_s = seconds * chosen / rows
+        return _Plan(chosen, min(_SLICES, max(1, math.ceil(self.seconds / max(expected_s, _SHORTEST_S)))))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a round is divided: the rows of a slice, and the number of slices."""
+
+    rows: int
+    slices: int
+
+    @property
+    def jobs(self) -> list[int]:
+        """Rows of the jobs of a slice: a small one, unless there are too few rows, and a large one."""
+        small = self.rows // _SMALL_PART
+        return [small, self.rows] if small else [self.rows]
+
+
+def turns(slices: Mapping[str, int], reference: str) -> Iterator[str]:
+    """Yield names in the order of one round: the reference before and after every slice of another system.
+
+    Parameters
+    ----------
+    slices
+        The number of slices of each system. That of the reference does not count if there are other systems.
+    reference
+        The system that the others are compared with.
 
     Examples
     --------
-    >>> list(alternation(["a", "b", "c"], 2))
-    ['a', 'b', 'c', 'c', 'b', 'a']
+    >>> list(turns({"bare": 2, "a": 2, "b": 1}, "bare"))
+    ['bare', 'a', 'bare', 'b', 'bare', 'a', 'bare']
     """
-    for number in range(rounds):
-        yield from names if number % 2 == 0 else reversed(names)
+    others = {name: count for name, count in slices.items() if name != reference}
+    yield reference
+    if not others:
+        yield from [reference] * (slices[reference] - 1)
+    for turn in range(max(others.values(), default=0)):
+        for name in others if turn % 2 == 0 else reversed(others):
+            if turn < others[name]:
+                yield name
+                yield reference
 
 
-def run_rounds(specs: Sequence[Spec], rounds: int, notify: Notify) -> list[Result]:
-    """Prepare every system, run all of them in alternation and return what was measured.
+def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> list[Result]:
+    """Prepare every system, run all of them in slices and return what was measured.
 
-    A system whose environment lacks a package is skipped, and its result gives the reason.
+    The first system that runs is the reference. A system whose environment lacks a package is skipped, and its result
+    gives the reason.
 
     Parameters
     ----------
     specs
         The systems.
-    rounds
-        How often each system runs.
+    schedule
+        How long each system runs.
     notify
         Called with a description of each step.
 
@@ -63,25 +140,41 @@ def run_rounds(specs: Sequence[Spec], rounds: int, notify: Notify) -> list[Resul
     """
     results = {spec.name: Result(spec) for spec in specs}
     processes: dict[str, _SystemProcess] = {}
+    plans: dict[str, _Plan] = {}
     with ExitStack() as stack:
-        for result in results.values():
+        for name, result in results.items():
             spec = result.spec
             if spec.missing:
                 result.skipped = spec.missing
                 continue
-            key = spec.process or spec.name
+            key = spec.process or name
             if key not in processes:
                 processes[key] = stack.enter_context(_SystemProcess(spec.python))
             notify(f"preparing {spec.title} ({spec.precision})", 0, 0)
             processes[key].prepare(result)
-        running = [name for name, result in results.items() if not result.skipped]
-        for step, name in enumerate(alternation(running, rounds)):
-            result = results[name]
-            spec = result.spec
-            line = f"round {len(result.seconds) + 1} of {rounds}: {spec.title} ({spec.precision})"
-            notify(line, step, rounds * len(running))
-            processes[spec.process or name].run(result)
+            if not result.skipped:
+                plans[name] = _plan(processes[key], result, schedule)
+        if plans:
+            counts = {name: plan.slices for name, plan in plans.items()}
+            order = [*turns(counts, next(iter(plans)))] * schedule.rounds
+            for place, name in enumerate(order):
+                number = place // (len(order) // schedule.rounds)
+                spec = results[name].spec
+                line = f"round {number + 1} of {schedule.rounds}: {spec.title} ({spec.precision})"
+                notify(line, place, len(order))
+                small, large = processes[spec.process or name].run(results[name], plans[name].jobs)
+                results[name].slices.append(Slice(place, number, small, large))
     return list(results.values())
+
+
+def _plan(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:
+    """Find out how many rows take as long as a slice: run few rows, then four times as many and so on."""
+    rows = min(schedule.min_rows, schedule.rows)
+    while True:
+        _, job = process.run(result, [rows])
+        if rows == schedule.rows or job.seconds >= schedule.slice_s / _SMALL_PART:
+            return schedule.slice_of(rows, job.seconds)
+        rows = min(_SMALL_PART * rows, schedule.rows)
 
 
 class _SystemProcess:
@@ -144,16 +237,16 @@ class _SystemProcess:
         answer = self._request({"do": "prepare", "name": spec.name, "kind": spec.kind, "arguments": spec.arguments})
         result.skipped = answer.get("skipped", "")
         result.settings = answer.get("settings", "")
-        result.load_s = answer.get("load_s")
+        result.start_s = answer.get("start_s")
         result.warm_up_vectors = answer.get("warm_up_vectors")
 
-    def run(self, result: Result) -> None:
-        """Let a system embed the whole text once; add the seconds."""
-        answer = self._request({"do": "run", "name": result.spec.name})
-        result.seconds.append(answer["seconds"])
+    def run(self, result: Result, rows: Sequence[int]) -> tuple[Job | None, Job]:
+        """Let a system embed the first rows, once for each number; return the small job, if any, and the large one."""
+        answer = self._request({"do": "run", "name": result.spec.name, "rows": list(rows)})
         result.measurements = answer["measurements"]
-        result.load_s = result.measurements.get("load_s", result.load_s)
         result.memory_mb = _worker_memory(answer["memory_mb"], in_jvm=result.spec.kind == "spark_nlp")
+        *small, large = (Job(**job) for job in answer["jobs"])
+        return (small[0] if small else None), large
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None or self._process.stdout is None:

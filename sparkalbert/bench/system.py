@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, Protocol
 
-__all__ = ["Result", "Spec", "System"]
+__all__ = ["Job", "Result", "Slice", "Spec", "System"]
 
 
 class System(Protocol):
-    """A program that embeds one text again and again, in a process of its own."""
+    """A program that embeds parts of one text again and again, in a process of its own."""
 
     def load(self) -> Mapping[str, Any]:
-        """Load the model; return ``settings`` as text, and ``load_s`` if it is known."""
+        """Start the session, if there is one, load the model, and return ``settings`` as text."""
 
     def warm_up(self) -> int | None:
         """Embed a small text and return the number of vectors, None if the system has no words to count."""
 
+    def take(self, rows: int) -> None:
+        """Prepare the first `rows` texts for :meth:`embed`; for Spark, cache them in memory."""
+
     def embed(self) -> None:
-        """Embed the whole text. Only this is timed."""
+        """Embed the texts that :meth:`take` prepared. Only this is timed."""
 
     def measurements(self) -> Mapping[str, Any]:
-        """Return what the system counted during :meth:`embed`, see :class:`~sparkalbert.timings.Timings`."""
+        """Return what the system counted since :meth:`warm_up`, see :class:`~sparkalbert.timings.Timings`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,53 @@ class Spec:
     missing: str = ""
 
 
+@dataclass(frozen=True)
+class Job:
+    """The first rows of the text, embedded once.
+
+    Attributes
+    ----------
+    rows
+        Number of rows.
+    seconds
+        Wall time.
+    cpu_s
+        CPU seconds of the system's processes; None if unknown.
+    other_cpu_s
+        CPU seconds of all other processes on the machine; None if unknown.
+    """
+
+    rows: int
+    seconds: float
+    cpu_s: float | None = None
+    other_cpu_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some seconds of work: a small job and a large one, which contains the rows of the small one.
+
+    Attributes
+    ----------
+    place
+        Place in the order of all slices of a run. The slices beside it have the numbers before and after.
+    round
+        Number of the round, from 0.
+    small, large
+        The jobs; a text of one row has no small one.
+    """
+
+    place: int
+    round: int
+    small: Job | None
+    large: Job
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs, small first."""
+        return (self.large,) if self.small is None else (self.small, self.large)
+
+
 @dataclass
 class Result:
     """What was measured of a system.
@@ -72,35 +121,25 @@ class Result:
         Why it did not run; empty if it did.
     settings
         Its settings, for people.
-    load_s
-        Seconds to load the model; None if unknown.
+    start_s
+        Seconds from nothing to the first vectors: session, workers, model, first batch. None if another system had
+        already started its process.
     warm_up_vectors
         Number of vectors of the warm-up text; None if unknown.
-    seconds
-        Seconds of each round.
+    slices
+        What was timed, in order.
     memory_mb
         Largest resident memory of the process that computes vectors, in MB: the Python worker on Spark, the JVM for
         Spark NLP. None if unknown.
     measurements
-        What the system counted in the last round.
+        What the system counted in the last slice.
     """
 
     spec: Spec
     skipped: str = ""
     settings: str = ""
-    load_s: float | None = None
+    start_s: float | None = None
     warm_up_vectors: int | None = None
-    seconds: list[float] = field(default_factory=list)
+    slices: list[Slice] = field(default_factory=list)
     memory_mb: int | None = None
     measurements: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def median_s(self) -> float:
-        """Median of the rounds, in seconds.
-
-        Examples
-        --------
-        >>> Result(Spec("bare", "bare", "fp32", "", {}), seconds=[3.0, 1.0, 2.0]).median_s
-        2.0
-        """
-        return median(self.seconds)

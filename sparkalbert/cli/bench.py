@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
@@ -30,17 +30,31 @@ SPEED_COLUMNS: Final = (
     "CPU",
     "words/s",
     "pieces/s",
+    "pieces/CPU s",
     "of limit",
+    "lowest-highest",
+    "of limit/CPU s",
+    "of product",
     "of Spark NLP",
     "of its best",
+    "start s",
+    "job s",
+    "other cores",
     "padding",
     "worker MB",
-    "load s",
 )
 THROUGHPUT_COLUMNS: Final = ("vectors", "CPU", "", "MB", "seconds", "MB/s per core")
+_DEFAULT_MODEL: Final = "albert_mini_en"
 _OUTPUT_DIMENSION: Final = 2048
 _OUTPUT_MB: Final = 400
 _LEFT_COLUMNS: Final = 3
+_ROUNDING: Final = 1e-9
+_IMPOSSIBLE_ABOVE_1: Final = {
+    "of_limit": "the limit",
+    "of_limit_cpu": "the limit per CPU second",
+    "of_product": "the lone product",
+}
+"""Ratios that are at most 1, except for errors of measurement."""
 
 
 def bench(
@@ -52,7 +66,10 @@ def bench(
     ] = None,
     shape: Annotated[
         Literal["mini", "base", "large", "xlarge", "xxlarge"] | None,
-        typer.Option(help="Random weights in a published shape. By default mini.", rich_help_panel=_WHAT),
+        typer.Option(
+            help="Random weights in a published shape. By default the model albert_mini_en is used.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     precision: Annotated[
         str, typer.Option(help="fp32, int8 or both, separated by a comma.", rich_help_panel=_WHAT)
@@ -61,15 +78,29 @@ def bench(
         Path | None,
         typer.Option(help="A UTF-8 file, one text per line. By default made-up news is used.", rich_help_panel=_WHAT),
     ] = None,
-    words: Annotated[int, typer.Option(help="Number of words of made-up news.", rich_help_panel=_WHAT)] = 4000,
+    words: Annotated[
+        int,
+        typer.Option(
+            help="Number of words of made-up news; 0 for 100,000 per core. A slow model uses a part of them.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = 0,
     rounds: Annotated[
         int, typer.Option(help="Number of rounds, of which the median counts.", rich_help_panel=_WHAT)
     ] = 3,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="Seconds of each system in a round, at least, in up to six slices. Shorter runs measure noise.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = 30.0,
     cores: Annotated[int, typer.Option(min=0, help="Number of cores to use; 0 for all.", rich_help_panel=_WHAT)] = 0,
     systems: Annotated[
         str | None,
         typer.Option(
-            help="Some of bare, embedder, pipeline, naive_udf, spark_nlp, separated by commas. By default all.",
+            help="Some of bare, product, embedder, pipeline, naive_udf, spark_nlp, separated by commas. By default "
+            "all.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -123,7 +154,8 @@ def bench(
 ) -> None:
     """Compare the Spark pipeline with the limit of this machine and with other systems for the same work.
 
-    The limit is bare ONNX Runtime. [bold]sparkalbert/bench/__init__.py[/] describes how it is measured.
+    The limit is bare ONNX Runtime, that of the CPU the matrix products of the model alone. Systems alternate in slices
+    of some seconds. [bold]sparkalbert/bench/__init__.py[/] describes how it is measured.
     """
     from sparkalbert.bench.benchmark import KINDS, BenchOptions, run_benchmark
 
@@ -134,11 +166,12 @@ def bench(
         msg = "--output-throughput runs no model. Give it no other options than --rounds, --cores and --json."
         raise ParamError(msg)
     options = BenchOptions(
-        model=model or shape or "mini",
+        model=model or shape or _DEFAULT_MODEL,
         precisions=_precisions(precision),
         words=words,
         texts=() if text is None else read_lines(text),
         rounds=rounds,
+        seconds=seconds,
         cores=cores,
         kinds=KINDS if systems is None else _names(systems),
         bare_split=None if split is None else _numbers(split, 3, "--split"),
@@ -212,11 +245,34 @@ def _show(record: Mapping[str, Any]) -> None:
         print_line(f"{text['repeated_share']:.1%} of the pieces are in sentences that occur again")
     ran = [system for system in record["systems"] if not system["skipped"]]
     print_wide(_speed_table(ran, _best_feature(record)))
-    print_line('"of Spark NLP": throughput divided by that of Spark NLP with its defaults; "of its best": with the')
-    print_line("fastest of its settings. Every ratio compares systems of the same precision.\n")
+    print_line(
+        '"of limit": steady throughput divided by that of bare ONNX Runtime in the slices beside it, and the same'
+    )
+    print_line(
+        'per CPU second; "of product": by that of the lone matrix products, per CPU second; "of Spark NLP": by that of'
+    )
+    print_line(
+        'Spark NLP with its defaults; "of its best": with the fastest of its settings. Every ratio compares systems of'
+    )
+    print_line('the same precision. "start s": session, workers, model and first batch; "job s": start of a later job.')
+    for line in _warnings(record):
+        print_line(line)
+    print_line("")
     print_wide(_phase_table(ran))
     for system in record["systems"]:
         print_line(f"{system['title']} ({system['precision']}): {_skipped_or_settings(system)}")
+
+
+def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how busy the machine was with other processes, and which figures cannot be."""
+    if record["other_cores"] is not None:
+        yield f"Other processes took {record['other_cores']:.1f} of {record['machine_cores']} cores."
+    for system in record["systems"]:
+        title = f"{system['title']} ({system['precision']})"
+        for name, what in _IMPOSSIBLE_ABOVE_1.items():
+            share = system[name]
+            if share is not None and share > 1 + _ROUNDING:
+                yield f"Error of measurement: {title} cannot be {share:.3f} of {what}. Run it on an idle machine."
 
 
 def _best_feature(record: Mapping[str, Any]) -> str:
@@ -229,7 +285,7 @@ def _skipped_or_settings(system: Mapping[str, Any]) -> str:
 
 
 def _speed_table(systems: Sequence[Mapping[str, Any]], feature: str) -> Table:
-    table = _table("Throughput: medians of one run", SPEED_COLUMNS)
+    table = _table("Steady throughput: medians of the rounds", SPEED_COLUMNS)
     for system in systems:
         table.add_row(
             system["title"],
@@ -237,12 +293,18 @@ def _speed_table(systems: Sequence[Mapping[str, Any]], feature: str) -> Table:
             feature,
             _formatted(system["words_per_s"], ",.1f"),
             _formatted(system["pieces_per_s"], ",.1f"),
+            _formatted(system["pieces_per_cpu_s"], ",.1f"),
             _formatted(system["of_limit"], ".3f"),
+            "-".join(_formatted(share, ".3f") for share in system["of_limit_range"] or [None]),
+            _formatted(system["of_limit_cpu"], ".3f"),
+            _formatted(system["of_product"], ".2f"),
             _formatted(system["of_spark_nlp"], ".2f"),
             _formatted(system["of_best_spark_nlp"], ".2f"),
+            _formatted(system["start_s"], ".1f"),
+            _formatted(system["job_s"], ".2f"),
+            _formatted(system["other_cores"], ".1f"),
             _formatted(system["padding_share"], ".1%"),
             _formatted(system["memory_mb"], ",d"),
-            _formatted(system["load_s"], ".2f"),
         )
     return table
 
@@ -251,7 +313,7 @@ def _phase_table(systems: Sequence[Mapping[str, Any]]) -> Table:
     from sparkalbert.timings import PHASES
 
     phases = (*PHASES, "rest")
-    table = _table("Where the time of the cores went in the last round", ("system", "precision", *phases))
+    table = _table("Where the time of the cores went in the last slice", ("system", "precision", *phases))
     for system in systems:
         shares = system["phase_shares"]
         if shares is not None:

@@ -1,4 +1,4 @@
-"""Draws the throughput of each system that a benchmark measured, and the limit."""
+"""Draws the steady throughput of each system that a benchmark measured, and the limit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["throughput"]
 
-_COLOURS: Final = {"bare": "#9aa5b1", "embedder": "#7fb2d6", "pipeline": "#1f6fb2"}
+_COLOURS: Final = {"bare": "#9aa5b1", "product": "#d5dbe1", "embedder": "#7fb2d6", "pipeline": "#1f6fb2"}
 _OTHER_COLOUR: Final = "#c9a66b"
-_KEYS: Final = ("name", "title", "precision", "words_per_s", "of_limit")
+_KEYS: Final = ("name", "title", "precision", "words_per_s", "of_limit", "of_product")
 """What is drawn of a system."""
 
 
@@ -59,7 +59,7 @@ def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
     axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
     for axis, precision, panel in zip(axes, precisions, panels, strict=True):
         _draw_panel(axis, precision, panel)
-    axes[-1].set_xlabel("words per second (dashed: the limit, bare ONNX Runtime)")
+    axes[-1].set_xlabel("words per second in steady state (dashed: the limit, bare ONNX Runtime)")
     figure.suptitle(f"{name}; {cores} cores, {', '.join(features) or 'unknown features'}", fontsize=10, ha="center")
     return figure
 
@@ -76,8 +76,7 @@ def _draw_panel(axis: Axes, precision: str, systems: Sequence[Mapping[str, Any]]
     speeds = [system["words_per_s"] for system in systems]
     colours = [_COLOURS.get(system["name"].partition("-")[0], _OTHER_COLOUR) for system in systems]
     bars = axis.barh([system["title"] for system in systems], speeds, color=colours)
-    shares = ["" if system["of_limit"] is None else f"{system['of_limit']:.2f} of limit" for system in systems]
-    labels = [f"{speed:,.0f}  {share}".rstrip() for speed, share in zip(speeds, shares, strict=True)]
+    labels = [f"{speed:,.0f}  {_shares(system)}".rstrip() for speed, system in zip(speeds, systems, strict=True)]
     background = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     axis.bar_label(bars, labels, padding=5, fontsize=8, bbox=background)
     limit = max((system["words_per_s"] for system in systems if system["name"].startswith("bare-")), default=None)
@@ -87,3 +86,8 @@ def _draw_panel(axis: Axes, precision: str, systems: Sequence[Mapping[str, Any]]
     axis.invert_yaxis()
     axis.set_title(precision, fontsize=9, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _shares(system: Mapping[str, Any]) -> str:
+    names = {"of_limit": "of limit", "of_product": "of product"}
+    return ", ".join(f"{system[key]:.2f} {name}" for key, name in names.items() if system[key] is not None)

@@ -11,7 +11,7 @@ import pytest
 
 from sparkalbert.bench.benchmark import KINDS
 from sparkalbert.cli import run
-from sparkalbert.cli.bench import SPEED_COLUMNS
+from sparkalbert.cli.bench import SPEED_COLUMNS, _warnings
 from sparkalbert.timings import PHASES
 from tests import tiny_bundle
 
@@ -21,43 +21,53 @@ FIELDS = {
     "precision": str,
     "settings": str,
     "skipped": str,
-    "seconds": list,
-    "median_s": float,
+    "slices": list,
     "words_per_s": float,
+    "words_per_s_range": list,
     "pieces_per_s": float,
+    "pieces_per_cpu_s": float,
     "of_limit": float,
+    "of_limit_range": list,
+    "of_limit_cpu": float,
+    "of_limit_cpu_range": list,
+    "of_product": float,
     "of_spark_nlp": float,
     "of_best_spark_nlp": float,
+    "start_s": float,
+    "job_s": float,
+    "other_cores": float,
     "padding_share": float,
     "batches": int,
     "memory_mb": int,
-    "load_s": float,
     "warm_up_vectors": int,
     "phase_shares": dict,
 }
-NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "seconds"}
+NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "slices"}
 
 
-BARE_AND_EMBEDDER = ("bare-loop", "bare-unrolled", "embedder")
+SHORT = ["--seconds", "0.01", "--cores", "1"]
+"""One slice of each system, which measures nothing but shows that everything is there."""
+
+BARE_AND_EMBEDDER = ("bare", "product", "embedder")
 
 
-def bench(folder, *options, rounds=2):
+def bench(folder, *options):
     """One run on a tiny model: its record."""
-    words = ["bench", "--model", str(tiny_bundle.checkpoint()), "--words", "100", "--rounds", str(rounds)]
+    words = ["bench", "--model", str(tiny_bundle.checkpoint()), "--words", "300", "--rounds", "1", *SHORT]
     outputs = ["--json", str(folder / "record.json"), "--picture", str(folder / "speed.png")]
-    assert run([*words, "--split", "2x1x64", *options, *outputs]) == 0
+    assert run([*words, "--split", "1x1x64", *options, *outputs]) == 0
     return json.loads((folder / "record.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def on_spark(tmp_path_factory):
     """fp32 with Spark, in sessions of its own; Spark NLP is not in this environment."""
-    systems = ["--systems", "bare,embedder,pipeline,spark_nlp"]
-    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *systems, rounds=1)
+    systems = ["--systems", "bare,product,embedder,pipeline,spark_nlp"]
+    return bench(tmp_path_factory.mktemp("spark"), "--precision", "fp32", *systems)
 
 
 def check_fields(record):
-    assert set(record) == {"machine", "model", "text", "systems"}
+    assert set(record) == {"machine", "machine_cores", "other_cores", "model", "text", "systems"}
     assert {"cpu", "cpu_features", "cores", "libraries"} <= set(record["machine"])
     for one in record["systems"]:
         assert set(one) == set(FIELDS)
@@ -74,13 +84,26 @@ def test_the_record_holds_every_system_with_every_field(on_spark):
     ]
 
 
-def test_every_system_ran_on_the_whole_text(on_spark):
-    for one in on_spark["systems"][:-1]:
-        assert len(one["seconds"]) == 1
-        assert one["words_per_s"] == pytest.approx(on_spark["text"]["words"] / one["median_s"])
+def test_every_system_ran_in_slices_beside_the_limit(on_spark):
+    limit, *others, _ = on_spark["systems"]
+    places = [measured["place"] for measured in limit["slices"]]
+    assert places == list(range(0, 2 * len(places), 2)), "every other slice"
+    for one in others:
+        assert [measured["round"] for measured in one["slices"]] == [0]
+        assert one["words_per_s_range"] == [one["words_per_s"]] * 2
+    for one in (limit, *others):
+        for measured in one["slices"]:
+            assert measured["small"]["rows"] < measured["large"]["rows"] <= on_spark["text"]["rows"]
+        assert one["words_per_s"] > 0
         assert one["memory_mb"] > 20
-    bare = [one["of_limit"] for one in on_spark["systems"] if one["name"].startswith("bare-")]
-    assert max(bare) == 1.0, "the faster graph is the limit"
+    assert limit["of_limit"] == 1.0
+
+
+def test_the_start_is_known_of_the_system_that_started_a_process(on_spark):
+    started = {one["name"]: one["start_s"] is not None for one in on_spark["systems"]}
+    assert started["bare-fp32"]
+    assert started["pipeline-noop-fp32"]
+    assert not started["pipeline-parquet-fp32"], "its session was there"
 
 
 def test_spark_computes_as_many_vectors_as_the_plain_embedder(on_spark):
@@ -106,13 +129,14 @@ def test_what_is_missing_is_skipped_with_the_reason(on_spark):
 
 
 def test_both_precisions_are_compared_in_one_run(tmp_path):
-    record = bench(tmp_path, "--systems", "bare,embedder")
+    record = bench(tmp_path, "--systems", "bare,product,embedder")
     check_fields(record)
     assert [one["name"] for one in record["systems"]] == [
         f"{name}-{precision}" for precision in ("fp32", "int8") for name in BARE_AND_EMBEDDER
     ]
     bare = [one["of_limit"] for one in record["systems"] if one["name"].startswith("bare-")]
-    assert sorted(bare)[-2:] == [1.0, 1.0], "the faster graph of each precision is its limit"
+    assert bare == [1.0, 1.0], "each precision has a limit of its own"
+    assert all(one["settings"].startswith("graph: ") for one in record["systems"] if one["name"].startswith("bare-"))
     pytest.importorskip("matplotlib")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 
@@ -123,7 +147,7 @@ def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
     pytest.importorskip("transformers")
     record = bench(tmp_path, "--precision", "fp32", "--systems", "embedder,naive_udf")
     udf = record["systems"][-1]
-    assert udf["name"] == "naive_udf"
+    assert udf["name"] == "naive_udf-fp32"
     assert not udf["skipped"]
     assert udf["words_per_s"] > 0
 
@@ -135,6 +159,8 @@ def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
         (["--precision", "fp16"], "--precision is 'fp16'"),
         (["--systems", "fast"], "expected some of " + ", ".join(KINDS)),
         (["--rounds", "0"], "rounds is 0"),
+        (["--seconds", "0"], "seconds is 0.0, expected a positive number"),
+        (["--seconds", "nan"], "seconds is nan, expected a positive number"),
         (["--split", "2x512"], "--split is '2x512'"),
         (["--text", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["--spark-nlp", "nowhere/python"], "--spark-nlp is nowhere/python, which is not a program"),
@@ -180,9 +206,19 @@ def processes_of(folder):
 
 
 def test_sigterm_ends_every_process_and_removes_temporary_files(tmp_path):
-    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "200000", "--precision", "fp32"]
+    words = [
+        "bench",
+        "--model",
+        str(tiny_bundle.bundle().path),
+        "--words",
+        "500",
+        "--precision",
+        "fp32",
+        "--seconds",
+        "1",
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sparkalbert", *words, "--systems", "bare", "--split", "2x1x64"],
+        [sys.executable, "-m", "sparkalbert", *words, "--systems", "bare", "--split", "2x1x64", "--rounds", "100000"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -205,7 +241,7 @@ def test_sigterm_ends_every_process_and_removes_temporary_files(tmp_path):
 
 def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
-    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1"]
+    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1", *SHORT]
     options = ["--precision", "fp32", "--systems", "bare,embedder", "--split", "1x1x64"]
     assert run([*words, *options]) == 0
     shown = capsys.readouterr().out
@@ -213,3 +249,16 @@ def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
         assert column in shown
     assert "WordEmbedder" in shown
     assert "processes: 1, threads in each: 1" in shown
+    assert f"of {os.cpu_count()} cores." in shown
+
+
+def test_a_ratio_above_1_is_called_an_error_of_measurement():
+    def system(title, **shares):
+        known = dict.fromkeys(("of_limit", "of_limit_cpu", "of_product"))
+        return {"title": title, "precision": "int8", **known, **shares}
+
+    systems = [system("bare", of_limit=1.0), system("pipeline", of_limit=1.554, of_limit_cpu=0.97, of_product=0.6)]
+    assert list(_warnings({"other_cores": 1.11, "machine_cores": 2, "systems": systems})) == [
+        "Other processes took 1.1 of 2 cores.",
+        "Error of measurement: pipeline (int8) cannot be 1.554 of the limit. Run it on an idle machine.",
+    ]

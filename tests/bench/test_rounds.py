@@ -1,7 +1,11 @@
-"""Alternation, medians and ratios; the systems here need no model."""
+"""Alternation, steady rates and ratios; the systems here need no model."""
 
 import io
 import json
+import os
+import subprocess
+import sys
+from statistics import median
 
 import pytest
 
@@ -9,81 +13,196 @@ from sparkalbert.bench import child
 from sparkalbert.bench.bare import Split, _SessionPool
 from sparkalbert.bench.benchmark import BenchOptions, run_benchmark
 from sparkalbert.bench.child import serve
-from sparkalbert.bench.record import text_facts, whole_record
-from sparkalbert.bench.rounds import alternation, run_rounds
-from sparkalbert.bench.system import Result, Spec
+from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s
+from sparkalbert.bench.rates import ratios, steady_rate
+from sparkalbert.bench.record import prefix_counts, text_facts, whole_record
+from sparkalbert.bench.rounds import Schedule, run_rounds, turns
+from sparkalbert.bench.system import Job, Result, Slice, Spec
 from sparkalbert.errors import InferenceError, MissingDependencyError, ParamError
 from sparkalbert.inference.sequences import encode_texts
 from tests import tiny_bundle
 
+COUNTS = {10: (80, 100), 40: (320, 400)}
+PIECES = {rows: pieces for rows, (_, pieces) in COUNTS.items()}
 
-def result(name, seconds, precision="fp32", **known):
+
+def slice_at(place, rate, *, round=0, job_s=0.5, cpu_rate=None, other_cores=0.0):  # noqa: A002
+    """A slice in which a job takes a fixed time and then runs at a rate; CPU seconds have a rate of their own."""
+    jobs = []
+    for rows, pieces in PIECES.items():
+        seconds = job_s + pieces / rate
+        jobs.append(Job(rows, seconds, 0.1 + pieces / (cpu_rate or rate), other_cores * seconds))
+    return Slice(place, round, *jobs)
+
+
+def result(name, slices=(), precision="fp32", **known):
     spec = Spec(name, name.partition("-")[0], precision, name, {})
-    return Result(spec, seconds=list(seconds), **known)
+    return Result(spec, slices=list(slices), **known)
 
 
-@pytest.mark.parametrize("rounds", [1, 2, 5])
-def test_every_system_runs_once_per_round_and_no_order_is_favoured(rounds):
-    names = ["a", "b", "c"]
-    order = list(alternation(names, rounds))
-    for number in range(rounds):
-        assert sorted(order[3 * number : 3 * number + 3]) == names
-    places = {name: sum(place for place, one in enumerate(order) if one == name) for name in names}
-    if rounds % 2 == 0:
-        assert len(set(places.values())) == 1, "what drifts evenly hits all alike"
+def record_of(*results):
+    record = whole_record({}, "model", {}, results, COUNTS)
+    return record, {system["name"]: system for system in record["systems"]}
 
 
-def test_the_median_counts_and_one_slow_round_does_not():
-    assert result("x", [2.0, 50.0, 1.0]).median_s == 2.0
-    assert result("x", [2.0, 4.0]).median_s == 3.0
+def test_every_slice_stands_between_two_of_the_reference():
+    order = list(turns({"bare": 6, "a": 6, "slow": 1, "b": 6}, "bare"))
+    assert order[::2] == ["bare"] * 14
+    others = order[1::2]
+    assert [others.count(name) for name in ("a", "slow", "b")] == [6, 1, 6]
+    assert others[:3] == ["a", "slow", "b"]
+    assert others[3:7] == ["b", "a", "a", "b"], "forwards and backwards in turn"
+
+
+def test_a_system_alone_runs_as_often_as_planned():
+    assert list(turns({"bare": 3}, "bare")) == ["bare"] * 3
+
+
+def test_a_slice_is_as_long_as_a_sixth_of_a_round_but_has_rows_for_every_core():
+    schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
+    assert schedule.slice_of(100, 1.0).rows == 500
+    assert schedule.slice_of(100, 1.0).slices == 6
+    assert schedule.slice_of(16, 60.0).rows == 16
+    assert schedule.slice_of(16, 60.0).slices == 1
+    assert schedule.slice_of(100, 0.01).rows == 1000, "no more than there are"
+    assert schedule.slice_of(100, 0.01).jobs == [250, 1000]
+    assert Schedule(1, 0.1, 1, 8).slice_of(1, 0.5).jobs == [1]
+
+
+def test_the_start_of_a_job_is_not_in_its_steady_rate():
+    found = steady_rate(slice_at(0, 200.0, job_s=1.5, cpu_rate=100.0), PIECES)
+    assert found.pieces_per_s == pytest.approx(200.0)
+    assert found.pieces_per_cpu_s == pytest.approx(100.0)
+    assert found.job_s == pytest.approx(1.5)
+
+
+def test_a_job_too_short_for_a_difference_counts_as_a_whole():
+    found = steady_rate(Slice(0, 0, Job(10, 2.0, 0.01), Job(40, 2.0, 0.01)), PIECES)
+    assert found.pieces_per_s == pytest.approx(200.0)
+    assert found.pieces_per_cpu_s is None
+    alone = steady_rate(Slice(0, 0, None, Job(40, 2.0)), PIECES)
+    assert (alone.pieces_per_s, alone.job_s) == (pytest.approx(200.0), None)
+
+
+def test_a_job_without_words_has_no_rate():
+    assert steady_rate(Slice(0, 0, Job(10, 1.0), Job(40, 2.0)), {10: 0, 40: 0}).pieces_per_s == 0
+
+
+def test_load_that_comes_and_goes_is_in_no_ratio():
+    """The machine becomes four times as slow from slice to slice; each system is compared with its neighbours."""
+    speeds = [100.0, 90.0, 80.0, 50.0, 20.0, 60.0, 100.0]
+    bare = [slice_at(place, speeds[place]) for place in (0, 2, 4, 6)]
+    pipeline = [slice_at(place, 0.9 * speeds[place]) for place in (1, 3, 5)]
+    spread = ratios(pipeline, bare, lambda one: steady_rate(one, PIECES).pieces_per_s)
+    assert spread.minimum == pytest.approx(0.9)
+    assert spread.maximum == pytest.approx(0.9)
+    whole = median(steady_rate(one, PIECES).pieces_per_s for one in pipeline) / median(speeds[::2])
+    assert whole != pytest.approx(0.9, abs=0.1), "medians of whole runs would be wrong"
+
+
+def test_a_ratio_is_the_median_of_rounds_with_the_lowest_and_the_highest():
+    bare = [slice_at(place, 100.0, round=place // 3) for place in (0, 2, 3, 5, 6, 8)]
+    pipeline = [slice_at(1 + 3 * number, speed, round=number) for number, speed in enumerate((97.0, 90.0, 99.0))]
+    _, found = record_of(result("bare-fp32", bare), result("pipeline-noop-fp32", pipeline))
+    system = found["pipeline-noop-fp32"]
+    assert system["of_limit"] == pytest.approx(0.97)
+    assert system["of_limit_range"] == pytest.approx([0.90, 0.99])
+    assert system["pieces_per_s"] == pytest.approx(97.0)
+    assert system["words_per_s"] == pytest.approx(0.8 * 97.0)
 
 
 def test_ratios_compare_systems_of_the_same_precision():
-    results = [
-        result("bare-loop", [4.0]),
-        result("bare-unrolled", [5.0]),
-        result("bare-loop-int8", [1.0], "int8"),
-        result("pipeline-noop", [4.0, 5.0, 6.0], measurements={"pieces": 120, "slots": 150}),
-        result("pipeline-noop-int8", [2.0], "int8"),
-        result("spark_nlp-default-fp32", [10.0]),
-        result("spark_nlp-32x1-fp32", [8.0]),
-        result("spark_nlp-default-int8", [6.0], "int8"),
-        result("spark_nlp-32x1-int8", [7.0], "int8"),
-        result("naive_udf", [], skipped="no torch"),
-    ]
-    record = whole_record({}, "model", {"words": 100, "pieces": 120}, results)
-    found = {system["name"]: system for system in record["systems"]}
-    pipeline, int8 = found["pipeline-noop"], found["pipeline-noop-int8"]
-    assert pipeline["of_limit"] == pytest.approx(4 / 5)
-    assert pipeline["of_spark_nlp"] == pytest.approx(10 / 5)
-    assert pipeline["of_best_spark_nlp"] == pytest.approx(8 / 5)
-    assert pipeline["words_per_s"] == pytest.approx(20.0)
-    assert pipeline["pieces_per_s"] == pytest.approx(24.0)
+    def run(*speeds):
+        return [slice_at(place, speed, cpu_rate=speed / 2) for place, speed in speeds]
+
+    _, found = record_of(
+        result("bare-fp32", run((0, 100.0), (2, 100.0), (4, 100.0), (6, 100.0), (8, 100.0), (10, 100.0))),
+        result("product-fp32", run((1, 125.0))),
+        result("pipeline-noop-fp32", run((3, 80.0)), measurements={"pieces": 120, "slots": 150}),
+        result("spark_nlp-default-fp32", run((5, 40.0))),
+        result("spark_nlp-32x1-fp32", run((7, 50.0))),
+        result("naive_udf-fp32", skipped="no torch"),
+        result("bare-int8", run((0, 400.0), (2, 400.0), (4, 400.0)), "int8"),
+        result("pipeline-noop-int8", run((1, 200.0)), "int8"),
+        result("spark_nlp-default-int8", run((3, 50.0)), "int8"),
+    )
+    pipeline, int8 = found["pipeline-noop-fp32"], found["pipeline-noop-int8"]
+    assert pipeline["of_limit"] == pytest.approx(0.8)
+    assert pipeline["of_limit_cpu"] == pytest.approx(0.8)
+    assert pipeline["of_product"] == pytest.approx(80 / 125)
+    assert pipeline["of_spark_nlp"] == pytest.approx(2.0)
+    assert pipeline["of_best_spark_nlp"] == pytest.approx(1.6)
     assert pipeline["padding_share"] == pytest.approx(0.2)
-    assert int8["of_limit"] == pytest.approx(1 / 2)
-    assert int8["of_spark_nlp"] == pytest.approx(6 / 2), "int8 by int8, not by the 10 s of fp32"
-    assert int8["of_best_spark_nlp"] == pytest.approx(6 / 2)
-    assert found["bare-unrolled"]["of_limit"] == pytest.approx(4 / 5)
-    assert found["naive_udf"]["skipped"] == "no torch"
-    assert found["naive_udf"]["words_per_s"] is None
+    assert found["bare-fp32"]["of_limit"] == 1.0
+    assert found["bare-fp32"]["of_product"] == pytest.approx(0.8)
+    assert found["product-fp32"]["of_product"] == 1.0
+    assert found["product-fp32"]["of_limit"] is None, "the products of a model are not the model"
+    assert int8["of_limit"] == pytest.approx(0.5)
+    assert int8["of_spark_nlp"] == pytest.approx(4.0), "int8 by int8, not by fp32"
+    assert int8["of_product"] is None
+    assert found["naive_udf-fp32"]["skipped"] == "no torch"
+    assert found["naive_udf-fp32"]["words_per_s"] is None
 
 
-def test_without_spark_nlp_in_int8_its_fp32_is_no_substitute():
-    results = [result("pipeline-noop-int8", [2.0], "int8"), result("spark_nlp-default-fp32", [10.0])]
-    record = whole_record({}, "model", {"words": 1, "pieces": 1}, results)
-    assert record["systems"][0]["of_spark_nlp"] is None
+def test_without_bare_onnx_runtime_there_is_no_limit_but_there_are_ratios():
+    _, found = record_of(
+        result("pipeline-noop-int8", [slice_at(0, 60.0), slice_at(2, 60.0)], "int8"),
+        result("spark_nlp-default-int8", [slice_at(1, 20.0)], "int8"),
+    )
+    assert found["pipeline-noop-int8"]["of_limit"] is None
+    assert found["pipeline-noop-int8"]["of_spark_nlp"] == pytest.approx(3.0)
+
+
+def test_other_processes_are_counted_while_a_system_runs():
+    record, found = record_of(
+        result("bare-fp32", [slice_at(0, 100.0, other_cores=0.0)]),
+        result("pipeline-noop-fp32", [slice_at(1, 100.0, other_cores=1.0)]),
+    )
+    assert record["other_cores"] == pytest.approx(0.5)
+    assert found["pipeline-noop-fp32"]["other_cores"] == pytest.approx(1.0)
+    assert record["machine_cores"] == os.cpu_count()
 
 
 def test_phase_shares_are_of_all_cores_and_add_up_to_one():
     seconds = dict.fromkeys(("load", "tokenize", "batch", "run", "pool", "emit"), 0.0)
     measurements = {"seconds": {**seconds, "run": 6.0, "emit": 1.0}, "phase_cores": 2}
-    record = whole_record(
-        {}, "model", {"words": 1, "pieces": 1}, [result("pipeline", [9.0, 4.0], measurements=measurements)]
-    )
-    shares = record["systems"][0]["phase_shares"]
-    assert shares["run"] == pytest.approx(0.75), "6 of the 2 x 4 seconds of the last round"
+    slices = [slice_at(0, 1.0), Slice(1, 0, Job(10, 1.0), Job(40, 3.0))]
+    _, found = record_of(result("pipeline", slices, measurements=measurements))
+    shares = found["pipeline"]["phase_shares"]
+    assert shares["run"] == pytest.approx(0.75), "6 of the 2 x 4 seconds of the last slice"
     assert shares["rest"] == pytest.approx(0.125)
     assert sum(shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")  # noqa: PTH112
+def test_cpu_seconds_are_those_of_a_process_and_of_what_it_started():
+    """A child that works for 0.2 CPU seconds, then waits; before and after it has ended."""
+    work = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    before_s, busy_s = family_cpu_s(os.getpid()), busy_cpu_s()
+    with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert family_cpu_s(process.pid) >= 0.15
+        assert family_cpu_s(os.getpid()) - before_s >= 0.15
+        process.communicate(b"\n")
+    assert family_cpu_s(os.getpid()) - before_s >= 0.15
+    assert busy_cpu_s() - busy_s >= 0.15
+    assert family_cpu_s(process.pid) is None
+
+
+def test_without_proc_cpu_seconds_are_unknown(tmp_path):
+    assert family_cpu_s(os.getpid(), tmp_path) is None
+    assert busy_cpu_s(tmp_path) is None
+
+
+def test_words_and_pieces_are_counted_for_the_rows_of_each_job():
+    bundle = tiny_bundle.bundle()
+    texts = ["The river was high. The bank closed.", "The river was high.", "", "The bank."]
+    ran = result("bare-fp32", [Slice(0, 0, Job(1, 1.0), Job(4, 1.0)), Slice(1, 0, Job(2, 1.0), Job(4, 1.0))])
+    counts = prefix_counts(bundle, texts, [ran, result("skipped")])
+    assert list(counts) == [1, 2, 4]
+    for rows, found in counts.items():
+        encoded = encode_texts(bundle, texts[:rows])
+        assert found == (sum(encoded.words), encoded.pieces)
 
 
 def test_the_text_is_counted_and_its_repeated_sentences_too():
@@ -98,7 +217,9 @@ def test_the_text_is_counted_and_its_repeated_sentences_too():
 
 
 def test_a_system_that_fails_is_reported_and_the_next_request_is_answered():
-    requests = io.StringIO('{"do": "run", "name": "nobody"}\n{"do": "run", "name": "nobody"}\n')
+    requests = io.StringIO(
+        '{"do": "run", "name": "nobody", "rows": [1]}\n{"do": "run", "name": "nobody", "rows": [1]}\n'
+    )
     answers = io.StringIO()
     serve(requests, answers)
     assert [json.loads(line) for line in answers.getvalue().splitlines()] == [{"failed": "KeyError: 'nobody'"}] * 2
@@ -118,6 +239,9 @@ class Incomplete:
     def warm_up(self):
         return None
 
+    def take(self, rows):
+        pass
+
     def embed(self):
         msg = "no torch"
         raise MissingDependencyError(msg)
@@ -128,12 +252,14 @@ def test_a_missing_package_skips_a_system_only_while_it_is_prepared(monkeypatch)
     requests = [
         {"do": "prepare", "name": "early", "kind": "incomplete", "arguments": {"at_once": True}},
         {"do": "prepare", "name": "late", "kind": "incomplete", "arguments": {"at_once": False}},
-        {"do": "run", "name": "late"},
+        {"do": "run", "name": "late", "rows": [1]},
     ]
     answers = io.StringIO()
     serve(io.StringIO("".join(json.dumps(request) + "\n" for request in requests)), answers)
-    assert [json.loads(line) for line in answers.getvalue().splitlines()] == [
-        {"skipped": "no torch"},
+    early, late, failed = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert early == {"skipped": "no torch"}
+    assert late.pop("start_s") >= 0
+    assert [late, failed] == [
         {"warm_up_vectors": None},
         {"failed": "MissingDependencyError: no torch"},
     ]
@@ -141,7 +267,8 @@ def test_a_missing_package_skips_a_system_only_while_it_is_prepared(monkeypatch)
 
 def test_bare_onnx_runtime_runs_no_sequences():
     pool = _SessionPool(str(tiny_bundle.bundle().path), Split(1, 1, 64))
-    assert pool.run([]) == {"batches": 0, "pieces": 0, "slots": 0}
+    assert pool.batches([]) == []
+    pool.run([])
     pool.close()
 
 
@@ -154,7 +281,13 @@ def test_texts_without_a_word_are_refused():
 def test_texts_of_which_most_are_empty_are_measured():
     texts = ["", "the river", "", "", " "]
     options = BenchOptions(
-        str(tiny_bundle.bundle().path), precisions=["fp32"], texts=texts, kinds=["embedder"], rounds=1, cores=1
+        str(tiny_bundle.bundle().path),
+        precisions=["fp32"],
+        texts=texts,
+        kinds=["embedder"],
+        rounds=1,
+        seconds=0.01,
+        cores=1,
     )
     (system,) = run_benchmark(options, lambda *_: None)["systems"]
     assert system["warm_up_vectors"] == 2
@@ -165,5 +298,5 @@ def test_the_process_of_a_failed_system_ends_and_its_folder_is_removed(tmp_path,
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     spec = Spec("embedder-fp32", "embedder", "fp32", "WordEmbedder", {"bundle": "nowhere"})
     with pytest.raises(InferenceError, match=r"The system embedder-fp32 failed: TypeError: .*warm_up_texts"):
-        run_rounds([spec], 1, lambda *_: None)
+        run_rounds([spec], Schedule(1, 0.1, 1, 1), lambda *_: None)
     assert list(tmp_path.iterdir()) == []

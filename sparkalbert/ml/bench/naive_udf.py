@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import pandas as pd
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkalbert.errors import MissingDependencyError
@@ -54,26 +54,32 @@ class NaiveUdfSystem:
         self._checkpoint = checkpoint
         self._texts, self._warm_up_texts = texts, warm_up_texts
         self._cores = cores
+        self._embedded: dict[int, DataFrame] = {}
 
     def load(self) -> dict[str, Any]:
-        """Start Spark and cache the rows."""
-        spark = start(master=f"local[{self._cores}]", params=QUIET)
+        """Start Spark."""
+        self._spark = start(master=f"local[{self._cores}]", params=QUIET)
         functions: Any = F
-        column: Column = functions.pandas_udf(_embed_with(self._checkpoint), "array<array<float>>")("text")
-        rows, warm_up = (
-            cached_rows(spark, texts, self._cores).withColumn("vectors", column)
-            for texts in (self._texts, self._warm_up_texts)
-        )
-        self._embedded, self._warm_up = rows, warm_up
+        self._column: Column = functions.pandas_udf(_embed_with(self._checkpoint), "array<array<float>>")("text")
+        self._warm_up = self._with_vectors(self._warm_up_texts)
         return {"settings": f"tasks at a time: {self._cores}, rows per batch: {_BATCH_ROWS}, {self._versions}"}
+
+    def _with_vectors(self, texts: Sequence[str]) -> DataFrame:
+        return cached_rows(self._spark, texts, self._cores).withColumn("vectors", self._column)
 
     def warm_up(self) -> None:
         """Embed a few rows; there are no words to count."""
         write(self._warm_up, "noop", "")
 
+    def take(self, rows: int) -> None:
+        """Cache the first rows."""
+        if rows not in self._embedded:
+            self._embedded[rows] = self._with_vectors(self._texts[:rows])
+        self._taken = self._embedded[rows]
+
     def embed(self) -> None:
-        """Embed every row."""
-        write(self._embedded, "noop", "")
+        """Embed the rows."""
+        write(self._taken, "noop", "")
 
     def measurements(self) -> dict[str, Any]:
         """Return nothing: the UDF does not measure itself."""

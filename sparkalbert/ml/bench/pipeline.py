@@ -51,15 +51,15 @@ class PipelineSystem:
         self._cores = cores
         self._sink: Sink = sink
         self._folder = folder
+        self._embedded: dict[int, DataFrame] = {}
         self._before: WorkerTimes = {}
 
     def load(self) -> dict[str, Any]:
-        """Start Spark and cache the rows."""
+        """Start Spark and read the model."""
         self._spark = start(master=f"local[{self._cores}]", params=QUIET)
-        pipeline = text_pipeline(AlbertEmbeddings.pretrained(self._bundle))
-        rows, warm_up = (cached_rows(self._spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts))
-        model = pipeline.fit(rows)
-        self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
+        warm_up = cached_rows(self._spark, self._warm_up_texts, self._cores)
+        self._model = text_pipeline(AlbertEmbeddings.pretrained(self._bundle)).fit(warm_up)
+        self._warm_up = self._model.transform(warm_up)
         return {"settings": f"tasks at a time: {self._cores}, defaults"}
 
     def warm_up(self) -> int:
@@ -68,15 +68,20 @@ class PipelineSystem:
         self._before = worker_times(self._spark, self._cores)
         return int(vectors[0]) if vectors else 0
 
+    def take(self, rows: int) -> None:
+        """Cache the first rows."""
+        if rows not in self._embedded:
+            self._embedded[rows] = self._model.transform(cached_rows(self._spark, self._texts[:rows], self._cores))
+        self._taken = self._embedded[rows]
+
     def embed(self) -> None:
-        """Embed every row into the sink."""
-        write(self._embedded, self._sink, self._folder)
+        """Embed the rows into the sink."""
+        write(self._taken, self._sink, self._folder)
 
     def measurements(self) -> dict[str, Any]:
-        """Return what the workers counted during :meth:`embed`."""
+        """Return what the workers counted since the warm-up."""
         after = worker_times(self._spark, self._cores)
-        slowest_s = max((times["seconds"]["load"] for times in after.values()), default=0.0)
-        return {**added_times(self._before, after), "load_s": slowest_s, "phase_cores": self._cores}
+        return {**added_times(self._before, after), "phase_cores": self._cores}
 
 
 def write(frame: DataFrame, sink: Sink, folder: str) -> None:

@@ -7,7 +7,6 @@ imports nothing else. The model comes in Spark NLP's import layout.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -68,23 +67,20 @@ class SparkNlpSystem:
         self._jars = jars
         self._batch_size = batch_size or _DEFAULT_BATCH_SIZE
         self._onnx_threads = onnx_threads
+        self._embedded: dict[int, Any] = {}
 
     def load(self) -> dict[str, Any]:
-        """Start Spark with Spark NLP, load the model and cache the rows."""
+        """Start Spark with Spark NLP and load the model."""
         from pyspark.ml import Pipeline
 
         from sparkalbert.ml.bench.rows import cached_rows
 
-        spark = self._session()
-        started_s = time.perf_counter()
-        stages = self._stages(spark)
-        load_s = time.perf_counter() - started_s
-        rows, warm_up = (cached_rows(spark, texts, self._cores) for texts in (self._texts, self._warm_up_texts))
-        model = Pipeline(stages=stages).fit(rows)
-        self._embedded, self._warm_up = model.transform(rows), model.transform(warm_up)
+        self._spark = self._session()
+        warm_up = cached_rows(self._spark, self._warm_up_texts, self._cores)
+        self._pipeline = Pipeline(stages=self._stages(self._spark)).fit(warm_up)
+        self._warm_up = self._pipeline.transform(warm_up)
         threads = self._onnx_threads or "default"
-        settings = f"Spark NLP {self._version}, batchSize {self._batch_size}, ONNX threads {threads}"
-        return {"settings": settings, "load_s": load_s}
+        return {"settings": f"Spark NLP {self._version}, batchSize {self._batch_size}, ONNX threads {threads}"}
 
     def warm_up(self) -> int:
         """Embed a few rows and return the number of vectors."""
@@ -93,9 +89,18 @@ class SparkNlpSystem:
         vectors = self._warm_up.select(F.sum(F.size("embeddings"))).head()
         return int(vectors[0] or 0) if vectors else 0
 
+    def take(self, rows: int) -> None:
+        """Cache the first rows."""
+        from sparkalbert.ml.bench.rows import cached_rows
+
+        if rows not in self._embedded:
+            frame = cached_rows(self._spark, self._texts[:rows], self._cores)
+            self._embedded[rows] = self._pipeline.transform(frame)
+        self._taken = self._embedded[rows]
+
     def embed(self) -> None:
-        """Embed every row."""
-        self._embedded.write.format("noop").mode("overwrite").save()
+        """Embed the rows."""
+        self._taken.write.format("noop").mode("overwrite").save()
 
     def measurements(self) -> dict[str, Any]:
         """Return nothing: Spark NLP does not measure itself."""
