@@ -20,6 +20,7 @@ from sparkalbert.storage.owners import is_trusted
 __all__ = ["EmbedderSource", "HeldModel", "ModelHandle", "WorkerModel"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
+_MB: Final = 1_000_000
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LOG_TIME: Final = "%y/%m/%d %H:%M:%S"
 """As in the lines of Spark around it."""
@@ -77,9 +78,12 @@ class ModelHandle:
         """
         tried = []
         try:
-            return self._in_place()
+            bundle = self._in_place()
         except (BundleError, OSError) as error:
             tried.append(f"{self.path} ({error})")
+        else:
+            _LOGGER.info("Using %s in %s, the driver's folder", self.name, self.path)
+            return bundle
         folder = installed(self.digest)
         tried.append("this node's cache")
         if folder is None and self.file:
@@ -93,6 +97,7 @@ class ModelHandle:
                 "'file' to have Spark send it, or put the bundle on a path that every worker sees."
             )
             raise BundleError(msg)
+        _LOGGER.info("Using %s in %s, this node's cache", self.name, folder)
         return Bundle.open(folder)
 
     def _in_place(self) -> Bundle:
@@ -140,12 +145,15 @@ class WorkerModel:
         Threads of one forward pass; None for the task's share of cores (``spark.task.cpus``).
     sizes
         How many bytes of vectors are held.
+    budget_mb
+        The budget that the sizes come from, for the log; None if there is none.
     """
 
     handle: ModelHandle
     options: EmbedderOptions
     threads: int | None = None
     sizes: VectorSizes = field(default_factory=VectorSizes)
+    budget_mb: int | None = None
 
     def load(self) -> Embedder:
         """Return an embedder; the model is loaded on first use in this process."""
@@ -155,8 +163,17 @@ class WorkerModel:
             threads=self.threads or _task_cpus(),
             device=_task_device(self.options.session.device),
         )
-        model = MODELS.get(self.handle.digest, session, self.handle.locate)
+        model = MODELS.get(self.handle.digest, session, self._locate)
         return Embedder(model, replace(self.options, session=session))
+
+    def _locate(self) -> Bundle:
+        _LOGGER.info(
+            "Vectors are computed in windows of %d MB and sent in arrays of %d MB; memoryBudgetMb is %s",
+            self.sizes.window_bytes // _MB,
+            self.sizes.output_bytes // _MB,
+            self.budget_mb or "not set",
+        )
+        return self.handle.locate()
 
 
 @dataclass(frozen=True)

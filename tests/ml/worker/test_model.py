@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from pyspark import SparkFiles, TaskContext
 
+from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.bundle import Bundle, pack, packs
 from sparkalbert.errors import BundleError
 from sparkalbert.inference import EmbedderOptions, SessionOptions
@@ -176,26 +177,62 @@ else:
     spark = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
 frame = spark.createDataFrame([(["my", "secret"],)], "tokens array<string>")
 embeddings = AlbertEmbeddings(model="albert_mini_en", inputCols=["tokens"], outputCol="vectors")
-embeddings.transform(frame).collect()
+for _ in range(2):
+    embeddings.transform(frame).collect()
 logger = logging.getLogger("sparkalbert")
 print("driver", logger.level, logger.hasHandlers())
 spark.stop()
 """
 
 
-@pytest.mark.parametrize(
-    ("session", "expected"),
-    [("builder", {"Loaded albert_mini_en", "Embedding with albert_mini_en"}), ("start", set())],
-)
-def test_a_worker_prints_which_model_it_loaded(session, expected):
+@pytest.mark.parametrize("session", ["builder", "start"])
+def test_a_worker_prints_which_model_it_loaded_and_how(session):
     environment = own_spark_environment() | {"PYSPARK_PYTHON": sys.executable}
     command = [sys.executable, "-c", JOB, session]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    line = r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d INFO sparkalbert: (\w+(?: with)? \w+)"
-    assert set(re.findall(line, done.stderr, re.MULTILINE)) == expected
+    lines = re.findall(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d INFO sparkalbert: (.*)", done.stderr, re.MULTILINE)
+    folder = WordEmbedder.load("albert_mini_en").bundle.path
+    expected = {
+        "Vectors are computed in windows of 32 MB and sent in arrays of 16 MB; memoryBudgetMb is not set",
+        f"Using albert_mini_en in {folder}, the driver's folder",
+        "Loaded albert_mini_en (fp32) on cpu with 1 threads",
+    }
+    batches = {line for line in lines if line.startswith("Embedding with albert_mini_en (fp32): at most ")}
+    assert set(lines) - batches == (expected if session == "builder" else set())
+    assert len(batches) == (session == "builder")
     assert "secret" not in done.stderr
     assert done.stdout.splitlines()[-1] == "driver 0 False"
+
+
+def test_where_the_model_was_found_is_logged(bundle, sent, home, caplog):
+    caplog.set_level(logging.INFO, "sparkalbert")
+    folder = home / "installed" / bundle.digest
+    ModelHandle.in_place(bundle).locate()
+    shutil.rmtree(bundle.path)
+    for _ in range(2):
+        sent.locate()
+    assert caplog.messages == [
+        f"Using plain in {bundle.path}, the driver's folder",
+        f"Installed plain (fp32) in {folder}",
+        f"Using plain in {folder}, this node's cache",
+        f"Using plain in {folder}, this node's cache",
+    ]
+
+
+def test_the_memory_of_a_worker_is_logged_with_its_budget(bundle, caplog):
+    caplog.set_level(logging.INFO, "sparkalbert")
+    stage = AlbertEmbeddings.pretrained(str(bundle.path)).setMemoryBudgetMb(300)
+    checked = stage._checked_model()
+    MODELS.clear()
+    for _ in range(2):
+        stage._worker_model(checked, ModelHandle.in_place(bundle)).load()
+    window, output = checked.sizes.window_bytes // 1_000_000, checked.sizes.output_bytes // 1_000_000
+    assert 0 < output < window < 32
+    found = [message for message in caplog.messages if message.startswith("Vectors")]
+    assert found == [
+        f"Vectors are computed in windows of {window} MB and sent in arrays of {output} MB; memoryBudgetMb is 300"
+    ]
 
 
 @contextmanager
