@@ -12,11 +12,12 @@ from tests import browser as chromium
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium on this machine: apt install chromium")
 
 DRAWN = """(() => {
-  const fill = brush.fillRect.bind(brush);
+  const fill = painter.fillRect.bind(painter);
   let points = 0;
-  brush.fillRect = (...box) => { points++; fill(...box); };
+  painter.fillRect = (...box) => { points++; fill(...box); };
+  stale = true;
   draw();
-  delete brush.fillRect;
+  delete painter.fillRect;
   return points;
 })()"""
 """The number of points that the page draws in one frame."""
@@ -120,6 +121,29 @@ def test_the_wheel_zooms_around_the_pointer_dragging_moves_and_a_double_click_re
     assert opened.run("[screenX(1), screenY(1)]") == pytest.approx([x + 40, y + 20], abs=2)
     opened.run("canvas.dispatchEvent(new MouseEvent('dblclick'))")
     assert opened.run("view.scale") == pytest.approx(scale)
+
+
+def test_hovering_over_twenty_thousand_points_paints_none_and_a_drag_paints_each_once_a_frame(page):
+    count = 20_000
+    vectors = np.random.default_rng(0).normal(size=(count, 16))
+    opened = page(text([f"w{number}" for number in range(count)], vectors))
+    opened.run("new Promise(requestAnimationFrame)")
+    opened.run("painted = 0, fillOnce = painter.fillRect.bind(painter),"
+               " painter.fillRect = (...box) => { painted++; fillOnce(...box); }")  # fmt: skip
+    opened.run("draws = 0, drawOnce = draw, draw = () => { draws++; drawOnce(); }")
+    for number in (0, 5_000, 19_999):
+        opened.run(f"show({number})")
+        opened.run("new Promise(requestAnimationFrame)")
+    assert opened.run("[painted, draws]") == [0, 3]
+    opened.run("""
+      dragged = {x: 0, y: 0};
+      for (let step = 1; step <= 50; step++) {
+        canvas.dispatchEvent(new PointerEvent("pointermove", {clientX: step, clientY: step}));
+      }
+      dragged = null;
+      new Promise(requestAnimationFrame)""")
+    assert opened.run("[painted <= count, draws]") == [True, 4]
+    assert opened.run("painted") > count / 4, "the drag moves some points out of sight"
 
 
 def test_twenty_thousand_points_are_drawn_and_the_time_of_a_frame_is_reported(page, record_property):
