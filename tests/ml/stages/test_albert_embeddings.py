@@ -14,7 +14,7 @@ from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, Par
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
-from sparkalbert.ml.stages import albert_embeddings
+from sparkalbert.ml.stages import albert_embeddings, python_pass
 from sparkalbert.models import find_model
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from sparkalbert.word_embedder import WordEmbedder
@@ -30,6 +30,8 @@ TEXTS = [
     "\u200b \u00ad x",
     "İstanbul is a town. ﬁne!",
 ]
+
+ANNOTATORS_MB = python_pass.annotator_workers_bytes() // 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def test_partitions_and_arrow_batches_never_change_a_bit(spark, precision, setti
     folder = str(tiny_bundle.bundle(precision).path)
     frame = text_frame(spark)
     expected = None
-    for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 269}), (7, 1, {})]:
+    for partitions, batch, params in [(1, 10_000, {}), (2, 3, {"memoryBudgetMb": 269 + ANNOTATORS_MB}), (7, 1, {})]:
         with setting(spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(batch)):
             rows = embedded(frame.repartition(partitions), folder, **params)
         found = np.concatenate([vectors_of(rows[key]) for key in sorted(rows)])
@@ -351,6 +353,18 @@ def test_a_model_that_cannot_fit_is_refused_on_the_driver(spark, folder, no_spar
         pytest.raises(ParamError, match=r"memoryBudgetMb is 200, but .* needs \d+: 260 for the"),
     ):
         stage.transform(frame)
+
+
+def test_a_budget_is_for_all_workers_of_a_task(spark, folder, no_spark_job, monkeypatch):
+    """Before Spark 4.1 the annotators have workers of their own, but token lists need no annotators."""
+    frame = text_frame(spark)
+    monkeypatch.setattr(python_pass, "JOINS_STAGES", False)
+    message = r"memoryBudgetMb is 748, but a task .* 480 are for the workers of SentenceDetector and Tokenizer\."
+    with no_spark_job(), pytest.raises(ParamError, match=message):
+        pipeline(folder, memoryBudgetMb=748).fit(frame).transform(frame)
+    pipeline(folder, memoryBudgetMb=749).fit(frame).transform(frame)
+    tokens = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    AlbertEmbeddings(model=folder, inputCols=["tokens"], memoryBudgetMb=269).transform(tokens)
 
 
 @pytest.mark.parametrize(
