@@ -129,8 +129,7 @@ def embed(
     memory_budget_mb: Annotated[
         int | None,
         typer.Option(
-            help="Memory that the Python workers of a task may take, in MB (1,000,000 bytes). By default there is no "
-            "limit.",
+            help="Memory that one Python worker may take, in MB (1,000,000 bytes). By default there is no limit.",
             rich_help_panel=_SPARK,
             min=1,
         ),
@@ -168,7 +167,8 @@ def embed(
     inclusive, as in Spark NLP) and [bold]vectors[/], all of equal length. A null text gets nulls, an empty text empty
     lists. With --level
     sentence there are [bold]sentences[/] in the place of tokens, with --level document only a [bold]vector[/], zeros
-    for an empty text. The output appears when it is complete.
+    for an empty text. The output appears when it is complete; a run that ends early leaves none and starts again. What
+    was counted is shown, and written to [bold]_summary.json[/] beside the vectors.
     """
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, check_local_target, embed_texts
@@ -233,7 +233,10 @@ def summary_line(summary: EmbedSummary) -> str:
         return f"Done {took}"
     counts = [f"{summary.rows:,} rows"]
     if summary.tokens is not None:
-        counts.append(f"{summary.tokens:,} tokens")
+        without = f" ({summary.pieceless_tokens:,} without a piece)" if summary.pieceless_tokens else ""
+        counts.append(f"{summary.tokens:,} tokens{without}")
+    if summary.windows is not None:
+        counts.append(f"{summary.windows:,} windows")
     if summary.nulls:
         counts.append(f"{summary.nulls:,} null")
     if summary.failures:
@@ -247,8 +250,8 @@ def _print_replaced(summary: EmbedSummary, source: TextSource) -> None:
         return
     advice = "" if source.file_format == "parquet" else " Pass the file's encoding, such as --encoding windows-1252."
     print_line(
-        f"Texts that contain U+FFFD: {summary.replaced_texts:,}. It stands for bytes that are not characters in "
-        f"{source.encoding or 'UTF-8'}.{advice}",
+        f"Texts that contain U+FFFD: {summary.replaced_texts:,} (occurrences: {summary.replacement_characters:,}). It "
+        f"stands for bytes that are not characters in {source.encoding or 'UTF-8'}.{advice}",
         style="yellow",
     )
 

@@ -37,7 +37,7 @@ def test_embed_reads_csv_and_writes_parquet(any_spark, tmp_path, capsys):
     assert [len(vector) for vector in rows[0]["vectors"]] == [2 * 32] * 5, "first_last is two vectors in one"
     assert rows[1]["vectors"] is None, "an empty cell of a CSV file is null"
     shown = capsys.readouterr()
-    assert "2 rows, 5 tokens" in shown.out
+    assert "2 rows, 5 tokens, 1 windows" in shown.out
     assert "the existing session" in shown.err
 
 
@@ -62,11 +62,29 @@ def test_embed_says_that_a_file_has_another_encoding(spark, tmp_path, capsys):
     embedded(tmp_path, "in.csv", "--on-error", "null")
     shown = capsys.readouterr().out
     assert (
-        "Texts that contain U+FFFD: 1. It stands for bytes that are not characters in UTF-8. Pass the file's encoding, "
-        "such as --encoding windows-1252."
+        "Texts that contain U+FFFD: 1 (occurrences: 1). It stands for bytes that are not characters in UTF-8. Pass the "
+        "file's encoding, such as --encoding windows-1252."
     ) in shown
     embedded(tmp_path, "in.csv", "--encoding", "windows-1252")
     assert "U+FFFD" not in capsys.readouterr().out
+
+
+def test_rows_that_fail_are_shown_or_end_the_run(any_spark, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("body\nA river.\nTwo\n", encoding="utf-8")
+    model = ["--model", str(tiny_bundle.overflowing().path), "--vectors", "binary16"]
+    words = ["embed", str(tmp_path / "in.csv"), "-o", str(tmp_path / "out"), "--text-col", "body", *model]
+    assert run([*words, "--on-error", "null", "--max-error-fraction", "1"]) == 0
+    assert "2 rows, 0 tokens, 0 windows, 2 failed in " in capsys.readouterr().out
+    errors = [row["error"] for row in parquet.read_table(tmp_path / "out").to_pylist()]
+    assert all(error.startswith("A vector has the number") for error in errors)
+    shutil.rmtree(tmp_path / "out")
+    for option, message in {
+        "fail": "Row 0 in partition 0 of column 'body' cannot be embedded: A vector has the number",
+        "null": "2 of 2 rows cannot be embedded, more than maxErrorFraction 0.5 (--max-error-fraction) allows.",
+    }.items():
+        assert run([*words, "--on-error", option]) == 1
+        assert message in capsys.readouterr().err
+        assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 def test_embed_reads_tsv(spark, tmp_path):
@@ -75,10 +93,12 @@ def test_embed_reads_tsv(spark, tmp_path):
     assert (row["key"], row["tokens"]) == ("a", ["A", "tab", "inside", "."])
 
 
-def test_embed_in_spark_nlps_way_leaves_out_tokens_without_a_piece(spark, tmp_path):
+def test_embed_in_spark_nlps_way_leaves_out_tokens_without_a_piece(spark, tmp_path, capsys):
     (tmp_path / "in.txt").write_text("A \u200b river.\n", encoding="utf-8")
     (ours,) = embedded(tmp_path, "in.txt")
+    assert "1 rows, 4 tokens (1 without a piece), 1 windows in" in capsys.readouterr().out
     (theirs,) = embedded(tmp_path, "in.txt", "--compatibility", "spark-nlp")
+    assert "1 rows, 3 tokens, 1 windows in" in capsys.readouterr().out
     assert ours["tokens"] == ["A", "\u200b", "river", "."]
     assert theirs["tokens"] == ["a", "river", "."]
     assert [len(vectors) for vectors in (ours["vectors"], theirs["vectors"])] == [4, 3]
@@ -99,7 +119,7 @@ def test_a_document_or_sentence_has_one_vector(spark, tmp_path, capsys, form):
     assert list(first) == ["key", "text", "vector"]
     assert numbers([first["vector"]], expected.text_vector()[None])
     assert second["vector"] is None, "an empty cell of a CSV file is null"
-    assert "\n2 rows, 1 null in " in "\n" + capsys.readouterr().out
+    assert "\n2 rows, 9 tokens, 2 windows, 1 null in " in "\n" + capsys.readouterr().out
     first, second = sorted(embedded(tmp_path, "in.csv", "--level", "sentence", *model), key=lambda row: row["key"])
     assert list(first) == ["key", "text", "sentences", "begin", "end", "vectors"]
     assert (first["sentences"], first["begin"], first["end"]) == (

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -18,6 +18,7 @@ from typing import Final, Literal, get_args
 import pyspark
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from sparkalbert.errors import ColumnError, InferenceError, OutputError, ParamError
 from sparkalbert.ml.columns import find_column
@@ -30,6 +31,7 @@ from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.embedding_params import OutputLevel, VectorFormat
 from sparkalbert.ml.stages.row_errors import error_column
+from sparkalbert.ml.worker.row_counts import COUNTS
 from sparkalbert.ml.worker.udf import valid_strings
 from sparkalbert.options import check_choice
 from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, check_target
@@ -51,6 +53,7 @@ OUTPUT_FORMATS: Final[tuple[str, ...]] = get_args(OutputFormat)
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _PREFIX: Final = "_sparkalbert_"
+_EMBEDDINGS: Final = f"{_PREFIX}embeddings"
 _RESULTS: Final[dict[OutputLevel, tuple[str, ...]]] = {
     "token": ("tokens", "begin", "end", "vectors"),
     "sentence": ("sentences", "begin", "end", "vectors"),
@@ -108,16 +111,24 @@ class EmbedSummary:
     Attributes
     ----------
     rows, tokens
-        What was written; None if Spark cannot count while it writes (a Connect client of Spark 3.5). Tokens are
-        counted only if they are written.
+        What was embedded; None, as every other count, if Spark cannot count while it writes (a Connect client of Spark
+        3.5).
     duration_s
         Seconds from the call to the finished output.
     nulls
         Rows whose text is null.
     failures
-        Rows that could not be embedded, with ``onError`` ``null``.
+        Rows that could not be embedded, with ``onError`` ``null``; otherwise None. Their tokens are not counted.
     replaced_texts
         Texts that contain U+FFFD, which stands for bytes that are not characters in the encoding that was read.
+    replacement_characters
+        How often these texts contain it: once for each such byte, or for a character of several bytes that is cut off.
+    windows
+        Sequences of pieces that cover the sentences: one for each sentence, several if it is longer than
+        ``maxSentenceLength``. Equal ones are computed once.
+    pieceless_tokens
+        Tokens without a piece, such as a lone zero-width space, whose vectors are zeros. With ``compatibility``
+        ``spark-nlp`` they are left out and not counted.
     """
 
     rows: int | None
@@ -126,6 +137,9 @@ class EmbedSummary:
     nulls: int | None = None
     failures: int | None = None
     replaced_texts: int | None = None
+    replacement_characters: int | None = None
+    windows: int | None = None
+    pieceless_tokens: int | None = None
 
 
 def embed_texts(
@@ -139,7 +153,7 @@ def embed_texts(
 
     The summary is also written to ``_summary.json`` in the output, if this process reaches the folder and can write
     there. If anything fails once the vectors are complete, they are kept, and a logged warning names their folder. Only
-    if more rows failed than ``maxErrorFraction`` allows, they are removed.
+    if more rows failed than ``maxErrorFraction`` allows, they are removed, or the error names the folder to remove.
 
     Parameters
     ----------
@@ -150,7 +164,7 @@ def embed_texts(
     source, target
         What to read and where to write.
     report
-        Called from time to time with the progress, see :func:`.progress.reported_progress`.
+        Called from time to time with the progress, see :func:`.progress.reported_progress`, which also names the jobs.
 
     Raises
     ------
@@ -172,30 +186,22 @@ def embed_texts(
         )
         stack.enter_context(source.settings(spark))
         stage = embeddings.copy().setVectorFormat(target.vectors).setOutputLevel(target.level)
-        texts, of_texts = _counted_texts(source.read(spark), source)
-        frame = embedded_frame(texts, stage, source, annotations=target.annotations)
-        listed = _ANNOTATIONS[0] if target.annotations else _RESULTS["token"][0]
-        counted, of_results = _counted(frame, listed if target.level == "token" else None)
-        if report is not None:
-            stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
+        observation = None if is_connect_session(spark) and not _HAS_OBSERVATIONS else Observation()
+        frame = embedded_frame(
+            source.read(spark), stage, source, annotations=target.annotations, observation=observation
+        )
+        stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
         mode = "overwrite" if target.overwrite else "error"
-        counted.write.format(target.format).mode(mode).save(path)
-        counts = {
-            name: value for part in (of_texts, of_results) if part is not None for name, value in part.get.items()
-        }
+        frame.write.format(target.format).mode(mode).save(path)
+        counts: dict[str, int] = {} if observation is None else observation.get
         try:
-            _check_failures(counts, stage)
+            _check_failures(counts, stage, target.path if files is None else None)
         except InferenceError:
             if files is not None:
                 _remove_unwanted(files, path)
             raise
-        names = ("nulls", "failures", "replaced_texts")
-        summary = EmbedSummary(
-            counts.get("rows"),
-            counts.get("tokens"),
-            time.monotonic() - started_s,
-            *(counts.get(name) for name in names),
-        )
+        names = [field.name for field in fields(EmbedSummary) if field.name != "duration_s"]
+        summary = EmbedSummary(duration_s=time.monotonic() - started_s, **{name: counts.get(name) for name in names})
         if files is not None:
             _write_summary(files, path, summary, target)
     return summary
@@ -223,7 +229,12 @@ def check_local_target(target: VectorTarget) -> None:
 
 
 def embedded_frame(
-    frame: DataFrame, embeddings: AlbertEmbeddings, source: TextSource, *, annotations: bool = False
+    frame: DataFrame,
+    embeddings: AlbertEmbeddings,
+    source: TextSource,
+    *,
+    annotations: bool = False,
+    observation: Observation | None = None,
 ) -> DataFrame:
     """Return the columns to keep and the results, one row for each row.
 
@@ -237,6 +248,9 @@ def embedded_frame(
     only ``vector`` (array<float> or binary; zeros for an empty text). With ``onError`` ``null`` there is one more
     column, ``error``: why a row has no vectors.
 
+    An `observation` gets the counts of :class:`EmbedSummary` when the rows are written. They are counted in the same
+    pass: a second job would compute all vectors again.
+
     Raises
     ------
     ColumnError
@@ -248,18 +262,22 @@ def embedded_frame(
     names = frame.columns if source.id_cols is None else source.id_cols
     kept = [find_column(frame, name, source.path) for name in names]
     _check_names([column.name for column in kept], results)
-    embedded = text_pipeline(embeddings, source.text_col, _PREFIX).fit(frame).transform(frame)
-    columns = [F.col(f"{_PREFIX}embeddings")] if annotations else _result_columns(embeddings, level)
+    text = find_column(frame, source.text_col, source.path).column
+    stage = embeddings._for_job(source.text_col, counts_rows=observation is not None)  # noqa: SLF001 - for this job
+    embedded = text_pipeline(stage, source.text_col, _PREFIX).fit(frame).transform(frame)
+    if observation is not None:
+        embedded = embedded.observe(observation, *_counts(text, may_fail=may_fail))
+    columns = [F.col(_EMBEDDINGS)] if annotations else _result_columns(embeddings, level)
     if may_fail:
-        columns = [*columns, F.col(error_column(f"{_PREFIX}embeddings"))]
-    has_text = find_column(frame, source.text_col, source.path).column.isNotNull()
+        columns = [*columns, F.col(error_column(_EMBEDDINGS))]
+    has_text = text.isNotNull()
     shown = [F.when(has_text, column).alias(name) for name, column in zip(results, columns, strict=True)]
     carried = [valid_strings(column.column, column.type).alias(column.name) for column in kept]
     return embedded.select(*carried, *shown)
 
 
 def _result_columns(embeddings: AlbertEmbeddings, level: OutputLevel) -> Sequence[Column]:
-    vectors = F.col(f"{_PREFIX}embeddings")
+    vectors = F.col(_EMBEDDINGS)
     if level == "document":
         return [vectors]
     present = F.col(f"{_PREFIX}{level}")
@@ -305,45 +323,43 @@ def _check_names(kept: Sequence[str], results: Sequence[str]) -> None:
         raise ColumnError(msg)
 
 
-def _counted(frame: DataFrame, column: str | None) -> tuple[DataFrame, Observation | None]:
-    """Return the frame with its rows and failures counted on writing, and the tokens in a column if there is one.
-
-    A second job would compute all vectors again.
-    """
-    counts = [F.count(F.lit(1)).alias("rows")]
-    if column is not None:
-        counts.append(_total(F.when(F.col(column).isNotNull(), F.size(column)).otherwise(0)).alias("tokens"))
-    if _ERROR in frame.columns:
-        counts.append(F.count(F.col(_ERROR)).alias("failures"))
-    return _observed(frame, counts)
-
-
-def _counted_texts(frame: DataFrame, source: TextSource) -> tuple[DataFrame, Observation | None]:
-    """Return the frame with the texts that are null, or were not read as they were written, counted on writing."""
-    text = find_column(frame, source.text_col, source.path).column
+def _counts(text: Column, *, may_fail: bool) -> list[Column]:
+    """Return the counts of a job, given the column of its texts."""
     is_replaced = F.coalesce(text.rlike(_REPLACEMENT), F.lit(False))  # also finds bytes that Spark reads unchanged
-    counts = {"nulls": text.isNull(), "replaced_texts": is_replaced}
-    return _observed(frame, [_total(found.cast("long")).alias(name) for name, found in counts.items()])
+    valid = valid_strings(text, StringType())
+    replacements = F.length(valid) - F.length(F.translate(valid, _REPLACEMENT, ""))
+    summed = {
+        "nulls": text.isNull().cast("long"),
+        "replaced_texts": is_replaced.cast("long"),
+        "replacement_characters": F.when(is_replaced, replacements),
+        **{name: F.col(f"{_EMBEDDINGS}_{name}") for name in COUNTS},
+    }
+    counts = [F.coalesce(F.sum(column), F.lit(0)).alias(name) for name, column in summed.items()]
+    failures = [F.count(F.col(error_column(_EMBEDDINGS))).alias("failures")] if may_fail else []
+    return [F.count(F.lit(1)).alias("rows"), *counts, *failures]
 
 
-def _total(column: Column) -> Column:
-    return F.coalesce(F.sum(column), F.lit(0))
+def _check_failures(counts: Mapping[str, int], stage: AlbertEmbeddings, kept: str | None) -> None:
+    """Raise InferenceError if too many rows failed.
 
-
-def _observed(frame: DataFrame, counts: Sequence[Column]) -> tuple[DataFrame, Observation | None]:
-    if is_connect_session(frame.sparkSession) and not _HAS_OBSERVATIONS:
-        return frame, None
-    observation = Observation()
-    return frame.observe(observation, *counts), observation
-
-
-def _check_failures(counts: Mapping[str, int], stage: AlbertEmbeddings) -> None:
+    Parameters
+    ----------
+    counts
+        The counts of the job.
+    stage
+        How many may fail.
+    kept
+        The folder of the output if it cannot be removed from here.
+    """
     rows, failures, fraction = counts.get("rows", 0), counts.get("failures", 0), stage.getMaxErrorFraction()
     if failures > fraction * rows:
         msg = (
-            f"{failures} of {rows} rows cannot be embedded, more than maxErrorFraction {fraction:g} allows. Set "
-            "onError to 'fail' to see the reason of the first, or increase maxErrorFraction."
+            f"{failures} of {rows} rows cannot be embedded, more than maxErrorFraction {fraction:g} "
+            "(--max-error-fraction) allows. Set onError to 'fail' (--on-error fail) to see the reason of the first, or "
+            "increase maxErrorFraction."
         )
+        if kept is not None:
+            msg = f"{msg} The rows were written to {kept}, which only Spark can reach. Remove that folder."
         raise InferenceError(msg)
 
 

@@ -1,4 +1,4 @@
-"""Reports the progress of the Spark jobs of a block to a callback.
+"""Names the Spark jobs of a block, and reports their progress to a callback.
 
 Classic sessions are polled twice a second from a separate thread; Connect sessions report by themselves.
 """
@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ _POLL_S: Final = 0.5
 _LAG_S: Final = 1.0
 _RUNNING: Final = "RUNNING"
 _SUCCEEDED: Final = "SUCCEEDED"
+_TAG: Final = "sparkalbert"
 _GROUP_PROPERTIES: Final = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
 
 
@@ -43,34 +44,63 @@ Report = Callable[[JobProgress], None]
 
 
 @contextmanager
-def reported_progress(spark: SparkSession, description: str, report: Report) -> Iterator[None]:
-    """Report the progress of Spark jobs that this thread starts inside the block.
+def reported_progress(spark: SparkSession, description: str, report: Report | None) -> Iterator[None]:
+    """Name the Spark jobs that this thread starts inside the block, and report their progress.
 
     Parameters
     ----------
     spark
         Any session. A Spark Connect client older than 4.0 has no progress; nothing is reported there.
     description
-        Name of the jobs in Spark's UI.
+        Name of the jobs in Spark's UI. On Spark Connect, where the server describes its jobs itself, they get the tag
+        ``sparkalbert`` instead.
     report
-        Called from another thread from time to time; on classic sessions once more at the end.
+        Called from another thread from time to time; on classic sessions once more at the end. None for no reports.
     """
-    if not is_connect_session(spark):
-        with _polled(spark, description, report):
-            yield
-    elif hasattr(spark, "registerProgressHandler"):
-        with _handled(spark, report):
-            yield
-    else:
+    with ExitStack() as stack:
+        if not is_connect_session(spark):
+            group = stack.enter_context(_job_group(spark, description))
+            if report is not None:
+                stack.enter_context(_polled(spark, group, report))
+        else:
+            stack.enter_context(_tagged(spark))
+            if report is not None and hasattr(spark, "registerProgressHandler"):
+                stack.enter_context(_handled(spark, report))
         yield
 
 
 @contextmanager
-def _polled(spark: SparkSession, description: str, report: Report) -> Iterator[None]:
+def _job_group(spark: SparkSession, description: str) -> Iterator[str]:
+    """Start the jobs of this thread in a new group, whose id is yielded."""
     context = spark.sparkContext
     before = {name: context.getLocalProperty(name) for name in _GROUP_PROPERTIES}
-    group, ended = f"sparkalbert-{uuid.uuid4().hex}", threading.Event()
+    group = f"sparkalbert-{uuid.uuid4().hex}"
     context.setJobGroup(group, description)
+    try:
+        yield group
+    finally:
+        with log_spark_failures("The job group was not restored"):
+            for name, value in before.items():
+                context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None removes it
+
+
+@contextmanager
+def _tagged(spark: Any) -> Iterator[None]:
+    """Give the jobs of this thread a tag, which a client's jobs may have in the place of a group."""
+    if _TAG in spark.getTags():
+        yield
+        return
+    spark.addTag(_TAG)
+    try:
+        yield
+    finally:
+        spark.removeTag(_TAG)
+
+
+@contextmanager
+def _polled(spark: SparkSession, group: str, report: Report) -> Iterator[None]:
+    context = spark.sparkContext
+    ended = threading.Event()
 
     def poll() -> None:
         with log_spark_failures("Progress is no longer reported"):
@@ -89,9 +119,6 @@ def _polled(spark: SparkSession, description: str, report: Report) -> Iterator[N
     finally:
         ended.set()
         poller.join()
-        with log_spark_failures("The job group was not restored"):
-            for name, value in before.items():
-                context.setLocalProperty(name, value)  # type: ignore[arg-type]  # None removes it
     report(_final_progress(context.statusTracker(), group))
 
 

@@ -41,8 +41,8 @@ from sparkalbert.ml.stages.embedding_params import (
     VectorFormat,
 )
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.stages.python_pass import WorkerColumn, annotator_workers_bytes
-from sparkalbert.ml.stages.row_errors import add_column_with_errors, error_column
+from sparkalbert.ml.stages.python_pass import WorkerColumn
+from sparkalbert.ml.stages.row_errors import add_column_with_companions, companion_columns
 from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, upload_bundle
 from sparkalbert.ml.stages.shipping import Distribution, ship_model
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
@@ -134,6 +134,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     _ends_pass = True
     _load_hint = "load() takes the folder of a saved stage or of a model; for a model's name use pretrained(name)."
     _saved_model: SavedModel | None = None
+    _job_column: str | None = None
+    _counts_rows: bool = False
 
     @keyword_only
     def __init__(
@@ -330,22 +332,14 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             "remove_space": self._value_if_set(self.removeSpace, self.getRemoveSpace),
         }
 
-    def _checked_model(self, annotator_bytes: int = 0) -> _CheckedModel:
-        """Return the model with its options, checked against each other.
-
-        Parameters
-        ----------
-        annotator_bytes
-            What other workers of the task take of ``memoryBudgetMb``.
-        """
+    def _checked_model(self) -> _CheckedModel:
+        """Return the model with its options, checked against each other."""
         bundle, options = self._bundle(), self._embedder_options()
         options.vectors.check(bundle.manifest)
         options.session.check(bundle.manifest)
         budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
         on_cpu = options.session.on_cpu
-        memory = plan_memory(
-            bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu, annotator_bytes=annotator_bytes
-        )
+        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu)
         checked = _CheckedModel(bundle, replace(options, batching=memory.batching), memory.sizes)
         if self.isSet(self.dimension) and self.getDimension() != checked.dimension:
             msg = (
@@ -361,7 +355,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     def _worker_column(self, dataset: DataFrame) -> WorkerColumn:
         columns = self._checked_columns(dataset)
-        checked = self._checked_model(0 if len(columns) == 1 else annotator_workers_bytes())
+        checked = self._checked_model()
         # Everything is checked: only now is the model sent, if it has to be.
         handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
         model = self._worker_model(checked, handle)
@@ -370,16 +364,37 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         else:
             column = self._annotation_vectors(columns, model, checked)
         max_fraction = self.getMaxErrorFraction() if self.getOnError() == "null" else None
-        task = RowErrorsTask(cast(ModelTask, column.task), self.getOutputCol(), max_fraction)
+        task = RowErrorsTask(
+            cast(ModelTask, column.task),
+            self._job_column or self.getOutputCol(),
+            max_fraction,
+            counted=self._counts_rows,
+            in_job=self._job_column is not None,
+        )
         return replace(column, task=task, deterministic=self.getDeterministic())
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        if self.getOnError() == "fail":
-            return super()._transform(dataset)
         output = self.getOutputCol()
-        for name in (output, error_column(output)):
+        companions = companion_columns(output, may_fail=self.getOnError() == "null", counted=self._counts_rows)
+        if not companions:
+            return super()._transform(dataset)
+        for name in (output, *companions.values()):
             check_output(dataset, name, self.uid)
-        return add_column_with_errors(dataset, output, self._worker_column(dataset))
+        return add_column_with_companions(dataset, output, self._worker_column(dataset), companions)
+
+    def _for_job(self, text_col: str, *, counts_rows: bool) -> Self:
+        """Return a copy for the batch job.
+
+        Parameters
+        ----------
+        text_col
+            The column of texts, which messages name in the place of the output column.
+        counts_rows
+            If true, the columns ``<outputCol>_tokens`` and so on are added, one for each of `COUNTS`.
+        """
+        stage = self.copy()
+        stage._job_column, stage._counts_rows = text_col, counts_rows  # noqa: SLF001 - a copy of this stage
+        return stage
 
     def _checked_columns(self, dataset: DataFrame) -> list[InputColumn]:
         """Return the column of token lists, or the document and the token column."""
@@ -429,7 +444,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     ) -> WorkerColumn:
         level, binary = self.getOutputLevel(), self._binary_format()
         if level != "token":
-            means = MeanVectorTask(model, level == "sentence", self.getCompatibility() == "spark-nlp", binary)
+            as_spark_nlp = self.getCompatibility() == "spark-nlp"
+            means = MeanVectorTask(model, level == "sentence", as_spark_nlp, binary, self._counts_rows)
             return WorkerColumn(means, columns, self._inputs, _MEAN_TYPES[level, binary is not None], None)
         task = self._annotation_task(model)
         if binary is not None:
@@ -452,6 +468,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             lower_case=not self.getCaseSensitive(),
             as_spark_nlp=self.getCompatibility() == "spark-nlp",
             binary=self._binary_format(),
+            counted=self._counts_rows,
         )
 
     def _binary_format(self) -> BinaryFormat | None:

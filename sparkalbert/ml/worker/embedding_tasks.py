@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.inference.embedder import Embedder
 from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.ml.schema import WORD_EMBEDDINGS
 from sparkalbert.ml.worker.arrow import (
@@ -29,6 +30,7 @@ from sparkalbert.ml.worker.arrow import (
 )
 from sparkalbert.ml.worker.fields import BEGIN, END, RESULT, SENTENCE, TOKEN_LIST, Field
 from sparkalbert.ml.worker.model import EmbedderSource
+from sparkalbert.ml.worker.row_counts import RowCounts
 from sparkalbert.ml.worker.rows import item_counts, null_together, row_slices
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, GroupPlan, SpanRows, plan_rows
 from sparkalbert.ml.worker.vector_batches import FIRST_WINDOW_TOKENS, held_vectors, vectors_in
@@ -87,6 +89,8 @@ class AnnotationTask:
         token has its annotation.
     binary
         How only the vectors leave, as ``array<binary>``; everything else is in the token column. None for annotations.
+    counted
+        If true, the results are structs with the counts of each row, see :class:`.row_counts.RowCounts`.
     """
 
     inputs: ClassVar[Sequence[Sequence[Field]]] = ((BEGIN, END, RESULT, SENTENCE),) * 2
@@ -96,6 +100,7 @@ class AnnotationTask:
     lower_case: bool = True
     as_spark_nlp: bool = False
     binary: BinaryFormat | None = None
+    counted: bool = False
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the annotations of every row, in order."""
@@ -108,6 +113,7 @@ class AnnotationTask:
                 output = _AnnotationOutput.of(plan, tokens, lower_case=self.lower_case)
             valid = np.asarray(columns[-1].is_valid())
             counts = np.bincount(tokens.row[plan.token], minlength=len(valid))
+            counted = _row_counts(embedder, plan, tokens, len(valid)) if self.counted else None
             with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors:
                 for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):
                     with TIMINGS.measure("emit"):
@@ -116,7 +122,7 @@ class AnnotationTask:
                         else:
                             made = output.binary_vectors(vectors, items, self.binary)
                         part = list_array(counts[rows], made, valid=valid[rows], nullable=self.binary is None)
-                    yield part
+                    yield part if counted is None else counted.beside(part, rows)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ class MeanVectorTask:
         If true, tokens that Spark NLP leaves out do not count.
     binary
         How vectors leave as bytes; None for numbers.
+    counted
+        As for :class:`AnnotationTask`.
     """
 
     inputs: ClassVar[Sequence[Sequence[Field]]] = AnnotationTask.inputs
@@ -142,6 +150,7 @@ class MeanVectorTask:
     of_sentences: bool
     as_spark_nlp: bool = False
     binary: BinaryFormat | None = None
+    counted: bool = False
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
@@ -160,9 +169,16 @@ class MeanVectorTask:
                 count = len(sentences.row) if self.of_sentences else len(valid)
                 means = array(group_means(_rows_or_zeros(vectors, plan.vector[found]), group[found], count))
                 if self.of_sentences:
-                    yield list_array(counts, means, valid=valid, nullable=False)
+                    made = list_array(counts, means, valid=valid, nullable=False)
                 else:
-                    yield rows_or_null(means, valid)
+                    made = rows_or_null(means, valid)
+                if self.counted:
+                    made = _row_counts(embedder, plan, tokens, len(valid)).beside(made)
+                yield made
+
+
+def _row_counts(embedder: Embedder, plan: GroupPlan, tokens: SpanRows, num_rows: int) -> RowCounts:
+    return RowCounts.of(plan, tokens, num_rows, embedder.options.vectors.max_sentence_length)
 
 
 def _groups(

@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from sparkalbert.errors import InferenceError, SparkAlbertError
 from sparkalbert.ml.worker.model import EmbedderSource
+from sparkalbert.ml.worker.row_counts import COUNTS
 
 __all__ = ["ERROR", "MIN_ROWS", "VALUE", "ModelTask", "RowErrorsTask"]
 
 VALUE: Final = "value"
 ERROR: Final = "error"
-"""The fields of a row's result, if rows may fail."""
+"""The fields of a row's result, if it has several; the counts of the row may follow."""
 
 MIN_ROWS: Final = 100
 """Rows of a partition before the fraction of its failures counts."""
@@ -25,7 +26,10 @@ _Columns = tuple[pa.Array, ...]
 
 
 class ModelTask(Protocol):
-    """A task that computes each row independently of the others, with a model. A null row gives null."""
+    """A task that computes each row independently of the others, with a model. A null row gives null.
+
+    If the rows are counted, each array is a struct of the results and their `COUNTS`.
+    """
 
     @property
     def model(self) -> EmbedderSource:
@@ -48,16 +52,26 @@ class RowErrorsTask:
     task
         What to compute.
     column
-        Name of the computed column, for messages.
+        Name of the column in messages.
     max_error_fraction
-        None: the first row that fails ends the job. Otherwise the result is a list of one struct ``value``, ``error``,
-        and the job ends if more than this fraction of a partition's rows has failed, from row `MIN_ROWS` on. Spark
-        before 4.1 takes a struct apart number by number, but not a list.
+        None: the first row that fails ends the job. Otherwise a row that fails is null, and the job ends if more than
+        this fraction of a partition's rows has failed, from row `MIN_ROWS` on.
+    counted
+        If true, the task counts its rows.
+    in_job
+        If true, messages name the options of ``sparkalbert embed`` beside the Params.
+
+    Notes
+    -----
+    If rows may fail or are counted, the result is a list of one struct of ``value``, ``error`` if rows may fail, and
+    the counts. Spark before 4.1 takes a struct apart number by number, but not a list.
     """
 
     task: ModelTask
     column: str
     max_error_fraction: float | None = None
+    counted: bool = False
+    in_job: bool = False
 
     def __call__(self, batches: Iterator[_Columns]) -> Iterator[pa.Array]:
         """Yield the result of every row, in order."""
@@ -89,7 +103,17 @@ class RowErrorsTask:
             reader.read_again()
 
     def _good(self, array: pa.Array) -> pa.Array:
-        return array if self.max_error_fraction is None else _results(array, pa.nulls(len(array), pa.string()))
+        return self._results(array, pa.nulls(len(array), pa.string()))
+
+    def _results(self, array: pa.Array, errors: pa.Array) -> pa.Array:
+        """Return what Spark gets for what the task has computed."""
+        may_fail = self.max_error_fraction is not None
+        if not may_fail and not self.counted:
+            return array
+        values, *counts = array.flatten() if self.counted else [array]
+        columns = {VALUE: values, **({ERROR: errors} if may_fail else {})}
+        columns |= dict(zip(COUNTS, counts, strict=False))
+        return _lists_of_one(pa.StructArray.from_arrays(list(columns.values()), names=list(columns)))
 
     def _failed(self, row: _Columns, error: Exception, position: int, failures: int) -> pa.Array:
         """Return the result of a row that failed; raise an error if that ends the job."""
@@ -100,18 +124,21 @@ class RowErrorsTask:
         if self.max_error_fraction is None:
             msg = (
                 f"Row {position} in {where} cannot be embedded: {reason} Rows are counted from 0. Correct or remove "
-                "the row, or set onError to 'null' to keep the others."
+                f"the row, or set onError to 'null'{self._option('--on-error null')} to keep the others."
             )
             raise kind(msg) from own
         rows = position + 1
         if rows >= MIN_ROWS and failures > self.max_error_fraction * rows:
             msg = (
                 f"{failures} of the first {rows} rows in {where} cannot be embedded, more than maxErrorFraction "
-                f"{self.max_error_fraction:g} allows. The last reason: {reason}"
+                f"{self.max_error_fraction:g}{self._option('--max-error-fraction')} allows. The last reason: {reason}"
             )
             raise kind(msg) from own
         (null,) = self.task(iter([tuple(pa.nulls(1, column.type) for column in row)]))
-        return _results(null, pa.array([reason], pa.string()))
+        return self._results(null, pa.array([reason], pa.string()))
+
+    def _option(self, option: str) -> str:
+        return f" ({option})" if self.in_job else ""
 
 
 class _Reader(Iterator[_Columns]):
@@ -161,13 +188,9 @@ class _Reader(Iterator[_Columns]):
             self._again = True
 
 
-def _results(values: pa.Array, errors: pa.Array) -> pa.Array:
-    pairs = pa.StructArray.from_arrays(
-        [values, errors], fields=[pa.field(VALUE, values.type), pa.field(ERROR, pa.string())]
-    )
-    return pa.ListArray.from_arrays(
-        pa.array(np.arange(len(pairs) + 1, dtype=np.int32)), pairs, type=pa.list_(pa.field("element", pairs.type))
-    )
+def _lists_of_one(items: pa.Array) -> pa.Array:
+    offsets = pa.array(np.arange(len(items) + 1, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, items, type=pa.list_(pa.field("element", items.type)))
 
 
 def _is_of_the_machine(error: Exception) -> bool:

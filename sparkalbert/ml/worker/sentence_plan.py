@@ -76,6 +76,8 @@ class GroupPlan:
         int64 ``[annotations]``: the id of its first piece, -1 if it has none.
     vector
         int64 ``[annotations]``: the index of its vector among the tokens of `sentences`, -1 for zeros.
+    row
+        The row of each of `sentences`.
     """
 
     sentences: list[EncodedSentence]
@@ -83,6 +85,7 @@ class GroupPlan:
     sentence: Int64Array
     piece: Int64Array
     vector: Int64Array
+    row: list[int]
 
 
 def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_spark_nlp: bool = False) -> GroupPlan:
@@ -111,13 +114,14 @@ def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_s
     count = len(tokens.row)
     owner = _owners(sentences, tokens)
     found = np.where(owner == NOWHERE, NOWHERE, position[owner] if len(position) else NOWHERE)
-    plan = GroupPlan([], np.arange(count), found, np.full(count, NOWHERE), np.full(count, NOWHERE))
+    plan = GroupPlan([], np.arange(count), found, np.full(count, NOWHERE), np.full(count, NOWHERE), [])
     planned = 0
     for index, members in _groups(owner):
         encoded = _encode(embedder, sentences, index, tokens, members)
         plan.piece[members] = first_pieces(encoded)
         plan.vector[members] = np.arange(planned, planned + len(members))
         plan.sentences.append(encoded)
+        plan.row.append(int(sentences.row[index]))
         planned += len(members)
     return plan
 
@@ -129,6 +133,7 @@ def _offsets(column: pa.Array) -> Int64Array:
 def _as_spark_nlp(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, position: Int64Array) -> GroupPlan:
     capacity = embedder.options.vectors.max_sentence_length - 2
     encoded_sentences: list[EncodedSentence] = []
+    row: list[int] = []
     parts: list[tuple[Int64Array, Int64Array, Int64Array, Int64Array]] = []
     planned = 0
     for index, inside in _tokens_inside(sentences, tokens):
@@ -139,10 +144,11 @@ def _as_spark_nlp(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, pos
         places = np.full(len(shown), position[index])
         parts.append((members[shown], places, encoded.ids[encoded.ranges[shown, 0]], planned + shown))
         encoded_sentences.append(cut)
+        row.append(int(sentences.row[index]))
         planned += len(members)
     columns = [np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in zip(*parts, strict=True)]
     token, sentence, piece, vector = columns or [np.zeros(0, dtype=np.int64)] * 4
-    return GroupPlan(encoded_sentences, token, sentence, piece, vector)
+    return GroupPlan(encoded_sentences, token, sentence, piece, vector, row)
 
 
 def _owners(sentences: SpanRows, tokens: SpanRows) -> Int64Array:

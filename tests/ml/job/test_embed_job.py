@@ -14,8 +14,10 @@ from pyarrow import parquet
 
 from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
+from sparkalbert.inference.sequences import encode_texts
 from sparkalbert.ml.job import embed_job
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
+from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
@@ -320,16 +322,62 @@ def test_a_report_that_fails_at_the_end_loses_no_vectors(spark, stage, texts, tm
     assert f"The complete result is in {work}" in caplog.text
 
 
-def test_too_many_failures_leave_nothing(any_spark, stage, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(embed_job, "_check_failures", _refuse)
-    with pytest.raises(InferenceError, match="too many"):
-        embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
+@pytest.fixture
+def failing():
+    """A stage that fails for each row with tokens, of which `ROWS` has three, if the vectors are binary16."""
+    return AlbertEmbeddings.pretrained(str(tiny_bundle.overflowing().path)).setOnError("null")
+
+
+def test_rows_that_fail_are_counted_and_keep_their_reason(any_spark, failing, texts, tmp_path):
+    output = tmp_path / "out"
+    summary = embed_texts(any_spark, failing, TextSource(str(texts)), VectorTarget(str(output), vectors="binary16"))
+    assert (summary.rows, summary.failures, summary.nulls) == (len(ROWS), 3, 1)
+    assert (summary.tokens, summary.windows) == (0, 0), "of the rows that were embedded"
+    assert json.loads((output / "_summary.json").read_text(encoding="utf-8"))["failures"] == 3
+    rows = {row["id"]: row for row in rows_of(output)}
+    assert list(rows[1]) == ["id", "text", "tokens", "begin", "end", "vectors", "error"]
+    for number, row in rows.items():
+        assert row["vectors"] == (None if number in {1, 2, 4, 6} else [])
+        assert (row["error"] or "").startswith("A vector has the number ") is (number in {1, 4, 6})
+
+
+def test_too_many_failures_leave_nothing(any_spark, failing, texts, tmp_path):
+    target = VectorTarget(str(tmp_path / "out"), vectors="binary16")
+    with pytest.raises(InferenceError) as raised:
+        embed_texts(any_spark, failing.setMaxErrorFraction(0.4), TextSource(str(texts)), target)
+    assert str(raised.value) == (
+        "3 of 6 rows cannot be embedded, more than maxErrorFraction 0.4 (--max-error-fraction) allows. Set onError to "
+        "'fail' (--on-error fail) to see the reason of the first, or increase maxErrorFraction."
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 
-def _refuse(*_):
-    msg = "too many"
-    raise InferenceError(msg)
+def test_too_many_failures_where_only_spark_can_write_name_the_folder(connect_spark, failing, texts, tmp_path, far):
+    folder = f"{far(connect_spark)}/vectors"
+    target = VectorTarget(folder, vectors="binary16")
+    with pytest.raises(InferenceError) as raised:
+        embed_texts(connect_spark, failing.setMaxErrorFraction(0), TextSource(str(texts)), target)
+    left = f"The rows were written to {folder}, which only Spark can reach. Remove that folder."
+    assert str(raised.value).startswith("3 of 6 rows cannot be embedded")
+    assert str(raised.value).endswith(left)
+    assert (tmp_path / "far" / "vectors" / "_SUCCESS").exists()
+
+
+def test_a_row_that_ends_the_job_is_of_the_column_of_texts(any_spark, failing, texts, tmp_path):
+    target = VectorTarget(str(tmp_path / "out"), vectors="binary16")
+    with pytest.raises(InferenceError) as raised:
+        embed_texts(any_spark, failing.setOnError("fail"), TextSource(str(texts)), target)
+    assert "Row 0 in partition 0 of column 'text' cannot be embedded: A vector has the number" in str(raised.value)
+    assert "set onError to 'null' (--on-error null) to keep the others" in str(raised.value)
+
+
+def test_counts_are_never_columns_of_a_pipeline(spark, stage, texts, tmp_path):
+    embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
+    names = ["text", "document", "sentence", "token", "embeddings"]
+    frame = spark.createDataFrame([("A river.",)], "text string")
+    assert text_pipeline(stage).fit(frame).transform(frame).columns == names
+    stage.setOnError("null")
+    assert text_pipeline(stage).fit(frame).transform(frame).columns == [*names, "embeddings_error"]
 
 
 def test_a_folder_that_cannot_be_written_is_an_output_error(any_spark, stage, texts):
@@ -337,6 +385,15 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(any_spark, stage, te
         embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget("/proc/vectors"))
     assert "/proc/" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("report", [None, lambda _: None], ids=["silent", "reported"])
+def test_its_jobs_are_described_in_sparks_ui(spark, stage, texts, tmp_path, report):
+    embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")), report)
+    context = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty()
+    jobs = context.statusStore().jobsList(None)  # the newest first
+    assert jobs.apply(0).description().get() == f"sparkalbert: {texts}"
 
 
 def test_progress_leaves_the_job_group_as_it_was(spark, stage, texts, tmp_path):
@@ -381,7 +438,9 @@ def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
 def test_the_summary_is_counted_and_written_beside_the_vectors(any_spark, stage, texts, tmp_path):
     output = tmp_path / "vectors"
     summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
-    assert (summary.rows, summary.nulls, summary.failures, summary.replaced_texts) == (len(ROWS), 1, None, 0)
+    counts = {"rows": len(ROWS), "nulls": 1, "failures": None, "replaced_texts": 0, "replacement_characters": 0}
+    counts |= {"tokens": 23, "windows": 4, "pieceless_tokens": 0}
+    assert asdict(summary) == {**counts, "duration_s": summary.duration_s}
     written = json.loads((output / "_summary.json").read_text(encoding="utf-8"))
     assert written == {**asdict(summary), "vectors": "float"}
     assert any_spark.read.parquet(str(output)).count() == len(ROWS)
@@ -394,5 +453,25 @@ def test_texts_in_another_encoding_are_counted(any_spark, stage, tmp_path, name)
     found = []
     for number, encoding in enumerate([None, "windows-1252"]):
         target = VectorTarget(str(tmp_path / f"out-{number}"))
-        found.append(embed_texts(any_spark, stage, TextSource(str(path), encoding=encoding), target).replaced_texts)
-    assert found == [2, 0]
+        summary = embed_texts(any_spark, stage, TextSource(str(path), encoding=encoding), target)
+        found.append((summary.replaced_texts, summary.replacement_characters))
+    assert found == [(2, 2), (0, 0)]
+
+
+@pytest.mark.parametrize("target", [{}, {"annotations": True}, {"vectors": "binary"}, {"level": "sentence"},
+                                    {"level": "document", "vectors": "binary16"}])  # fmt: skip
+def test_what_the_texts_consist_of_is_counted(any_spark, stage, tmp_path, target):
+    long, bad = "the river " * 150, b"caf\xe9 na\xefve, \xe2\x82 \xef\xbf\xbd."
+    lines = [long.encode(), "the \u200b river. the river.".encode(), b"", bad]
+    (tmp_path / "in.txt").write_bytes(b"\n".join(lines) + b"\n")
+    source = TextSource(str(tmp_path / "in.txt"))
+    summary = embed_texts(any_spark, stage, source, VectorTarget(str(tmp_path / "out"), **target))
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    embedder = WordEmbedder.load(tiny_bundle.bundle().path)
+    assert (summary.rows, summary.nulls) == (4, 0)
+    assert summary.tokens == sum(len(text.tokens) for text in embedder.embed(texts)) == 300 + 7 + 0 + 6
+    windows = [len(encode_texts(tiny_bundle.bundle(), [text]).sequences) for text in texts]
+    assert summary.windows == sum(windows)
+    assert (windows[0] > 3, windows[1:]) == (True, [2, 0, 1])
+    assert summary.pieceless_tokens == 3, "U+200B and two lone U+FFFD"
+    assert (summary.replaced_texts, summary.replacement_characters) == (1, 4), "one of which was in the file"

@@ -17,6 +17,15 @@ def run(spark, tasks=4):
     assert spark.range(0, 100, 1, tasks).selectExpr("sum(id) AS s").first().s == 4950
 
 
+class ClientWithoutJobs:
+    """Stands for a Spark Connect session as ``reported_progress`` sees it."""
+
+    __module__ = "pyspark.sql.connect.session"
+
+    def getTags(self):  # noqa: N802
+        return {"sparkalbert"}
+
+
 def test_tasks_are_counted(any_spark, monkeypatch):
     monkeypatch.setattr(progress, "_POLL_S", 0.01)
     reports = []
@@ -56,6 +65,30 @@ def test_the_job_group_is_restored_also_after_an_error(spark):
             context.setLocalProperty(name, None)
 
 
+def test_jobs_are_described_without_a_report_too(spark):
+    context = spark.sparkContext
+    with reported_progress(spark, "a silent job", None):
+        assert context.getLocalProperty("spark.job.description") == "a silent job"
+        assert not any(thread.name == "sparkalbert-progress" for thread in threading.enumerate())
+    assert context.getLocalProperty("spark.job.description") is None
+
+
+def test_a_clients_jobs_have_a_tag_inside_the_block_only(connect_spark):
+    with reported_progress(connect_spark, "a job", None):
+        assert connect_spark.getTags() == {"sparkalbert"}
+        run(connect_spark)
+    with pytest.raises(KeyError), reported_progress(connect_spark, "a job", lambda _: None):
+        {}["stop"]
+    assert connect_spark.getTags() == set()
+    connect_spark.addTag("sparkalbert")
+    try:
+        with reported_progress(connect_spark, "a job", None):
+            pass
+        assert connect_spark.getTags() == {"sparkalbert"}, "the tag was the caller's"
+    finally:
+        connect_spark.clearTags()
+
+
 def test_no_thread_is_left(spark):
     with reported_progress(spark, "a job", lambda _: None):
         assert any(thread.name == "sparkalbert-progress" for thread in threading.enumerate())
@@ -88,8 +121,8 @@ def test_the_handler_of_a_client_ends_with_the_block(connect_spark):
 
 
 def test_what_spark_passes_to_a_handler_becomes_a_report():
-    class Client:
-        __module__ = "pyspark.sql.connect.session"
+    class Client(ClientWithoutJobs):
+        __module__ = ClientWithoutJobs.__module__
 
         def registerProgressHandler(self, handler):  # noqa: N802
             self.handler = handler
@@ -111,7 +144,7 @@ def test_what_spark_passes_to_a_handler_becomes_a_report():
 
 
 def test_a_client_without_progress_reports_nothing():
-    client = type("Client", (), {"__module__": "pyspark.sql.connect.session"})()
+    client = ClientWithoutJobs()
     reports = []
     with reported_progress(client, "a job", reports.append):
         pass

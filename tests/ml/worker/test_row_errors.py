@@ -10,6 +10,7 @@ from sparkalbert.errors import ColumnError, InferenceError
 from sparkalbert.inference import EmbedderOptions, VectorSizes
 from sparkalbert.ml.worker.embedding_tasks import TokenListTask
 from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
+from sparkalbert.ml.worker.row_counts import RowCounts
 from sparkalbert.ml.worker.row_errors import MIN_ROWS, RowErrorsTask
 from tests import tiny_bundle
 
@@ -34,6 +35,15 @@ class FailingTask(TokenListTask):
     def check(self, tokens):
         if any(BAD in (row or ()) for row in tokens.to_pylist()):
             raise self.error
+
+
+class CountedTask(FailingTask):
+    """Counts the tokens of each row, and twice as many windows."""
+
+    def __call__(self, batches):
+        for array in super().__call__(batches):
+            tokens = np.array([len(row or ()) for row in array.to_pylist()])
+            yield RowCounts(tokens, 2 * tokens, 0 * tokens).beside(array)
 
 
 def model():
@@ -61,6 +71,27 @@ def test_a_row_that_fails_is_null_and_the_others_are_untouched(rows, size):
         {"value": None, "error": "The row is bad."} if bad else {"value": value, "error": None}
         for bad, value in zip(is_bad, expected, strict=True)
     ]
+
+
+@pytest.mark.parametrize("fraction", [None, 1.0])
+def test_a_row_that_fails_has_no_counts(fraction):
+    rows = [["river", "bank"], None, ["bank"], *([] if fraction is None else [["river", BAD]]), [], ["river"]]
+    plain = results(RowErrorsTask(FailingTask(model()), "vectors", 1.0), batches(rows, 2))
+    found = results(RowErrorsTask(CountedTask(model()), "vectors", fraction, counted=True), batches(rows, 2))
+    counts = [0 if pair["error"] else len(row or ()) for row, (pair,) in zip(rows, plain, strict=True)]
+    assert [one for (one,) in found] == [
+        {**(pair if fraction else {"value": pair["value"]}), "tokens": n, "windows": 2 * n, "pieceless_tokens": 0}
+        for n, (pair,) in zip(counts, plain, strict=True)
+    ]
+    assert sum(counts) == 4
+
+
+def test_in_the_batch_job_messages_name_the_options_of_the_command():
+    first, many = (RowErrorsTask(FailingTask(model()), "text", fraction, in_job=True) for fraction in (None, 0.5))
+    with pytest.raises(ColumnError, match=r"of column 'text' .* set onError to 'null' \(--on-error null\) to keep"):
+        results(first, batches([[BAD]], 1))
+    with pytest.raises(ColumnError, match=r"maxErrorFraction 0\.5 \(--max-error-fraction\) allows"):
+        results(many, batches([[BAD]] * MIN_ROWS, 10))
 
 
 @given(position=st.integers(0, 29), size=st.integers(1, 9))
@@ -145,6 +176,11 @@ def test_too_many_rows_that_fail_end_the_job(bad, ends):
             results(task, batches(rows, 10))
     else:
         assert sum(pair["error"] is not None for (pair,) in results(task, batches(rows, 10))) == bad + 1
+
+
+def test_a_partition_of_few_rows_never_ends_the_job():
+    rows = [[BAD]] * (MIN_ROWS - 1)
+    assert len(results(RowErrorsTask(FailingTask(model()), "vectors", 0.0), batches(rows, 10))) == len(rows)
 
 
 def test_an_error_of_the_input_is_not_one_of_a_row():
