@@ -129,7 +129,8 @@ def embed(
     memory_budget_mb: Annotated[
         int | None,
         typer.Option(
-            help="Memory that one Python worker may take, in MB (1,000,000 bytes). By default there is no limit.",
+            help="Memory that the Python workers of a task may take, in MB (1,000,000 bytes). By default there is no "
+            "limit.",
             rich_help_panel=_SPARK,
             min=1,
         ),

@@ -41,7 +41,7 @@ from sparkalbert.ml.stages.embedding_params import (
     VectorFormat,
 )
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.stages.python_pass import WorkerColumn
+from sparkalbert.ml.stages.python_pass import WorkerColumn, annotator_workers_bytes
 from sparkalbert.ml.stages.row_errors import add_column_with_companions, companion_columns
 from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, upload_bundle
 from sparkalbert.ml.stages.shipping import Distribution, ship_model
@@ -332,14 +332,22 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             "remove_space": self._value_if_set(self.removeSpace, self.getRemoveSpace),
         }
 
-    def _checked_model(self) -> _CheckedModel:
-        """Return the model with its options, checked against each other."""
+    def _checked_model(self, annotator_bytes: int = 0) -> _CheckedModel:
+        """Return the model with its options, checked against each other.
+
+        Parameters
+        ----------
+        annotator_bytes
+            What other workers of the task take of ``memoryBudgetMb``.
+        """
         bundle, options = self._bundle(), self._embedder_options()
         options.vectors.check(bundle.manifest)
         options.session.check(bundle.manifest)
         budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
         on_cpu = options.session.on_cpu
-        memory = plan_memory(bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu)
+        memory = plan_memory(
+            bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu, annotator_bytes=annotator_bytes
+        )
         checked = _CheckedModel(bundle, replace(options, batching=memory.batching), memory.sizes)
         if self.isSet(self.dimension) and self.getDimension() != checked.dimension:
             msg = (
@@ -355,7 +363,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     def _worker_column(self, dataset: DataFrame) -> WorkerColumn:
         columns = self._checked_columns(dataset)
-        checked = self._checked_model()
+        checked = self._checked_model(0 if len(columns) == 1 else annotator_workers_bytes())
         # Everything is checked: only now is the model sent, if it has to be.
         handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
         model = self._worker_model(checked, handle)

@@ -236,8 +236,9 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
-        "Resident memory in MB (1,000,000 bytes) that a Python worker may take for this model. It sizes batches, "
-        "groups of rows and output; a model that does not fit is refused before any job. No limit by default.",
+        "Resident memory in MB (1,000,000 bytes) that the Python workers of a task may take: the one of the vectors, "
+        "and before Spark 4.1 those of SentenceDetector and Tokenizer, 480 MB. It sizes batches, groups of rows "
+        "and output; a model that does not fit is refused before any job. No limit by default.",
         TypeConverters.toInt,
     )
     threads = declare_param("threads", "Threads of one forward pass; spark.task.cpus by default.", TypeConverters.toInt)
@@ -409,7 +410,7 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         return bool(self.getOrDefault(self.deterministic))
 
     def setMemoryBudgetMb(self, value: int) -> Self:
-        """Sets the resident memory that one Python worker may take, in MB."""
+        """Sets the resident memory that the Python workers of a task may take, in MB."""
         return self._set_checked(self.memoryBudgetMb, value, _check_budget)
 
     def getMemoryBudgetMb(self) -> int:
