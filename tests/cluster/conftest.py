@@ -40,6 +40,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def _cold_caches(cluster: Cluster) -> None:
     """Each test starts with two nodes that have no model."""
     for node in cluster.nodes:
+        for folder in (node.home, *node.home.rglob("*")):
+            if folder.is_dir():
+                folder.chmod(0o755)  # a test may have taken the right to write
         shutil.rmtree(node.home)
         node.home.mkdir()
     cluster.start_missing()

@@ -23,6 +23,11 @@ FRESH_WORKERS = {"python.worker.reuse": "false"}
 """Each task has a Python worker of its own, which looks for the model."""
 
 
+CLS = 2
+EMBEDDING_BYTES = 16 * 4
+"""The tiny model's embeddings come first in its file, one row per piece."""
+
+
 def installed(node, digest):
     """Return the folder in which a node keeps the model."""
     return node.home / "installed" / digest
@@ -103,6 +108,7 @@ def test_a_killed_daemon_changes_nothing(cluster, application, digest, job, undi
     wait_for(lambda: busy_workers(node, digest), "a node embeds")
     (daemon,) = node.daemons()
     daemon.kill()
+    assert not running.done()
     wait_for(lambda: {other.pid for other in node.daemons()} - {daemon.pid}, "Spark has started another daemon")
     assert running.result().equals(undisturbed)
 
@@ -121,18 +127,29 @@ def test_a_node_that_joins_late_gets_the_model(cluster, application, model, dige
     assert [node.fetched(application_id, name) for node in cluster.nodes] == [1, 1]
 
 
-def truncate(folder):
-    os.truncate(folder / "model.onnx.data", 1000)
-
-
-def change_a_byte(folder):
+def change_a_byte(folder, offset=1000):
     path = folder / "model.onnx.data"
     path.chmod(0o600)
     with path.open("r+b") as file:
-        file.seek(1000)
+        file.seek(offset)
         (byte,) = file.read(1)
-        file.seek(1000)
+        file.seek(offset)
         file.write(bytes([byte ^ 1]))
+
+
+def change_an_embedding(folder):
+    """Change a byte that running workers read from the file, in the embedding of [CLS]: every sentence has it."""
+    change_a_byte(folder, CLS * EMBEDDING_BYTES + 3)
+
+
+def make_read_only(folder):
+    """Take the right to write to the node's cache, which does not keep root from writing."""
+    for path in (folder.parents[1], *folder.parents[1].rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def truncate(folder):
+    os.truncate(folder / "model.onnx.data", 1000)
 
 
 @pytest.mark.parametrize("damage", [truncate, change_a_byte, shutil.rmtree])
@@ -145,7 +162,7 @@ def test_a_damaged_cache_is_repaired(cluster, application, model, digest, texts,
     assert failed_tasks(spark) == 0
 
 
-@pytest.mark.parametrize("damage", [truncate, shutil.rmtree])
+@pytest.mark.parametrize("damage", [truncate, change_an_embedding, shutil.rmtree])
 def test_a_cache_that_is_damaged_mid_job_is_repaired(cluster, application, digest, job, undisturbed, damage):
     spark, node = application(**FRESH_WORKERS), cluster.nodes[0]
     running = job(spark)
@@ -153,6 +170,15 @@ def test_a_cache_that_is_damaged_mid_job_is_repaired(cluster, application, diges
     damage(installed(node, digest))
     assert running.result().equals(undisturbed)
     assert Bundle.open(installed(node, digest)).verify().digest == digest
+
+
+def test_a_cache_that_becomes_read_only_mid_job_is_used(cluster, application, digest, job, undisturbed):
+    spark, node = application(**FRESH_WORKERS), cluster.nodes[0]
+    running = job(spark)
+    wait_for(lambda: busy_workers(node, digest), "a node embeds")
+    make_read_only(installed(node, digest))
+    assert running.result().equals(undisturbed)
+    assert failed_tasks(spark) == 0
 
 
 def test_a_warm_cache_that_is_read_only_is_used(cluster, application, model, digest, texts, tmp_path, undisturbed):
