@@ -80,9 +80,10 @@ def test_a_search_over_params_of_the_embeddings(texts, embeddings, tmp_path, kin
     other = str(tiny_bundle.bundle("int8").path)
     classifier = LogisticRegression(maxIter=5)
     grid = [
-        {embeddings.layers: [-1], embeddings.model: embeddings.getModel()},
-        {embeddings.layers: [0, -1], embeddings.model: embeddings.getModel()},
-        {embeddings.layers: [-1], embeddings.model: other},
+        {embeddings.pooling: "first", embeddings.layers: [-1], embeddings.model: embeddings.getModel()},
+        {embeddings.pooling: "mean", embeddings.layers: [-1], embeddings.model: embeddings.getModel()},
+        {embeddings.pooling: "first", embeddings.layers: [0, -1], embeddings.model: embeddings.getModel()},
+        {embeddings.pooling: "first", embeddings.layers: [-1], embeddings.model: other},
     ]
     search = kind(
         estimator=Pipeline(stages=[*featured(embeddings), classifier]),
@@ -97,10 +98,10 @@ def test_a_search_over_params_of_the_embeddings(texts, embeddings, tmp_path, kin
     assert len(set(metrics)) == len(grid), "each setting has vectors of its own"
     best = grid[int(np.argmin(metrics))]
     stage = found.bestModel.stages[2]
-    assert (stage.getLayers(), stage.getModel()) == (best[embeddings.layers], best[embeddings.model])
+    assert [stage.getOrDefault(param.name) for param in best] == list(best.values())
     sub_models = found.subModels[0] if kind is CrossValidator else found.subModels
     for params, model in zip(grid, sub_models, strict=True):
-        expected = means(params[embeddings.model], layers=params[embeddings.layers])
+        expected = means(params[embeddings.model], layers=params[embeddings.layers], pooling=params[embeddings.pooling])
         assert np.abs(features(model.transform(texts)) - expected).max() < 1e-6
 
     found.write().overwrite().save(str(tmp_path / "found"))
