@@ -209,7 +209,8 @@ class WordEmbedder:
                 msg = "embed_tokens() expects lists of tokens, got a str. Did you mean embed_tokens([tokens])?"
                 raise ParamTypeError(msg)
             lists.append(list(_strings(tokens, "embed_tokens")))
-        split = [_SplitText.of_tokens(tokens, self._embedder.encode_tokens(tokens)) for tokens in lists]
+        encoded = self._embedder.encode_token_lists(lists)
+        split = [_SplitText.of_tokens(tokens, one) for tokens, one in zip(lists, encoded, strict=True)]
         return self._embedded(split)
 
     def stream(self, texts: Iterable[str], batch_size: int = 256) -> Iterator[EmbeddedText]:
@@ -320,10 +321,7 @@ class WordEmbedder:
         check_unicode(text)  # before the text is split, so that the error gives the position in the text
         sentences = np.array(list(self._sentence_splitter.split(text)), dtype=np.int64).reshape(-1, 2)
         spans = [span_array(self._word_tokenizer.tokenize(text[start:stop])) for start, stop in sentences.tolist()]
-        encoded = [
-            self._embedder.encode_sentence(text[start:stop], words)
-            for (start, stop), words in zip(sentences.tolist(), spans, strict=True)
-        ]
+        encoded = self._embedder.encode_sentences([text[start:stop] for start, stop in sentences.tolist()], spans)
         absolute = np.concatenate([span_array([]), *map(np.add, spans, sentences[:, :1])])
         return _SplitText([text[start:stop] for start, stop in absolute.tolist()], absolute, sentences, encoded)
 
@@ -354,14 +352,13 @@ class _SplitText:
 
     def embedded(self, vectors: Float32Array) -> EmbeddedText:
         counts = [len(encoded.ranges) for encoded in self.encoded]
-        pieces = [first_pieces(encoded) for encoded in self.encoded]
         return EmbeddedText(
             self.tokens,
             self.spans[:, 0].tolist(),
             self.spans[:, 1].tolist(),
             np.repeat(np.arange(len(counts)), counts).tolist(),
             vectors,
-            [piece for part in pieces for piece in part.tolist()],
+            first_pieces(self.encoded).tolist(),
             self.sentences[:, 0].tolist(),
             self.sentences[:, 1].tolist(),
         )

@@ -43,7 +43,7 @@ def test_batches_and_padding_are_counted():
     options = EmbedderOptions(batching=BatchingOptions(pieces_per_batch=1000))
     embedder = WordEmbedder(tiny_bundle.bundle(), options)
     texts = ["river", "The river was high"]
-    encoded = [embedder._embedder.encode_tokens(text.split()) for text in texts]
+    encoded = embedder._embedder.encode_token_lists([text.split() for text in texts])
     short, long = (len(sentence.ids) + 2 for sentence in encoded)
     assert short < long
     before = (TIMINGS.batches, TIMINGS.pieces, TIMINGS.slots)

@@ -16,8 +16,8 @@ from sparkalbert.text.pieces.encoding import (
     ENCODINGS,
     EncodedSentence,
     Encoding,
-    encode_sentence,
-    encode_token_list,
+    encode_sentences,
+    encode_token_lists,
     encode_tokens,
 )
 
@@ -79,25 +79,28 @@ class Embedder:
         self._engine = Engine(model.session, special, options.vectors, options.batching)
         self.dimension = self._engine.dimension
 
-    def encode_sentence(self, text: str, spans: Int64Array) -> EncodedSentence:
-        """Encode a sentence.
+    def encode_sentences(self, texts: Sequence[str], spans: Sequence[Int64Array]) -> list[EncodedSentence]:
+        """Encode sentences.
 
         Parameters
         ----------
-        text
-            The sentence.
+        texts
+            The sentences.
         spans
-            int64 ``[tokens, 2]``: half-open code point spans of its tokens in `text`, in order.
+            For each sentence int64 ``[tokens, 2]``: half-open code point spans of its tokens in the text, in order.
         """
         if self.options.encoding == "token":
-            return self.encode_tokens([text[start:stop] for start, stop in spans.tolist()])
-        return encode_sentence(self.model.tokenizer, text, spans)
+            return self.encode_token_lists(
+                [[text[start:stop] for start, stop in words.tolist()] for text, words in zip(texts, spans, strict=True)]
+            )
+        return encode_sentences(self.model.tokenizer, texts, spans)
 
-    def encode_tokens(self, tokens: Sequence[str]) -> EncodedSentence:
-        """Encode a sentence of which only the tokens are known."""
+    def encode_token_lists(self, lists: Sequence[Sequence[str]]) -> list[EncodedSentence]:
+        """Encode sentences of which only the tokens are known."""
         if self.options.encoding == "token":
-            return encode_tokens(self.model.tokenizer, tokens, case_sensitive=self.options.case_sensitive)
-        return encode_token_list(self.model.tokenizer, tokens)
+            sensitive = self.options.case_sensitive
+            return [encode_tokens(self.model.tokenizer, tokens, case_sensitive=sensitive) for tokens in lists]
+        return encode_token_lists(self.model.tokenizer, lists)
 
     def vectors(self, sentences: Sequence[EncodedSentence]) -> Float32Array:
         """Return the vectors of all tokens of encoded sentences, float32 ``[tokens, dimension]``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,14 +39,24 @@ class SpecialPieces:
     pad_id: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Request:
-    """The sequences to run, and the rows of their hidden states that are needed."""
+    """The sequences to run, and the rows of their hidden states that are needed.
 
-    sequences: list[Int64Array] = field(default_factory=list)
-    sequence_of_row: list[Int64Array] = field(default_factory=list)
-    rows: list[Int64Array] = field(default_factory=list)
-    counts: list[Int64Array] = field(default_factory=list)
+    Attributes
+    ----------
+    sequences
+        int64 ``[pieces]`` each, ``[CLS]`` and ``[SEP]`` included.
+    sequence, row
+        int64 ``[needed]``: the sequence of each vector that is needed, and its row there.
+    counts
+        int64 ``[words]``: how many of them belong to each word.
+    """
+
+    sequences: list[Int64Array]
+    sequence: Int64Array
+    row: Int64Array
+    counts: Int64Array
 
 
 @dataclass(frozen=True)
@@ -122,24 +132,45 @@ class Engine:
         InferenceError
             If ONNX Runtime fails.
         """
-        request = _Request()
+        if not sentences:
+            return np.zeros((0, self.dimension), dtype=np.float32)
         with TIMINGS.measure("batch"):
-            for sentence in sentences:
-                self._add_sentence(request, sentence)
+            request = self._request(sentences)
         rows = self._run(request)
         with TIMINGS.measure("pool"):
-            counts = np.concatenate(request.counts) if request.counts else np.zeros(0, dtype=np.int64)
-            return pool(rows, counts, self.options.pooling)
+            return pool(rows, request.counts, self.options.pooling)
 
-    def _add_sentence(self, request: _Request, sentence: EncodedSentence) -> None:
-        """Cut a sentence into windows and note where the vector of each needed piece will be."""
+    def _request(self, sentences: Sequence[EncodedSentence]) -> _Request:
+        """Cut sentences into windows and note where the vector of each needed piece will be."""
+        token_counts = [len(sentence.ranges) for sentence in sentences]
+        pieces, counts = pieces_needed(
+            np.concatenate([sentence.ranges for sentence in sentences]), self.options.pooling
+        )
+        owner = np.repeat(np.repeat(np.arange(len(sentences)), token_counts), counts)
+        row = pieces + 1
+        window = np.zeros(len(pieces), dtype=np.int64)
+        first_window = np.zeros(len(sentences), dtype=np.int64)
+        windows: list[Int64Array] = []
+        capacity = self.options.max_sentence_length - 2
+        bounds = np.searchsorted(owner, np.arange(len(sentences) + 1)).tolist()
+        for index, sentence in enumerate(sentences):
+            needed = slice(bounds[index], bounds[index + 1])
+            if needed.start == needed.stop:
+                continue
+            first_window[index] = len(windows)
+            if len(sentence.ids) <= capacity:
+                windows.append(sentence.ids)
+                continue
+            starts, window[needed] = self._windows(sentence)
+            row[needed] -= starts[window[needed]]
+            windows += [sentence.ids[start : start + capacity] for start in starts.tolist()]
+        return _Request(self._framed(windows), first_window[owner] + window, row, counts)
+
+    def _windows(self, sentence: EncodedSentence) -> tuple[Int64Array, Int64Array]:
+        """Return where the windows of a long sentence start, and the window of each piece that is needed."""
         pieces, counts = pieces_needed(sentence.ranges, self.options.pooling)
-        request.counts.append(counts)
-        if not len(pieces):
-            return
         capacity = self.options.max_sentence_length - 2
         num_pieces = len(sentence.ids)
-        starts = window_starts(num_pieces, capacity)
         # A range may point one past the last piece, at [SEP] (see `truncate`); use the window of the last piece.
         first, last = np.minimum(sentence.ranges.T - [[0], [1]], num_pieces - 1)
         window = np.repeat(best_window(first, last, num_pieces, capacity), counts)
@@ -147,31 +178,37 @@ class Engine:
         alone = window < 0
         single = np.minimum(pieces[alone], num_pieces - 1)
         window[alone] = best_window(single, single, num_pieces, capacity)
-        request.rows.append(pieces - starts[window] + 1)
-        if len(starts) > 1:  # when only some words are requested, skip windows that contain none of them
-            needed, window = np.unique(window, return_inverse=True)
-            starts = starts[needed]
-        request.sequence_of_row.append(window + len(request.sequences))
-        request.sequences += [self._framed(sentence.ids[start : start + capacity]) for start in starts]
+        # When only some words are requested, windows that contain none of them are left out.
+        needed, window = np.unique(window, return_inverse=True)
+        return window_starts(num_pieces, capacity)[needed], window
 
-    def _framed(self, ids: Int64Array) -> Int64Array:
-        return np.concatenate([[self._special.cls_id], ids, [self._special.sep_id]])
+    def _framed(self, windows: Sequence[Int64Array]) -> list[Int64Array]:
+        """Put ``[CLS]`` and ``[SEP]`` around each window; the sequences are parts of one array."""
+        if not windows:
+            return []
+        stops = np.cumsum([len(window) + 2 for window in windows])
+        starts = np.concatenate([[0], stops[:-1]])
+        ids = np.empty(stops[-1], dtype=np.int64)
+        inside = np.ones(len(ids), dtype=bool)
+        inside[starts] = inside[stops - 1] = False
+        ids[starts], ids[stops - 1] = self._special.cls_id, self._special.sep_id
+        ids[inside] = np.concatenate(windows)
+        return [ids[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
 
     def _run(self, request: _Request) -> Float32Array:
         """Return the needed rows of hidden states, float32 ``[rows, hidden]``."""
         hidden_size = self.session.bundle.manifest.dimension
-        if not request.rows:
+        if not request.sequences:
             return np.zeros((0, hidden_size), dtype=np.float32)
         with TIMINGS.measure("batch"):
             unique, index = distinct(request.sequences)
-            needed_sequence = index[np.concatenate(request.sequence_of_row)]
-            needed_row = np.concatenate(request.rows)
+            needed_sequence = index[request.sequence]
             by_sequence = np.argsort(needed_sequence, kind="stable")
             bounds = np.searchsorted(needed_sequence[by_sequence], np.arange(len(unique) + 1))
-            out = np.empty((len(needed_row), hidden_size), dtype=np.float32)
+            out = np.empty((len(request.row), hidden_size), dtype=np.float32)
             lengths = np.array([len(sequence) for sequence in unique], dtype=np.int64)
             batches = list(plan_batches(lengths, self._batching))
-        passes = (self._forward_pass(unique, batch, needed_row, by_sequence, bounds) for batch in batches)
+        passes = (self._forward_pass(unique, batch, request.row, by_sequence, bounds) for batch in batches)
         if self.session.options.on_cpu:
             for one in passes:
                 with TIMINGS.measure("run"):

@@ -17,7 +17,7 @@ def model():
 
 
 def test_a_sentence_is_encoded_as_a_whole(model):
-    encoded = Embedder(model, EmbedderOptions()).encode_sentence(TEXT, SPANS)
+    (encoded,) = Embedder(model, EmbedderOptions()).encode_sentences([TEXT], [SPANS])
     np.testing.assert_array_equal(encoded.ids, model.tokenizer.encode(TEXT).ids)
     assert len(encoded.ranges) == 3
 
@@ -26,15 +26,18 @@ def test_a_sentence_is_encoded_as_a_whole(model):
 def test_tokens_are_encoded_one_by_one(model, case_sensitive):
     embedder = Embedder(model, EmbedderOptions(encoding="token", case_sensitive=case_sensitive))
     expected = encode_tokens(model.tokenizer, ["The", "River", "was"], case_sensitive=case_sensitive)
-    for encoded in (embedder.encode_sentence(TEXT, SPANS), embedder.encode_tokens(["The", "River", "was"])):
+    for (encoded,) in (
+        embedder.encode_sentences([TEXT], [SPANS]),
+        embedder.encode_token_lists([["The", "River", "was"]]),
+    ):
         np.testing.assert_array_equal(encoded.ids, expected.ids)
         np.testing.assert_array_equal(encoded.ranges, expected.ranges)
 
 
 def test_a_list_of_tokens_is_their_sentence(model):
     embedder = Embedder(model, EmbedderOptions(vectors=VectorOptions("first_last")))
-    from_text = embedder.vectors([embedder.encode_sentence(TEXT, SPANS)])
-    from_tokens = embedder.vectors([embedder.encode_tokens(TEXT.split())])
+    from_text = embedder.vectors(embedder.encode_sentences([TEXT], [SPANS]))
+    from_tokens = embedder.vectors(embedder.encode_token_lists([TEXT.split()]))
     np.testing.assert_array_equal(from_text, from_tokens)
     assert from_text.shape == (3, embedder.dimension) == (3, 64)
 

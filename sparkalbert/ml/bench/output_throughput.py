@@ -94,8 +94,9 @@ class StubModel:
 class _StubEmbedder:
     dimension: int
 
-    def encode_tokens(self, tokens: Sequence[str]) -> EncodedSentence:
-        return EncodedSentence(np.zeros(0, dtype=np.int64), np.zeros((len(tokens), 2), dtype=np.int64))
+    def encode_token_lists(self, lists: Sequence[Sequence[str]]) -> list[EncodedSentence]:
+        none = np.zeros(0, dtype=np.int64)
+        return [EncodedSentence(none, np.zeros((len(tokens), 2), dtype=np.int64)) for tokens in lists]
 
     def vectors(self, sentences: Sequence[EncodedSentence]) -> Float32Array:
         count = sum(len(sentence.ranges) for sentence in sentences)

@@ -65,7 +65,7 @@ class TokenListTask:
         for (tokens,) in _groups(batches, embedder.dimension, self.model.sizes):
             with TIMINGS.measure("tokenize"):
                 lists = [[token or "" for token in row or ()] for row in tokens.to_pylist()]
-                encoded = [embedder.encode_tokens(row) for row in lists]
+                encoded = embedder.encode_token_lists(lists)
             counts, valid = item_counts(tokens)
             with held_vectors(embedder, encoded, self.model.sizes) as vectors:
                 for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):

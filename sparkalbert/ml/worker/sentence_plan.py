@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -77,7 +78,7 @@ class GroupPlan:
     vector
         int64 ``[annotations]``: the index of its vector among the tokens of `sentences`, -1 for zeros.
     row
-        The row of each of `sentences`.
+        int64 ``[sentences]``: the row of each of `sentences`.
     """
 
     sentences: list[EncodedSentence]
@@ -85,7 +86,7 @@ class GroupPlan:
     sentence: Int64Array
     piece: Int64Array
     vector: Int64Array
-    row: list[int]
+    row: Int64Array
 
 
 def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_spark_nlp: bool = False) -> GroupPlan:
@@ -114,16 +115,14 @@ def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_s
     count = len(tokens.row)
     owner = _owners(sentences, tokens)
     found = np.where(owner == NOWHERE, NOWHERE, position[owner] if len(position) else NOWHERE)
-    plan = GroupPlan([], np.arange(count), found, np.full(count, NOWHERE), np.full(count, NOWHERE), [])
-    planned = 0
-    for index, members in _groups(owner):
-        encoded = _encode(embedder, sentences, index, tokens, members)
-        plan.piece[members] = first_pieces(encoded)
-        plan.vector[members] = np.arange(planned, planned + len(members))
-        plan.sentences.append(encoded)
-        plan.row.append(int(sentences.row[index]))
-        planned += len(members)
-    return plan
+    groups = list(_groups(owner))
+    encoded = _encode(embedder, sentences, tokens, groups)
+    members = np.concatenate([np.zeros(0, dtype=np.int64), *(members for _, members in groups)])
+    piece, vector = np.full(count, NOWHERE), np.full(count, NOWHERE)
+    piece[members] = first_pieces(encoded)
+    vector[members] = np.arange(len(members))
+    row = sentences.row[np.array([index for index, _ in groups], dtype=np.int64)]
+    return GroupPlan(encoded, np.arange(count), found, piece, vector, row)
 
 
 def _offsets(column: pa.Array) -> Int64Array:
@@ -132,23 +131,21 @@ def _offsets(column: pa.Array) -> Int64Array:
 
 def _as_spark_nlp(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, position: Int64Array) -> GroupPlan:
     capacity = embedder.options.vectors.max_sentence_length - 2
-    encoded_sentences: list[EncodedSentence] = []
-    row: list[int] = []
+    groups = [(index, inside[:capacity]) for index, inside in _tokens_inside(sentences, tokens)]
+    cut_sentences: list[EncodedSentence] = []
     parts: list[tuple[Int64Array, Int64Array, Int64Array, Int64Array]] = []
     planned = 0
-    for index, inside in _tokens_inside(sentences, tokens):
-        members = inside[:capacity]
-        encoded = _encode(embedder, sentences, index, tokens, members)
+    for (index, members), encoded in zip(groups, _encode(embedder, sentences, tokens, groups), strict=True):
         cut = truncate(encoded, capacity)
         shown = np.flatnonzero(cut.ranges[:, 1] > cut.ranges[:, 0])
         places = np.full(len(shown), position[index])
         parts.append((members[shown], places, encoded.ids[encoded.ranges[shown, 0]], planned + shown))
-        encoded_sentences.append(cut)
-        row.append(int(sentences.row[index]))
+        cut_sentences.append(cut)
         planned += len(members)
     columns = [np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in zip(*parts, strict=True)]
     token, sentence, piece, vector = columns or [np.zeros(0, dtype=np.int64)] * 4
-    return GroupPlan(encoded_sentences, token, sentence, piece, vector, row)
+    row = sentences.row[np.array([index for index, _ in groups], dtype=np.int64)]
+    return GroupPlan(cut_sentences, token, sentence, piece, vector, row)
 
 
 def _owners(sentences: SpanRows, tokens: SpanRows) -> Int64Array:
@@ -224,8 +221,8 @@ def _is_in_another_sentence(sentences: SpanRows, index: int, tokens: SpanRows, m
 
 def _are_in(sentences: SpanRows, index: int, tokens: SpanRows, members: Int64Array) -> bool:
     """Return whether tokens are parts of the text of a sentence, at the places that their offsets give."""
-    words = [tokens.text[member] for member in members.tolist()]
-    return _are_at(sentences.text[index], _code_point_spans(sentences, index, tokens, members), words)
+    spans = _code_point_spans(sentences, index, tokens, members)
+    return _are_at(sentences.text[index], spans, _words(tokens, members))
 
 
 def _groups(owner: Int64Array) -> Iterator[tuple[int, Int64Array]]:
@@ -252,8 +249,10 @@ def _tokens_inside(sentences: SpanRows, tokens: SpanRows) -> Iterator[tuple[int,
 
 def _code_point_spans(sentences: SpanRows, index: int, tokens: SpanRows, members: Int64Array) -> Int64Array:
     """Return the half-open code point spans of tokens in the text of their sentence, int64 ``[tokens, 2]``."""
-    ends = np.stack([tokens.begin[members], tokens.end[members] + 1], axis=1)
-    spans: Int64Array = ends - sentences.begin[index]
+    begin = sentences.begin[index]
+    spans = np.empty((len(members), 2), dtype=np.int64)
+    np.subtract(tokens.begin[members], begin, out=spans[:, 0])
+    np.subtract(tokens.end[members], begin - 1, out=spans[:, 1])
     text = sentences.text[index]
     if is_bmp(text):
         return spans
@@ -263,21 +262,29 @@ def _code_point_spans(sentences: SpanRows, index: int, tokens: SpanRows, members
 
 
 def _encode(
-    embedder: Embedder, sentences: SpanRows, index: int, tokens: SpanRows, members: Int64Array
-) -> EncodedSentence:
-    """Encode the text of a sentence if its tokens are parts of it, else the tokens themselves.
+    embedder: Embedder, sentences: SpanRows, tokens: SpanRows, groups: Sequence[tuple[int, Int64Array]]
+) -> list[EncodedSentence]:
+    """Encode the text of each sentence if its tokens are parts of it, else the tokens themselves.
 
     A stage in between (a normalizer, a stemmer) may have changed the tokens: then they are what is embedded.
     """
-    text = sentences.text[index]
-    words = [tokens.text[member] for member in members.tolist()]
-    spans = _code_point_spans(sentences, index, tokens, members)
-    if _are_at(text, spans, words):
-        return embedder.encode_sentence(text, spans)
-    return embedder.encode_tokens(words)
+    texts = [sentences.text[index] for index, _ in groups]
+    words = [_words(tokens, members) for _, members in groups]
+    spans = [_code_point_spans(sentences, index, tokens, members) for index, members in groups]
+    in_place = [_are_at(*one) for one in zip(texts, spans, words, strict=True)]
+    changed = [not found for found in in_place]
+    as_texts = iter(embedder.encode_sentences(list(compress(texts, in_place)), list(compress(spans, in_place))))
+    as_tokens = iter(embedder.encode_token_lists(list(compress(words, changed))))
+    return [next(as_texts if found else as_tokens) for found in in_place]
+
+
+def _words(tokens: SpanRows, members: Int64Array) -> list[str]:
+    first, last = int(members[0]), int(members[-1])
+    if last - first == len(members) - 1:  # they are distinct and in order
+        return tokens.text[first : last + 1]
+    return [tokens.text[member] for member in members.tolist()]
 
 
 def _are_at(text: str, spans: Int64Array, words: Sequence[str]) -> bool:
-    return all(
-        start >= 0 and text[start:stop] == word for (start, stop), word in zip(spans.tolist(), words, strict=True)
-    )
+    found = [text[start:stop] for start, stop in spans.tolist()]
+    return found == words and bool((spans[:, 0] >= 0).all())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from sparkalbert.arrays import Int64Array
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
@@ -22,7 +23,9 @@ __all__ = [
     "EncodedSentence",
     "Encoding",
     "encode_sentence",
+    "encode_sentences",
     "encode_token_list",
+    "encode_token_lists",
     "encode_tokens",
     "first_pieces",
     "joined_spans",
@@ -37,6 +40,8 @@ NO_PIECE: Final = -1
 """The piece id of a token that has no piece."""
 
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
+
+_NO_PIECES: Final[Int64Array] = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -57,45 +62,82 @@ class EncodedSentence:
     ranges: Int64Array
 
 
-def first_pieces(encoded: EncodedSentence) -> Int64Array:
-    """Return the id of the first piece of each token, int64 ``[tokens]``; -1 for a token without a piece.
+def first_pieces(sentences: Sequence[EncodedSentence]) -> Int64Array:
+    """Return the id of the first piece of each token of all sentences, int64 ``[tokens]``; -1 for none.
 
     Examples
     --------
-    >>> first_pieces(EncodedSentence(np.array([7, 8, 9]), np.array([[0, 2], [2, 2], [2, 3]]))).tolist()
-    [7, -1, 9]
+    >>> one = EncodedSentence(np.array([7, 8, 9]), np.array([[0, 2], [2, 2], [2, 3]]))
+    >>> first_pieces([one, one]).tolist()
+    [7, -1, 9, 7, -1, 9]
     """
-    starts, stops = encoded.ranges.T
-    pieces = np.full(len(starts), NO_PIECE)
-    present = stops > starts
-    pieces[present] = encoded.ids[starts[present]]
+    if not sentences:
+        return _NO_PIECES
+    ranges = np.concatenate([sentence.ranges for sentence in sentences])
+    ids = np.concatenate([sentence.ids for sentence in sentences])
+    before = _before([len(sentence.ids) for sentence in sentences])
+    starts = ranges[:, 0] + np.repeat(before, [len(sentence.ranges) for sentence in sentences])
+    pieces = np.full(len(ranges), NO_PIECE)
+    present = ranges[:, 1] > ranges[:, 0]
+    pieces[present] = ids[starts[present]]
     return pieces
 
 
 def encode_sentence(tokenizer: PieceTokenizer, text: str, spans: Int64Array) -> EncodedSentence:
-    """Encode the text of a sentence as a whole and find the pieces of each token by offsets.
+    """Encode one sentence, as :func:`encode_sentences` does."""
+    return encode_sentences(tokenizer, [text], [spans])[0]
+
+
+def encode_sentences(
+    tokenizer: PieceTokenizer, texts: Sequence[str], spans: Sequence[Int64Array]
+) -> list[EncodedSentence]:
+    """Encode the text of each sentence as a whole and find the pieces of each token by offsets.
 
     Parameters
     ----------
     tokenizer
         The model's tokenizer.
-    text
-        The sentence.
+    texts
+        The sentences.
     spans
-        int64 ``[tokens, 2]``: half-open code point spans of its tokens in `text`, in order.
+        For each sentence int64 ``[tokens, 2]``: half-open code point spans of its tokens in the text, in order.
 
     Raises
     ------
     TextError
-        If the text is not valid Unicode.
+        If a text is not valid Unicode.
     """
-    pieces = tokenizer.encode(text)
-    return EncodedSentence(pieces.ids, pieces_of_tokens(pieces.offsets, spans))
+    if not texts:
+        return []
+    pieces = [tokenizer.encode(text) for text in texts]
+    # All sentences are matched at once, as parts of one text in which a character separates them.
+    lengths = np.array([len(text) for text in texts])
+    shift = _before(lengths + 1)
+    piece_counts = np.array([len(one) for one in pieces])
+    token_counts = [len(one) for one in spans]
+    offsets = np.concatenate([one.offsets for one in pieces]) + np.repeat(shift, piece_counts)[:, None]
+    inside = np.minimum(np.concatenate(spans), np.repeat(lengths, token_counts)[:, None])
+    found = pieces_of_tokens(offsets, inside + np.repeat(shift, token_counts)[:, None])
+    # A token after the last piece of its sentence has found the first piece of a later sentence.
+    local = found - np.repeat(_before(piece_counts), token_counts)[:, None]
+    ranges = np.minimum(local, np.repeat(piece_counts, token_counts)[:, None])
+    stops = np.cumsum(token_counts).tolist()
+    return [
+        EncodedSentence(one.ids, ranges[stop - count : stop])
+        for one, count, stop in zip(pieces, token_counts, stops, strict=True)
+    ]
 
 
 def encode_token_list(tokenizer: PieceTokenizer, tokens: Sequence[str]) -> EncodedSentence:
-    """Encode a list of tokens as the sentence that they form when joined by single spaces."""
-    return encode_sentence(tokenizer, " ".join(tokens), joined_spans(tokens))
+    """Encode one list of tokens, as :func:`encode_token_lists` does."""
+    return encode_token_lists(tokenizer, [tokens])[0]
+
+
+def encode_token_lists(tokenizer: PieceTokenizer, lists: Sequence[Sequence[str]]) -> list[EncodedSentence]:
+    """Encode each list of tokens as the sentence that they form when joined by single spaces."""
+    return encode_sentences(
+        tokenizer, [" ".join(tokens) for tokens in lists], [joined_spans(tokens) for tokens in lists]
+    )
 
 
 def joined_spans(tokens: Sequence[str]) -> Int64Array:
@@ -106,9 +148,11 @@ def joined_spans(tokens: Sequence[str]) -> Int64Array:
     >>> joined_spans(["I", "love", "NLP"]).tolist()
     [[0, 1], [2, 6], [7, 10]]
     """
-    lengths = np.array([len(token) for token in tokens], dtype=np.int64)
-    stops = np.cumsum(lengths + 1) - 1
-    return np.stack([stops - lengths, stops], axis=1)
+    lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+    spans = np.empty((len(tokens), 2), dtype=np.int64)
+    np.subtract(np.cumsum(lengths + 1), 1, out=spans[:, 1])
+    np.subtract(spans[:, 1], lengths, out=spans[:, 0])
+    return spans
 
 
 def encode_tokens(tokenizer: PieceTokenizer, tokens: Sequence[str], *, case_sensitive: bool = False) -> EncodedSentence:
@@ -199,3 +243,9 @@ def pieces_of_tokens(piece_offsets: Int64Array, spans: Int64Array) -> Int64Array
     firsts = np.append(visible, len(piece_offsets))[first]
     stops = np.concatenate([[0], visible + 1])[stop]
     return np.stack([firsts, np.where(empty, firsts, stops)], axis=1).astype(np.int64, copy=False)
+
+
+def _before(counts: npt.ArrayLike) -> Int64Array:
+    """Return how many there are in all parts before each, given the count of each part, int64 ``[parts]``."""
+    counted = np.asarray(counts, dtype=np.int64)
+    return np.cumsum(counted) - counted

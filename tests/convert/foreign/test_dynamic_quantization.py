@@ -36,7 +36,7 @@ def source(tmp_path):
 def vectors(bundle: Bundle, texts, batching=None):
     options = EmbedderOptions(batching=batching or BatchingOptions())
     embedder = Embedder(LoadedModel.load(bundle, SessionOptions()), options)
-    return embedder.vectors([embedder.encode_tokens(text.split()) for text in texts])
+    return embedder.vectors(embedder.encode_token_lists([text.split() for text in texts]))
 
 
 def test_vectors_do_not_depend_on_the_batch(source, tmp_path):

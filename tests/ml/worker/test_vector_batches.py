@@ -43,7 +43,7 @@ sentences = st.lists(
 )
 def test_vectors_are_the_same_bits_whatever_is_held(lists, window, row, pooling):
     whole = embedder(pooling=pooling, max_sentence_length=9)
-    encoded = [whole.encode_tokens(words) for words in lists]
+    encoded = whole.encode_token_lists(lists)
     sizes = VectorSizes(window * VECTOR_BYTES, VECTOR_BYTES, None if row is None else row * VECTOR_BYTES)
     with held_vectors(whole, encoded, sizes) as vectors:
         np.testing.assert_array_equal(vectors, whole.vectors(encoded))
@@ -67,7 +67,7 @@ def test_parts_hold_every_word_once_in_order(counts, most):
 def test_what_is_too_large_to_hold_waits_in_a_file_of_spark_s_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path / 'gone'},{tmp_path}")
     one = embedder()
-    encoded = [one.encode_tokens(["word"] * 50)]
+    encoded = one.encode_token_lists([["word"] * 50])
     with held_vectors(one, encoded, VectorSizes(20 * VECTOR_BYTES, VECTOR_BYTES, 40 * VECTOR_BYTES)) as vectors:
         assert f"{tmp_path}/" in Path("/proc/self/maps").read_text()
         assert list(tmp_path.iterdir()) == []  # nobody else sees it, and it ends with the process
@@ -82,7 +82,7 @@ def test_no_pages_are_released_where_the_system_has_no_such_advice(monkeypatch):
     monkeypatch.delattr(mmap, "MADV_DONTNEED")
     monkeypatch.setattr(vector_batches, "_RELEASE_INTERVAL_S", 0.0)
     one = embedder()
-    encoded, before = [one.encode_tokens(["word"] * 50)], set(threading.enumerate())
+    encoded, before = one.encode_token_lists([["word"] * 50]), set(threading.enumerate())
     with held_vectors(one, encoded, VectorSizes(20 * VECTOR_BYTES, VECTOR_BYTES, 40 * VECTOR_BYTES)) as vectors:
         for thread in set(threading.enumerate()) - before:
             thread.join()
@@ -95,6 +95,6 @@ def test_a_folder_that_takes_no_more_is_named(monkeypatch):
     one = embedder()
     with (
         pytest.raises(InferenceError, match=r"larger than memoryBudgetMb .* /proc/self is full after"),
-        held_vectors(one, [one.encode_tokens(["word"] * 3)], VectorSizes(VECTOR_BYTES, VECTOR_BYTES, 0)),
+        held_vectors(one, one.encode_token_lists([["word"] * 3]), VectorSizes(VECTOR_BYTES, VECTOR_BYTES, 0)),
     ):
         pass

@@ -12,8 +12,11 @@ from sparkalbert.text.pieces.encoding import (
     ENCODINGS,
     EncodedSentence,
     encode_sentence,
+    encode_sentences,
     encode_token_list,
+    encode_token_lists,
     encode_tokens,
+    first_pieces,
     joined_spans,
     pieces_of_tokens,
     truncate,
@@ -142,6 +145,35 @@ def test_a_list_of_tokens_is_encoded_as_the_sentence_that_joins_them(tokens):
     found = encode_token_list(TOKENIZER, tokens)
     assert found.ids.tolist() == TOKENIZER.encode(text).ids.tolist()
     assert found.ranges.tolist() == encode_sentence(TOKENIZER, text, spans).ranges.tolist()
+
+
+@settings(max_examples=200)
+@given(st.lists(texts_cut_into_tokens(), max_size=6))
+def test_sentences_that_are_encoded_together_are_as_if_alone(cases):
+    found = encode_sentences(TOKENIZER, [text for text, _ in cases], [spans for _, spans in cases])
+    for one, (text, spans) in zip(found, cases, strict=True):
+        pieces = TOKENIZER.encode(text)
+        assert one.ids.tolist() == pieces.ids.tolist()
+        assert one.ranges.tolist() == pieces_of_tokens(pieces.offsets, spans).tolist()
+        assert one.ranges.dtype == np.int64
+    expected = [one.ids[start] if start < stop else -1 for one in found for start, stop in one.ranges.tolist()]
+    assert first_pieces(found).tolist() == expected
+
+
+def test_an_empty_word_beyond_its_sentence_finds_no_piece_of_the_next():
+    beyond = span_array([(0, 3), (20, 20), (20, 23)])
+    first, second = encode_sentences(TOKENIZER, ["the", "the river"], [beyond, beyond[:1]])
+    count = len(first.ids)
+    assert first.ranges.tolist() == [[0, count], [count, count], [count, count]]
+    assert second.ranges.tolist() == [[0, 1]]
+
+
+@given(st.lists(TOKENS, max_size=5))
+def test_lists_that_are_encoded_together_are_as_if_alone(lists):
+    found = encode_token_lists(TOKENIZER, lists)
+    for one, tokens in zip(found, lists, strict=True):
+        alone = encode_token_list(TOKENIZER, tokens)
+        assert (one.ids.tolist(), one.ranges.tolist()) == (alone.ids.tolist(), alone.ranges.tolist())
 
 
 @given(TOKENS, st.booleans())
