@@ -468,7 +468,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
     def _worker_model(self, checked: _CheckedModel, handle: ModelHandle, threads: int | None = None) -> WorkerModel:
         threads = self._value_if_set(self.threads, self.getThreads) or threads
-        return WorkerModel(handle, checked.options, threads, checked.sizes)
+        budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
+        return WorkerModel(handle, checked.options, threads, checked.sizes, budget_mb)
 
     def _annotation_task(self, model: EmbedderSource) -> AnnotationTask:
         return AnnotationTask(
