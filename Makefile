@@ -88,8 +88,9 @@ test-spark: $(SPARK_VENV)/.installed ## Run the Spark tests on another Spark (SP
 	  -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
 
 test-matrix: ## Run the Spark tests on every line of Spark, with every Python and both pandas (an hour; needs the Pythons)
-	@for row in $(MATRIX); do set -- $$(echo $$row | tr , ' '); echo "== Python $$1, Spark $$2, pandas $$3"; \
-	  $(MAKE) test-spark PYTHON=python$$1 SPARK=$$2 PANDAS=$$3 SPARK_VENV=$(VENV)-matrix-$$1-$$2-$$3 || exit 1; done
+	@failed=; for row in $(MATRIX); do set -- $$(echo $$row | tr , ' '); echo "== Python $$1, Spark $$2, pandas $$3"; \
+	  $(MAKE) test-spark PYTHON=python$$1 SPARK=$$2 PANDAS=$$3 SPARK_VENV=$(VENV)-matrix-$$1-$$2-$$3 \
+	    || failed="$$failed $$row"; done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 test-client: $(DEV) $(CLIENT_VENV)/.installed ## Run a pipeline from pyspark-client, which contains no Spark, and compare the bits
 	$(BIN)/python -m tests.cluster.client_demo $(CLIENT_VENV)/bin/python

@@ -42,6 +42,7 @@ def session_checks(
     from sparkalbert.ml.failures import is_spark_failure, job_error
     from sparkalbert.ml.job.executor_probe import driver_facts, executor_facts
     from sparkalbert.ml.session.connect import client_version, is_connect_session
+    from sparkalbert.ml.stages.python_pass import annotator_workers_bytes
 
     is_connect = is_connect_session(spark)
     yield _version_check(client_version(), str(spark.version), origin, is_connect=is_connect)
@@ -56,7 +57,9 @@ def session_checks(
             raise
         yield failed("executors", str(job_error(error)))
         return
-    needed = None if bundle is None else worker_memory(bundle, VectorOptions(), BatchingOptions()).total
+    needed = None
+    if bundle is not None:
+        needed = worker_memory(bundle, VectorOptions(), BatchingOptions()).total + annotator_workers_bytes()
     yield from executor_checks(driver_facts(), facts, needed)
     if bundle is not None:
         if begin is not None:
