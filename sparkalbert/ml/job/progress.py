@@ -56,11 +56,17 @@ def reported_progress(spark: SparkSession, description: str, report: Report | No
         ``sparkalbert`` instead.
     report
         Called from another thread from time to time; on classic sessions once more at the end. None for no reports.
+        With a report, the jobs of a classic session are in a job group of their own, by which they are found; without,
+        they stay in the caller's job group, which can cancel them.
     """
     with ExitStack() as stack:
         if not is_connect_session(spark):
-            group = stack.enter_context(_job_group(spark, description))
-            if report is not None:
+            stack.enter_context(_restored_properties(spark))
+            if report is None:
+                spark.sparkContext.setJobDescription(description)
+            else:
+                group = f"sparkalbert-{uuid.uuid4().hex}"
+                spark.sparkContext.setJobGroup(group, description)
                 stack.enter_context(_polled(spark, group, report))
         else:
             stack.enter_context(_tagged(spark))
@@ -70,14 +76,12 @@ def reported_progress(spark: SparkSession, description: str, report: Report | No
 
 
 @contextmanager
-def _job_group(spark: SparkSession, description: str) -> Iterator[str]:
-    """Start the jobs of this thread in a new group, whose id is yielded."""
+def _restored_properties(spark: SparkSession) -> Iterator[None]:
+    """Restore the job group and the description that this thread had before the block."""
     context = spark.sparkContext
     before = {name: context.getLocalProperty(name) for name in _GROUP_PROPERTIES}
-    group = f"sparkalbert-{uuid.uuid4().hex}"
-    context.setJobGroup(group, description)
     try:
-        yield group
+        yield
     finally:
         with log_spark_failures("The job group was not restored"):
             for name, value in before.items():

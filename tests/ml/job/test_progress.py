@@ -65,12 +65,19 @@ def test_the_job_group_is_restored_also_after_an_error(spark):
             context.setLocalProperty(name, None)
 
 
-def test_jobs_are_described_without_a_report_too(spark):
+def test_silent_jobs_are_described_and_stay_in_the_callers_group(spark):
     context = spark.sparkContext
-    with reported_progress(spark, "a silent job", None):
-        assert context.getLocalProperty("spark.job.description") == "a silent job"
-        assert not any(thread.name == "sparkalbert-progress" for thread in threading.enumerate())
-    assert context.getLocalProperty("spark.job.description") is None
+    context.setJobGroup("silent", "my own jobs")
+    try:
+        with reported_progress(spark, "a silent job", None):
+            assert context.getLocalProperty("spark.job.description") == "a silent job"
+            assert not any(thread.name == "sparkalbert-progress" for thread in threading.enumerate())
+            run(spark)
+        assert len(context.statusTracker().getJobIdsForGroup("silent")) > 0, "the caller can cancel them"
+        assert context.getLocalProperty("spark.job.description") == "my own jobs"
+    finally:
+        for name in ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel"):
+            context.setLocalProperty(name, None)
 
 
 def test_a_clients_jobs_have_a_tag_inside_the_block_only(connect_spark):
