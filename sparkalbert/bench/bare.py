@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -77,6 +78,8 @@ class BareSystem:
         Number of cores to use.
     split
         ``[processes, threads, pieces_per_batch]``; None to search for the fastest.
+    trial_s
+        Seconds of each trial of the search, at least.
     """
 
     def __init__(
@@ -86,14 +89,17 @@ class BareSystem:
         warm_up_texts: Sequence[str],
         cores: int,
         split: Sequence[int] | None = None,
+        trial_s: float = 1.0,
     ) -> None:
         self._bundles = bundles
         self._tokenizer = Bundle.open(next(iter(bundles.values())))
         self._texts = texts
         self._warm_up = encode_texts(self._tokenizer, warm_up_texts).sequences
         self._cores = cores
+        self._trial_s = trial_s
         self._batches: list[Batch] = []
-        self._counts: dict[str, int] = {}
+        self._taken: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         splits = None if split is None else [Split(*split)]
         self._graph, self._split = self._fastest(splits)
 
@@ -108,38 +114,40 @@ class BareSystem:
         """Run a few sequences on every process; there are no words to count."""
         for _ in range(self._pool.split.processes):
             self._pool.run(self._pool.batches(self._warm_up))
+        self._counts = Counter()
 
     def take(self, rows: int) -> None:
         """Encode the first texts and arrange them in batches."""
         sequences = encode_texts(self._tokenizer, self._texts[:rows]).sequences
         self._batches = self._pool.batches(sequences)
-        self._counts = {
-            "batches": len(self._batches),
-            "pieces": sum(map(len, sequences)),
-            "slots": sum(ids.size for ids, _ in self._batches),
-        }
+        self._taken = Counter(
+            batches=len(self._batches),
+            pieces=sum(map(len, sequences)),
+            slots=sum(ids.size for ids, _ in self._batches),
+        )
 
     def embed(self) -> None:
         """Run every batch."""
         self._pool.run(self._batches)
+        self._counts.update(self._taken)
 
     def measurements(self) -> dict[str, Any]:
-        """Return the number of batches, and of pieces with and without padding."""
-        return self._counts
+        """Return the number of batches since the warm-up, and of pieces with and without padding."""
+        return dict(self._counts)
 
     def _fastest(self, splits: Sequence[Split] | None) -> tuple[str, Split]:
         """Try graphs and divisions of the cores, then batch sizes; each on the same part of the text."""
         ways = ((self._cores, 1), (1, self._cores))
         first = splits or [Split(*way, _FIRST_PIECES_PER_BATCH) for way in dict.fromkeys(ways)]
         trials = [(graph, split) for graph in self._bundles for split in first]
-        if len(trials) == 1:
+        if splits is not None and len(trials) == 1:
             return trials[0]
         sequences = self._trial_sequences()
-        seconds = {trial: self._trial_s(*trial, sequences) for trial in trials}
+        seconds = {trial: self._tried_s(*trial, sequences) for trial in trials}
         graph, best = min(seconds, key=seconds.__getitem__)
         for pieces_per_batch in _OTHER_PIECES_PER_BATCH if splits is None else ():
             split = Split(best.processes, best.threads, pieces_per_batch)
-            seconds[graph, split] = self._trial_s(graph, split, sequences)
+            seconds[graph, split] = self._tried_s(graph, split, sequences)
         return min(seconds, key=seconds.__getitem__)
 
     def _trial_sequences(self) -> list[Int64Array]:
@@ -151,17 +159,29 @@ class BareSystem:
         lengths = np.cumsum([len(sequence) for sequence in sequences])
         return sequences[: int(np.searchsorted(lengths, enough)) + 1]
 
-    def _trial_s(self, graph: str, split: Split, sequences: Sequence[Int64Array]) -> float:
+    def _tried_s(self, graph: str, split: Split, sequences: Sequence[Int64Array]) -> float:
+        """Return the seconds that the sequences take with one setting."""
         pool = _SessionPool(self._bundles[graph], split)
         try:
             pool.load()
             pool.run(pool.batches(self._warm_up))
             batches = pool.batches(sequences)
-            started_s = time.perf_counter()
-            pool.run(batches)
-            return time.perf_counter() - started_s
+            return _shortest_s(lambda: pool.run(batches), self._trial_s)
         finally:
             pool.close()
+
+
+def _shortest_s(run: Callable[[], None], enough_s: float) -> float:
+    """Repeat `run` until all repetitions together took `enough_s`, and return the seconds of the fastest one.
+
+    The sequences of a trial take a small model some tens of milliseconds, in which one interruption would decide.
+    """
+    seconds: list[float] = []
+    while not seconds or sum(seconds) < enough_s:
+        started_s = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started_s)
+    return min(seconds)
 
 
 class _SessionPool:

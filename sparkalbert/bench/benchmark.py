@@ -28,6 +28,8 @@ KINDS: Final = ("bare", "product", "embedder", "pipeline", "naive_udf", "spark_n
 _WORDS_PER_CORE: Final = 100_000
 _MIN_ROWS_PER_CORE: Final = 8
 _WARM_UP_ROWS_PER_CORE: Final = 2
+_TRIAL_PART: Final = 1 / 30
+"""Part of a round that bare ONNX Runtime spends on each setting that it tries: one second of the default round."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class BenchOptions:
     rounds
         Number of rounds, of which the median counts.
     seconds
-        Seconds of each system in a round, at least; a slice takes a sixth of them.
+        Seconds of each system in a round, about; a slice takes a sixth of them.
     cores
         Number of cores to use; 0 for all cores that this process may use.
     kinds
@@ -114,7 +116,7 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="sparkalbert-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         notify(f"preparing {options.model}", 0, 0)
-        materials = prepare_materials(options.model, options.precisions, folder)
+        materials = prepare_materials(options.model, options.precisions, options.kinds, folder)
         cores = options.cores or available_cores()
         texts = list(options.texts) or news_paragraphs(options.words or _WORDS_PER_CORE * cores)
         encoded = encode_texts(materials.bundles[options.precisions[0]], texts)
@@ -149,15 +151,13 @@ def _specs(
 ) -> Iterator[Spec]:
     """Yield the systems of one precision, of the kinds that were chosen."""
     looped = str(materials.bundles[precision].path)
-    graphs = {"loop": looped, "unrolled": str(materials.unrolled[precision].path)}
-    bare = {
-        "bare": ("bare ONNX Runtime", graphs),
-        "product": ("lone matrix products", {"products": str(materials.products[precision].path)}),
-    }
-    for kind, (title, bundles) in bare.items():
-        if kind in options.kinds:
-            arguments = {**work, "bundles": bundles, "split": options.bare_split}
-            yield Spec(f"{kind}-{precision}", kind, precision, title, arguments)
+    limit = {**work, "split": options.bare_split, "trial_s": options.seconds * _TRIAL_PART}
+    if "bare" in options.kinds:
+        graphs = {"loop": looped, "unrolled": str(materials.unrolled[precision].path)}
+        yield Spec(f"bare-{precision}", "bare", precision, "bare ONNX Runtime", {**limit, "bundles": graphs})
+    if "product" in options.kinds:
+        products = {"products": str(materials.products[precision].path)}
+        yield Spec(f"product-{precision}", "product", precision, "lone matrix products", {**limit, "bundles": products})
     ours = {**work, "bundle": looped}
     if "embedder" in options.kinds:
         yield Spec(f"embedder-{precision}", "embedder", precision, "WordEmbedder", ours)

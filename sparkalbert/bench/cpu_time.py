@@ -13,7 +13,6 @@ from typing import Final
 
 __all__ = ["busy_cpu_s", "family_cpu_s"]
 
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PARENT: Final = 1
 _USER_TO_CHILDREN_SYSTEM: Final = slice(11, 15)
 _IDLE: Final = (3, 4)
@@ -43,7 +42,7 @@ def family_cpu_s(pid: int, proc: Path = Path("/proc")) -> float | None:
     while added:
         added = {number for number, (parent, _) in found.items() if parent in added}
         family |= added
-    return sum(found[number][1] for number in family) / _TICKS_PER_S
+    return sum(found[number][1] for number in family) / _ticks_per_s()
 
 
 def busy_cpu_s(proc: Path = Path("/proc")) -> float | None:
@@ -56,7 +55,12 @@ def busy_cpu_s(proc: Path = Path("/proc")) -> float | None:
     except OSError:
         return None
     ticks = [int(field) for field in fields[:_GUEST]]
-    return sum(count for place, count in enumerate(ticks) if place not in _IDLE) / _TICKS_PER_S
+    return sum(count for place, count in enumerate(ticks) if place not in _IDLE) / _ticks_per_s()
+
+
+def _ticks_per_s() -> int:
+    """Return the unit of ``/proc``. Looked up only where there is ``/proc``, because Windows has no ``sysconf``."""
+    return os.sysconf("SC_CLK_TCK")
 
 
 def _processes(proc: Path) -> Iterator[tuple[int, tuple[int, int]]]:

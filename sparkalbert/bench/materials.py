@@ -67,7 +67,7 @@ class Materials:
         The weights as a Hugging Face checkpoint.
     bundles, unrolled, products
         The weights as our bundle, as a bundle with an unrolled graph, and products of the same shapes alone, by
-        precision.
+        precision. The last two are empty unless a system needs them.
     """
 
     name: str
@@ -78,8 +78,8 @@ class Materials:
     products: Mapping[str, Bundle]
 
 
-def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path) -> Materials:
-    """Return a model's weights in every form, written below `folder`.
+def prepare_materials(model: str, precisions: Sequence[Precision], kinds: Sequence[str], folder: Path) -> Materials:
+    """Return a model's weights in every form that the chosen systems need, written below `folder`.
 
     Parameters
     ----------
@@ -88,6 +88,8 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
         used unchanged in its own precision.
     precisions
         The precisions to prepare.
+    kinds
+        The systems: ``bare`` needs unrolled graphs, ``product`` the products.
     folder
         An empty folder that exists.
 
@@ -117,10 +119,12 @@ def prepare_materials(model: str, precisions: Sequence[Precision], folder: Path)
         if precision not in bundles:
             bundles[precision] = convert_checkpoint(checkpoint, folder / precision, precision=precision)
     unrolled: dict[str, Bundle] = {
-        precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision) for precision in precisions
+        precision: convert_unrolled(checkpoint, folder / f"{precision}-unrolled", precision)
+        for precision in (precisions if "bare" in kinds else ())
     }
     products: dict[str, Bundle] = {
-        precision: write_lone_product(bundles[precision], folder / f"{precision}-product") for precision in precisions
+        precision: write_lone_product(bundles[precision], folder / f"{precision}-product")
+        for precision in (precisions if "product" in kinds else ())
     }
     dimension = AlbertConfig.from_file(checkpoint / CONFIG_FILE).hidden_size
     return Materials(name, dimension, checkpoint, bundles, unrolled, products)

@@ -18,12 +18,12 @@ class Rate:
     Attributes
     ----------
     pieces_per_s, pieces_per_cpu_s
-        Pieces per second of wall time, and of CPU time (None if unknown).
+        Pieces per second of wall time, and of CPU time. None if unknown.
     job_s
         Wall time that the large job took beyond its steady rate: its start. None if unknown.
     """
 
-    pieces_per_s: float
+    pieces_per_s: float | None
     pieces_per_cpu_s: float | None
     job_s: float | None
 
@@ -52,8 +52,9 @@ class Spread:
 def steady_rate(measured: Slice, pieces: Mapping[int, int]) -> Rate:
     """Return the rate of the rows that the large job has and the small one has not.
 
-    The start of a job, which takes as long in the small one, drops out. If the larger job was not slower, because both
-    took no longer than the noise of the clock, it counts as a whole.
+    The start of a job, which takes as long in the small one, drops out. Without a small job the large one counts as a
+    whole. If the large job was not slower than the small one, because other load hit the small one, there is no rate:
+    that of the whole large job would include its start.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def steady_rate(measured: Slice, pieces: Mapping[int, int]) -> Rate:
     Rate(pieces_per_s=100.0, pieces_per_cpu_s=50.0, job_s=0.5)
     """
     small, large = measured.small, measured.large
-    per_s = _per_second(small, large, pieces, lambda job: job.seconds) or pieces[large.rows] / large.seconds
+    per_s = _per_second(small, large, pieces, lambda job: job.seconds)
     per_cpu_s = _per_second(small, large, pieces, lambda job: job.cpu_s)
     job_s = max(0.0, large.seconds - pieces[large.rows] / per_s) if small is not None and per_s else None
     return Rate(per_s, per_cpu_s, job_s)

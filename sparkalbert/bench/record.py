@@ -73,8 +73,10 @@ def whole_record(
     dict
         ``machine``, ``model``, ``text``, ``other_cores`` (how many of ``machine_cores`` other processes took), and
         ``systems``: one object per system with ``name``, ``title``, ``precision``, ``settings``, ``skipped``;
-        ``slices``, as measured; ``words_per_s``, ``pieces_per_s`` and ``pieces_per_cpu_s`` in steady state;
-        ``start_s``, from nothing to the first vectors, and ``job_s``, the start of a job in a running session;
+        ``slices``, as measured, and ``slices_left_out``, the number of slices without a steady rate (see
+        :func:`~sparkalbert.bench.rates.steady_rate`); ``words_per_s``, ``pieces_per_s`` and ``pieces_per_cpu_s`` in
+        steady state; ``start_s``, the start of the system up to its first vectors, and ``job_s``, the start of a job in
+        a running session;
         ``other_cores``, ``padding_share``, ``batches``, ``memory_mb``, ``warm_up_vectors``, ``phase_shares``; and
         ratios to other systems of the same precision: ``of_limit`` (to bare ONNX Runtime) and ``of_limit_cpu`` (the
         same per CPU second), ``of_product`` (to the lone product, per CPU second), ``of_spark_nlp`` (to Spark NLP's
@@ -112,12 +114,13 @@ def _system(result: Result, ran: Sequence[Result], counts: Mapping[int, tuple[in
     own = next((one for one in compared if one.name == spec.name), None)
     slots = measurements.get("slots")
 
-    def rate(measured: Slice) -> float:
+    def rate(measured: Slice) -> float | None:
         return steady_rate(measured, pieces).pieces_per_s
 
-    def words_per_s(measured: Slice) -> float:
+    def words_per_s(measured: Slice) -> float | None:
         words, its_pieces = counts[measured.large.rows]
-        return rate(measured) * words / max(its_pieces, 1)
+        pieces_per_s = rate(measured)
+        return None if pieces_per_s is None else pieces_per_s * words / max(its_pieces, 1)
 
     words = in_rounds(result.slices, words_per_s)
     # Products of a model are not the whole model, so their rate is not compared with the whole model's limit.
@@ -130,6 +133,7 @@ def _system(result: Result, ran: Sequence[Result], counts: Mapping[int, tuple[in
         "settings": result.settings,
         "skipped": result.skipped,
         "slices": [asdict(measured) for measured in result.slices],
+        "slices_left_out": sum(rate(measured) is None for measured in result.slices),
         "words_per_s": _median(words),
         "words_per_s_range": _range(words),
         "pieces_per_s": _median(in_rounds(result.slices, rate)),
@@ -180,7 +184,7 @@ def _range(spread: Spread | None) -> list[float] | None:
 
 
 def _other_cores(jobs: Sequence[Job]) -> float | None:
-    """Return how many cores the processes of nobody's system took while jobs ran, on average."""
+    """Return the average number of cores used by processes outside the running system."""
     known = [(job.other_cpu_s, job.seconds) for job in jobs if job.other_cpu_s is not None]
     return sum(cpu_s for cpu_s, _ in known) / sum(seconds for _, seconds in known) if known else None
 

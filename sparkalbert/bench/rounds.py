@@ -46,11 +46,11 @@ class Schedule:
     rounds
         Number of rounds.
     seconds
-        Seconds of each system in a round, at least.
+        Seconds of each system in a round, about; more for a system that is too slow for `min_rows`.
     rows
         Number of rows of the text.
     min_rows
-        Smallest number of rows of a slice, so that the cores have about the same amount of work.
+        Smallest number of rows of a job, so that the cores have about the same amount of work and full batches.
     """
 
     rounds: int
@@ -66,30 +66,33 @@ class Schedule:
     def slice_of(self, rows: int, seconds: float) -> _Plan:
         """Return the slices of a system that embedded `rows` rows in `seconds`.
 
+        A slice takes a sixth of a round, or more if a small job would otherwise have fewer than `min_rows` rows. If the
+        system is too slow for that, one job fills the round, which makes the start of the job negligible.
+
         Examples
         --------
         >>> schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
         >>> schedule.slice_of(100, 2.0), schedule.slice_of(16, 20.0)
-        (_Plan(rows=250, slices=6), _Plan(rows=16, slices=2))
+        (_Plan(jobs=[62, 250], slices=6), _Plan(jobs=[24], slices=1))
         """
-        fitting = round(rows * self.slice_s / max(seconds, _SHORTEST_S))
-        chosen = min(self.rows, max(self.min_rows, fitting))
-        expected_s = seconds * chosen / rows
-        return _Plan(chosen, min(_SLICES, max(1, math.ceil(self.seconds / max(expected_s, _SHORTEST_S)))))
+        rows_per_s = rows / max(seconds, _SHORTEST_S)
+        enough = min(_SMALL_PART * self.min_rows, round(rows_per_s * self.seconds))
+        chosen = min(self.rows, max(self.min_rows, enough, round(rows_per_s * self.slice_s)))
+        small = chosen // _SMALL_PART
+        jobs = [small, chosen] if small >= self.min_rows else [chosen]
+        return _Plan(jobs, min(_SLICES, max(1, math.ceil(self.seconds * rows_per_s / chosen))))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a round is divided: the rows of a slice, and the number of slices."""
+    """How a round is divided: the rows of the jobs of a slice, and the number of slices.
 
-    rows: int
+    The last job is the large one. The small job before it exists only if it has enough rows for every core: with a few
+    rows per core it would be slower per row than the large job, and the difference of the two would be too fast.
+    """
+
+    jobs: list[int]
     slices: int
-
-    @property
-    def jobs(self) -> list[int]:
-        """Rows of the jobs of a slice: a small one, unless there are too few rows, and a large one."""
-        small = self.rows // _SMALL_PART
-        return [small, self.rows] if small else [self.rows]
 
 
 def turns(slices: Mapping[str, int], reference: str) -> Iterator[str]:

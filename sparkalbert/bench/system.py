@@ -95,7 +95,7 @@ class Slice:
     round
         Number of the round, from 0.
     small, large
-        The jobs; a text of one row has no small one.
+        The jobs; a slow system or a short text has no small one.
     """
 
     place: int
@@ -122,8 +122,9 @@ class Result:
     settings
         Its settings, for people.
     start_s
-        Seconds from nothing to the first vectors: session, workers, model, first batch. None if another system had
-        already started its process.
+        Seconds of the start up to the first vectors: session, workers, model, first batch; not the start of Python, the
+        imports of the system's module, and bare ONNX Runtime's search for its settings. None if another system had
+        already started the process.
     warm_up_vectors
         Number of vectors of the warm-up text; None if unknown.
     slices

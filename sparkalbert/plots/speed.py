@@ -19,8 +19,8 @@ __all__ = ["throughput"]
 
 _COLOURS: Final = {"bare": "#9aa5b1", "product": "#d5dbe1", "embedder": "#7fb2d6", "pipeline": "#1f6fb2"}
 _OTHER_COLOUR: Final = "#c9a66b"
-_KEYS: Final = ("name", "title", "precision", "words_per_s", "of_limit", "of_product")
-"""What is drawn of a system."""
+_KEYS: Final = ("name", "title", "precision", "words_per_s", "of_limit")
+"""What is drawn of a system, beside ``of_product``, which records of earlier versions lack."""
 
 
 def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
@@ -40,7 +40,11 @@ def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
 
     content = record if isinstance(record, Mapping) else _read(Path(record))
     try:
-        ran = [{key: system[key] for key in _KEYS} for system in content["systems"] if system["words_per_s"]]
+        ran = [
+            {**{key: system[key] for key in _KEYS}, "of_product": system.get("of_product")}
+            for system in content["systems"]
+            if system["words_per_s"]
+        ]
         machine = content["machine"]
         name, cores, features = content["model"], machine["cores"], machine["cpu_features"]
     except (KeyError, TypeError) as error:

@@ -3,22 +3,25 @@
 import io
 import json
 import os
+import runpy
 import subprocess
 import sys
 from statistics import median
 
 import pytest
 
-from sparkalbert.bench import child
-from sparkalbert.bench.bare import Split, _SessionPool
+from sparkalbert.bench import bare, child, cpu_time
+from sparkalbert.bench.bare import BareSystem, Split, _SessionPool, _shortest_s
 from sparkalbert.bench.benchmark import BenchOptions, run_benchmark
 from sparkalbert.bench.child import serve
 from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s
+from sparkalbert.bench.materials import prepare_materials
 from sparkalbert.bench.rates import ratios, steady_rate
 from sparkalbert.bench.record import prefix_counts, text_facts, whole_record
 from sparkalbert.bench.rounds import Schedule, run_rounds, turns
 from sparkalbert.bench.system import Job, Result, Slice, Spec
 from sparkalbert.errors import InferenceError, MissingDependencyError, ParamError
+from sparkalbert.inference.batching import pad
 from sparkalbert.inference.sequences import encode_texts
 from tests import tiny_bundle
 
@@ -60,13 +63,28 @@ def test_a_system_alone_runs_as_often_as_planned():
 
 def test_a_slice_is_as_long_as_a_sixth_of_a_round_but_has_rows_for_every_core():
     schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
-    assert schedule.slice_of(100, 1.0).rows == 500
-    assert schedule.slice_of(100, 1.0).slices == 6
-    assert schedule.slice_of(16, 60.0).rows == 16
-    assert schedule.slice_of(16, 60.0).slices == 1
-    assert schedule.slice_of(100, 0.01).rows == 1000, "no more than there are"
-    assert schedule.slice_of(100, 0.01).jobs == [250, 1000]
-    assert Schedule(1, 0.1, 1, 8).slice_of(1, 0.5).jobs == [1]
+    plan = schedule.slice_of(100, 1.0)
+    assert (plan.jobs, plan.slices) == ([125, 500], 6)
+    assert schedule.slice_of(100, 0.01).jobs == [250, 1000], "no more than there are"
+    assert schedule.slice_of(100, 1e-9).slices == 6
+
+
+def test_both_jobs_of_a_slice_have_rows_for_every_core():
+    """Else the small job is slower per row, and the steady rate, that of the difference, is above the true one."""
+    schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
+    medium = schedule.slice_of(16, 5.0)
+    assert (medium.jobs, medium.slices) == ([16, 64], 2), "more than 5 s"
+    slow = schedule.slice_of(16, 10.0)
+    assert (slow.jobs, slow.slices) == ([48], 1), "as many as the round allows, without a small job"
+    slowest = schedule.slice_of(16, 60.0)
+    assert (slowest.jobs, slowest.slices) == ([16], 1), "longer than a round"
+    assert Schedule(1, 30.0, 63, 16).slice_of(63, 1.0).jobs == [63]
+    assert Schedule(1, 30.0, 64, 16).slice_of(64, 1.0).jobs == [16, 64]
+
+
+def test_a_round_of_a_microsecond_has_one_slice():
+    plan = Schedule(1, 1e-6, 7, 8).slice_of(7, 0.001)
+    assert (plan.jobs, plan.slices) == ([7], 1)
 
 
 def test_the_start_of_a_job_is_not_in_its_steady_rate():
@@ -76,12 +94,25 @@ def test_the_start_of_a_job_is_not_in_its_steady_rate():
     assert found.job_s == pytest.approx(1.5)
 
 
-def test_a_job_too_short_for_a_difference_counts_as_a_whole():
-    found = steady_rate(Slice(0, 0, Job(10, 2.0, 0.01), Job(40, 2.0, 0.01)), PIECES)
-    assert found.pieces_per_s == pytest.approx(200.0)
-    assert found.pieces_per_cpu_s is None
+def test_without_a_small_job_the_large_one_counts_as_a_whole():
     alone = steady_rate(Slice(0, 0, None, Job(40, 2.0)), PIECES)
     assert (alone.pieces_per_s, alone.job_s) == (pytest.approx(200.0), None)
+
+
+def test_a_slice_whose_small_job_took_as_long_as_the_large_one_is_left_out():
+    """The rate of its whole large job, start included, would lower the median of steady rates without a word."""
+    disturbed = Slice(1, 0, Job(10, 2.0, 0.01), Job(40, 2.0, 0.01))
+    found = steady_rate(disturbed, PIECES)
+    assert (found.pieces_per_s, found.pieces_per_cpu_s, found.job_s) == (None, None, None)
+    _, systems = record_of(
+        result("bare-fp32", [slice_at(place, 100.0) for place in (0, 2, 4)]),
+        result("embedder-fp32", [disturbed, slice_at(3, 90.0)]),
+        result("pipeline-noop-fp32", [disturbed]),
+    )
+    assert systems["embedder-fp32"]["pieces_per_s"] == pytest.approx(90.0)
+    assert systems["embedder-fp32"]["of_limit"] == pytest.approx(0.9)
+    assert [one["slices_left_out"] for one in systems.values()] == [0, 1, 1]
+    assert systems["pipeline-noop-fp32"]["words_per_s"] is None
 
 
 def test_a_job_without_words_has_no_rate():
@@ -178,15 +209,41 @@ def test_phase_shares_are_of_all_cores_and_add_up_to_one():
 def test_cpu_seconds_are_those_of_a_process_and_of_what_it_started():
     """A child that works for 0.2 CPU seconds, then waits; before and after it has ended."""
     work = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
-    before_s, busy_s = family_cpu_s(os.getpid()), busy_cpu_s()
+    before_s = family_cpu_s(os.getpid())
     with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         assert family_cpu_s(process.pid) >= 0.15
         assert family_cpu_s(os.getpid()) - before_s >= 0.15
         process.communicate(b"\n")
     assert family_cpu_s(os.getpid()) - before_s >= 0.15
-    assert busy_cpu_s() - busy_s >= 0.15
     assert family_cpu_s(process.pid) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="needs POSIX's sysconf")
+def test_cpu_seconds_are_read_from_the_fields_of_proc(tmp_path):
+    ticks = os.sysconf("SC_CLK_TCK")
+    # user, nice, system, idle, iowait, irq, softirq, steal; guests are a part of user and nice
+    (tmp_path / "stat").write_text(
+        "cpu  " + " ".join(str(count * ticks) for count in (1, 2, 4, 1000, 2000, 8, 16, 32, 1, 2)) + "\ncpu0 1 1 1\n"
+    )
+    assert busy_cpu_s(tmp_path) == 1 + 2 + 4 + 8 + 16 + 32
+    processes = {7: ("python", 1, (1, 2, 4, 8)), 8: ("a) b (c", 7, (16, 0, 0, 0)), 9: ("other", 1, (64, 0, 0, 0))}
+    for pid, (name, parent, spent) in processes.items():
+        (tmp_path / str(pid)).mkdir()
+        # pid (name) state parent group session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime
+        unused = "99 " * 9
+        fields = " ".join(str(count * ticks) for count in spent)
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} ({name}) S {parent} {unused}{fields} 20 0\n")
+    assert family_cpu_s(7, tmp_path) == 1 + 2 + 4 + 8 + 16
+    assert family_cpu_s(8, tmp_path) == 16
+
+
+def test_without_sysconf_cpu_seconds_are_unknown(monkeypatch, tmp_path):
+    """As on Windows."""
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    module = runpy.run_path(cpu_time.__file__)
+    assert module["busy_cpu_s"](tmp_path) is None
+    assert module["family_cpu_s"](1, tmp_path) is None
 
 
 def test_without_proc_cpu_seconds_are_unknown(tmp_path):
@@ -272,6 +329,85 @@ def test_bare_onnx_runtime_runs_no_sequences():
     pool.close()
 
 
+class ClockedPool:
+    """Takes the place of the processes: one batch, whose time depends on the setting alone, by a clock of its own."""
+
+    now_s = 0.0
+
+    def __init__(self, _bundle, split):
+        self.split = split
+
+    def load(self):
+        pass
+
+    def batches(self, sequences):
+        return [pad(sequences, 0)]
+
+    def run(self, _batches):
+        ClockedPool.now_s += {256: 0.3, 512: 0.4, 1024: 0.5}[self.split.pieces_per_batch]
+
+    def close(self):
+        pass
+
+
+def test_a_trial_is_repeated_and_its_fastest_run_counts(monkeypatch):
+    durations = iter([0.4, 0.3, 0.5])
+    now_s = 0.0
+
+    def run_once():
+        nonlocal now_s
+        now_s += next(durations)
+
+    monkeypatch.setattr(bare.time, "perf_counter", lambda: now_s)
+    assert _shortest_s(run_once, 1.0) == pytest.approx(0.3)
+    assert next(durations, None) is None
+    durations = iter([0.4])
+    assert _shortest_s(run_once, 0.0) == pytest.approx(0.4), "once at least"
+
+
+def test_the_batch_size_is_searched_on_one_core_too(monkeypatch):
+    monkeypatch.setattr(bare, "_SessionPool", ClockedPool)
+    monkeypatch.setattr(bare.time, "perf_counter", lambda: ClockedPool.now_s)
+    texts = ["The river was high.", "The bank."]
+    system = BareSystem({"products": str(tiny_bundle.bundle().path)}, texts, texts, cores=1)
+    assert system.load() == {"settings": "processes: 1, threads in each: 1, pieces per batch: 256"}
+
+
+def test_bare_onnx_runtime_counts_all_jobs_since_the_warm_up(monkeypatch):
+    monkeypatch.setattr(bare, "_SessionPool", ClockedPool)
+    texts = ["The river was high.", "The bank closed.", "The bank."]
+    bundle = tiny_bundle.bundle()
+    system = BareSystem({"loop": str(bundle.path)}, texts, texts, cores=1, split=[1, 1, 512])
+    system.load()
+    for _ in range(2):
+        system.warm_up()
+        for rows in (1, 3):
+            system.take(rows)
+            system.embed()
+    counts = system.measurements()
+    assert counts["pieces"] == sum(encode_texts(bundle, texts[:rows]).pieces for rows in (1, 3))
+    assert counts["batches"] == 2
+    assert counts["slots"] >= counts["pieces"]
+
+
+def test_only_the_systems_that_need_a_form_of_the_weights_cause_it(tmp_path):
+    for kind, expected in {"embedder": (0, 0), "bare": (1, 0), "product": (0, 1)}.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        found = prepare_materials(str(tiny_bundle.bundle().path), ["fp32"], [kind], folder)
+        assert (len(found.unrolled), len(found.products)) == expected
+        assert len([path for path in folder.iterdir() if path.name != "checkpoint"]) == sum(expected)
+
+
+def test_the_process_of_a_system_runs_a_small_and_a_large_job_in_every_slice():
+    texts = ["The river was high."] * 8
+    arguments = {"bundle": str(tiny_bundle.bundle().path), "texts": texts, "warm_up_texts": texts[:2], "cores": 1}
+    spec = Spec("embedder-fp32", "embedder", "fp32", "WordEmbedder", arguments)
+    (found,) = run_rounds([spec], Schedule(rounds=2, seconds=1e6, rows=8, min_rows=2), lambda *_: None)
+    assert [[job.rows for job in measured.jobs] for measured in found.slices] == [[2, 8]] * 12
+    assert found.warm_up_vectors == 2 * 5
+
+
 def test_texts_without_a_word_are_refused():
     options = BenchOptions(str(tiny_bundle.bundle().path), precisions=["fp32"], texts=["", " "], kinds=["embedder"])
     with pytest.raises(ParamError, match="texts holds 2 texts without a word"):
@@ -286,7 +422,7 @@ def test_texts_of_which_most_are_empty_are_measured():
         texts=texts,
         kinds=["embedder"],
         rounds=1,
-        seconds=0.01,
+        seconds=1e-6,
         cores=1,
     )
     (system,) = run_benchmark(options, lambda *_: None)["systems"]

@@ -59,7 +59,13 @@ def test_other_files_are_refused(tmp_path):
         throughput({**RECORD, "systems": [system("bare", "fp32", None, None)]})
 
 
-@pytest.mark.parametrize("key", ["name", "title", "precision", "words_per_s", "of_limit", "of_product"])
+def test_a_record_of_an_earlier_version_has_no_product():
+    systems = [{name: value for name, value in one.items() if name != "of_product"} for one in RECORD["systems"]]
+    fp32, _ = throughput({**RECORD, "systems": systems}).axes
+    assert [text.get_text() for text in fp32.texts] == ["800  1.00 of limit", "600  0.75 of limit"]
+
+
+@pytest.mark.parametrize("key", ["name", "title", "precision", "words_per_s", "of_limit"])
 def test_a_record_without_a_value_is_refused(key):
     systems = [{name: value for name, value in one.items() if name != key} for one in RECORD["systems"]]
     with pytest.raises(InputError, match=f"incomplete JSON .KeyError: '{key}'"):

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from sparkalbert.errors import MissingDependencyError
 from sparkalbert.ml.bench.pipeline import write
-from sparkalbert.ml.bench.rows import cached_rows
+from sparkalbert.ml.bench.rows import CachedPrefixes, cached_rows
 from sparkalbert.ml.session.spark_session import QUIET, start
 
 __all__ = ["NaiveUdfSystem"]
@@ -54,18 +54,18 @@ class NaiveUdfSystem:
         self._checkpoint = checkpoint
         self._texts, self._warm_up_texts = texts, warm_up_texts
         self._cores = cores
-        self._embedded: dict[int, DataFrame] = {}
 
     def load(self) -> dict[str, Any]:
         """Start Spark."""
         self._spark = start(master=f"local[{self._cores}]", params=QUIET)
         functions: Any = F
         self._column: Column = functions.pandas_udf(_embed_with(self._checkpoint), "array<array<float>>")("text")
-        self._warm_up = self._with_vectors(self._warm_up_texts)
+        self._prefixes = CachedPrefixes(self._spark, self._texts, self._cores)
+        self._warm_up = self._with_vectors(cached_rows(self._spark, self._warm_up_texts, self._cores))
         return {"settings": f"tasks at a time: {self._cores}, rows per batch: {_BATCH_ROWS}, {self._versions}"}
 
-    def _with_vectors(self, texts: Sequence[str]) -> DataFrame:
-        return cached_rows(self._spark, texts, self._cores).withColumn("vectors", self._column)
+    def _with_vectors(self, rows: DataFrame) -> DataFrame:
+        return rows.withColumn("vectors", self._column)
 
     def warm_up(self) -> None:
         """Embed a few rows; there are no words to count."""
@@ -73,9 +73,7 @@ class NaiveUdfSystem:
 
     def take(self, rows: int) -> None:
         """Cache the first rows."""
-        if rows not in self._embedded:
-            self._embedded[rows] = self._with_vectors(self._texts[:rows])
-        self._taken = self._embedded[rows]
+        self._taken = self._with_vectors(self._prefixes.first(rows))
 
     def embed(self) -> None:
         """Embed the rows."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.bench.rows import cached_rows
+from sparkalbert.ml.bench.rows import CachedPrefixes, cached_rows
 from sparkalbert.ml.bench.worker_times import WorkerTimes, added_times, worker_times
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.session.spark_session import QUIET, start
@@ -51,12 +51,12 @@ class PipelineSystem:
         self._cores = cores
         self._sink: Sink = sink
         self._folder = folder
-        self._embedded: dict[int, DataFrame] = {}
         self._before: WorkerTimes = {}
 
     def load(self) -> dict[str, Any]:
         """Start Spark and read the model."""
         self._spark = start(master=f"local[{self._cores}]", params=QUIET)
+        self._prefixes = CachedPrefixes(self._spark, self._texts, self._cores)
         warm_up = cached_rows(self._spark, self._warm_up_texts, self._cores)
         self._model = text_pipeline(AlbertEmbeddings.pretrained(self._bundle)).fit(warm_up)
         self._warm_up = self._model.transform(warm_up)
@@ -70,9 +70,7 @@ class PipelineSystem:
 
     def take(self, rows: int) -> None:
         """Cache the first rows."""
-        if rows not in self._embedded:
-            self._embedded[rows] = self._model.transform(cached_rows(self._spark, self._texts[:rows], self._cores))
-        self._taken = self._embedded[rows]
+        self._taken = self._model.transform(self._prefixes.first(rows))
 
     def embed(self) -> None:
         """Embed the rows into the sink."""

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["cached_rows", "dealt_rows"]
+__all__ = ["CachedPrefixes", "cached_rows", "dealt_rows"]
+
+_KEPT: Final = 2
+"""The small and the large job of a slice."""
 
 
 def dealt_rows(texts: Sequence[str], partitions: int) -> list[list[str]]:
@@ -50,3 +54,31 @@ def cached_rows(spark: SparkSession, texts: Sequence[str], partitions: int) -> D
     frame = spark.createDataFrame(placed, "text string").cache()
     frame.count()
     return frame
+
+
+class CachedPrefixes:
+    """The first rows of a text in memory, for the two numbers of rows that were used last.
+
+    Parameters
+    ----------
+    spark
+        A classic session.
+    texts
+        The texts.
+    partitions
+        Number of partitions: the number of tasks that run at a time.
+    """
+
+    def __init__(self, spark: SparkSession, texts: Sequence[str], partitions: int) -> None:
+        self._spark, self._texts, self._partitions = spark, texts, partitions
+        self._frames: dict[int, DataFrame] = {}
+
+    def first(self, rows: int) -> DataFrame:
+        """Return the first `rows` texts as :func:`cached_rows` does; the rows used least recently leave the memory."""
+        frame = self._frames.pop(rows, None)
+        if frame is None:
+            frame = cached_rows(self._spark, self._texts[:rows], self._partitions)
+        self._frames[rows] = frame
+        if len(self._frames) > _KEPT:
+            self._frames.pop(next(iter(self._frames))).unpersist()
+        return frame

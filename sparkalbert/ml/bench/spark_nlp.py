@@ -67,15 +67,15 @@ class SparkNlpSystem:
         self._jars = jars
         self._batch_size = batch_size or _DEFAULT_BATCH_SIZE
         self._onnx_threads = onnx_threads
-        self._embedded: dict[int, Any] = {}
 
     def load(self) -> dict[str, Any]:
         """Start Spark with Spark NLP and load the model."""
         from pyspark.ml import Pipeline
 
-        from sparkalbert.ml.bench.rows import cached_rows
+        from sparkalbert.ml.bench.rows import CachedPrefixes, cached_rows
 
         self._spark = self._session()
+        self._prefixes = CachedPrefixes(self._spark, self._texts, self._cores)
         warm_up = cached_rows(self._spark, self._warm_up_texts, self._cores)
         self._pipeline = Pipeline(stages=self._stages(self._spark)).fit(warm_up)
         self._warm_up = self._pipeline.transform(warm_up)
@@ -91,12 +91,7 @@ class SparkNlpSystem:
 
     def take(self, rows: int) -> None:
         """Cache the first rows."""
-        from sparkalbert.ml.bench.rows import cached_rows
-
-        if rows not in self._embedded:
-            frame = cached_rows(self._spark, self._texts[:rows], self._cores)
-            self._embedded[rows] = self._pipeline.transform(frame)
-        self._taken = self._embedded[rows]
+        self._taken = self._pipeline.transform(self._prefixes.first(rows))
 
     def embed(self) -> None:
         """Embed the rows."""

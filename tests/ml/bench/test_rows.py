@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkalbert.bench.news_text import news_paragraphs
-from sparkalbert.ml.bench.rows import cached_rows, dealt_rows
+from sparkalbert.ml.bench.rows import CachedPrefixes, cached_rows, dealt_rows
 
 
 @given(st.lists(st.text(max_size=30), max_size=40), st.integers(1, 5))
@@ -25,3 +25,12 @@ def test_partitions_are_the_hands(spark):
     texts = ["a", "bb", "ccc", "dddd", "eeeee"]
     parts = cached_rows(spark, texts, 2).rdd.map(lambda row: row.text).glom().collect()
     assert [sorted(part) for part in parts] == [sorted(hand) for hand in dealt_rows(texts, 2)]
+
+
+def test_the_rows_of_two_jobs_stay_in_memory(spark):
+    prefixes = CachedPrefixes(spark, ["a", "bb", "ccc", "dddd"], 1)
+    frames = {rows: prefixes.first(rows) for rows in (1, 2)}
+    assert prefixes.first(1) is frames[1]
+    frames[3] = prefixes.first(3)
+    assert {rows: frame.is_cached for rows, frame in frames.items()} == {1: True, 2: False, 3: True}
+    assert sorted(row.text for row in prefixes.first(2).collect()) == ["a", "bb"]
