@@ -152,6 +152,7 @@ class Engine:
         first_window = np.zeros(len(sentences), dtype=np.int64)
         windows: list[Int64Array] = []
         capacity = self.options.max_sentence_length - 2
+        word_stops = np.cumsum(token_counts).tolist()
         bounds = np.searchsorted(owner, np.arange(len(sentences) + 1)).tolist()
         for index, sentence in enumerate(sentences):
             needed = slice(bounds[index], bounds[index + 1])
@@ -161,14 +162,24 @@ class Engine:
             if len(sentence.ids) <= capacity:
                 windows.append(sentence.ids)
                 continue
-            starts, window[needed] = self._windows(sentence)
+            words = slice(word_stops[index] - token_counts[index], word_stops[index])
+            starts, window[needed] = self._windows(sentence, pieces[needed], counts[words])
             row[needed] -= starts[window[needed]]
             windows += [sentence.ids[start : start + capacity] for start in starts.tolist()]
         return _Request(self._framed(windows), first_window[owner] + window, row, counts)
 
-    def _windows(self, sentence: EncodedSentence) -> tuple[Int64Array, Int64Array]:
-        """Return where the windows of a long sentence start, and the window of each piece that is needed."""
-        pieces, counts = pieces_needed(sentence.ranges, self.options.pooling)
+    def _windows(
+        self, sentence: EncodedSentence, pieces: Int64Array, counts: Int64Array
+    ) -> tuple[Int64Array, Int64Array]:
+        """Return where the windows of a long sentence start, and the window of each piece that is needed.
+
+        Parameters
+        ----------
+        sentence
+            The sentence.
+        pieces, counts
+            The pieces that are needed, and how many of them belong to each word, see :func:`.pooling.pieces_needed`.
+        """
         capacity = self.options.max_sentence_length - 2
         num_pieces = len(sentence.ids)
         # A range may point one past the last piece, at [SEP] (see `truncate`); use the window of the last piece.

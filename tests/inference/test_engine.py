@@ -14,7 +14,7 @@ from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EncoderSession, SessionOptions, VectorOptions
 from sparkalbert.inference.engine import Engine, SpecialPieces
 from sparkalbert.inference.windows import best_window, window_starts
-from sparkalbert.text.pieces.encoding import EncodedSentence
+from sparkalbert.text.pieces.encoding import EncodedSentence, truncate
 from tests import tiny_bundle
 
 SPECIAL = SpecialPieces(cls_id=2, sep_id=3, pad_id=0)
@@ -97,6 +97,21 @@ def test_a_long_sentence_takes_each_word_from_its_best_window():
     np.testing.assert_array_equal(found[9], last_window[3])
     np.testing.assert_array_equal(found[:3], first_window[:3])
     assert found.shape == (10, 32)
+
+
+@pytest.mark.parametrize("pooling", ["first", "last", "mean", "first_last"])
+@settings(max_examples=30)
+@given(counts=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=6), data=st.data())
+def test_truncated_sentences_of_any_lengths_have_the_vectors_that_each_has_alone(engines, pooling, counts, data):
+    """A word may be at [SEP], in a sentence of one window or of several."""
+    session, sentences = engines("fp32", 1, 64).session, []
+    for number, one in enumerate(counts):
+        stops = np.cumsum(one)
+        whole = EncodedSentence(5 + np.arange(stops[-1]) + number, np.stack([stops - one, stops], axis=1))
+        sentences.append(truncate(whole, data.draw(st.integers(1, 40))))
+    options = VectorOptions(pooling, max_sentence_length=data.draw(st.integers(3, 20)))
+    small = Engine(session, SPECIAL, options, BatchingOptions(pieces_per_batch=64))
+    np.testing.assert_array_equal(small.embed(sentences), np.concatenate([small.embed([one]) for one in sentences]))
 
 
 def test_a_word_longer_than_a_window_still_gets_its_vector():

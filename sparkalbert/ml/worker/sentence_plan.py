@@ -16,7 +16,7 @@ import pyarrow as pa
 from sparkalbert.arrays import BoolArray, Int64Array
 from sparkalbert.errors import ColumnError
 from sparkalbert.inference.embedder import Embedder
-from sparkalbert.ml.worker.rows import row_of_item, sentence_numbers
+from sparkalbert.ml.worker.rows import row_of_item, row_slices, sentence_numbers
 from sparkalbert.offsets import code_point_index, is_bmp
 from sparkalbert.text.pieces.encoding import EncodedSentence, first_pieces, truncate
 
@@ -26,6 +26,9 @@ NOWHERE: Final = -1
 """Means that a sentence, piece or vector does not exist."""
 
 _ROW_SHIFT: Final = np.int64(32)
+
+_PART_TOKENS: Final = 10_000
+"""Tokens whose spans and words are held at a time while sentences are encoded; a long row has several such parts."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +271,16 @@ def _encode(
 
     A stage in between (a normalizer, a stemmer) may have changed the tokens: then they are what is embedded.
     """
+    counts = np.array([len(members) for _, members in groups], dtype=np.int64)
+    encoded: list[EncodedSentence] = []
+    for start, stop in row_slices(counts, _PART_TOKENS):
+        encoded += _encode_part(embedder, sentences, tokens, groups[start:stop])
+    return encoded
+
+
+def _encode_part(
+    embedder: Embedder, sentences: SpanRows, tokens: SpanRows, groups: Sequence[tuple[int, Int64Array]]
+) -> list[EncodedSentence]:
     texts = [sentences.text[index] for index, _ in groups]
     words = [_words(tokens, members) for _, members in groups]
     spans = [_code_point_spans(sentences, index, tokens, members) for index, members in groups]

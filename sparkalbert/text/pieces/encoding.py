@@ -7,7 +7,7 @@ of long sentences is here too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -41,7 +41,9 @@ NO_PIECE: Final = -1
 
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
 
-_NO_PIECES: Final[Int64Array] = np.zeros(0, dtype=np.int64)
+_MATCHED_CHARACTERS: Final = 1 << 16
+"""Sentences of about this many characters (some 10,000 tokens) are matched at once. The arrays of a match are several
+times as large as its result, but so they do not grow with the number of sentences."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class EncodedSentence:
 def first_pieces(sentences: Sequence[EncodedSentence]) -> Int64Array:
     """Return the id of the first piece of each token of all sentences, int64 ``[tokens]``; -1 for none.
 
+    Parameters
+    ----------
+    sentences
+        Not truncated: after :func:`truncate` a range may be that of ``[SEP]``, whose id is not in the sentence.
+
     Examples
     --------
     >>> one = EncodedSentence(np.array([7, 8, 9]), np.array([[0, 2], [2, 2], [2, 3]]))
@@ -72,10 +79,10 @@ def first_pieces(sentences: Sequence[EncodedSentence]) -> Int64Array:
     [7, -1, 9, 7, -1, 9]
     """
     if not sentences:
-        return _NO_PIECES
+        return np.zeros(0, dtype=np.int64)
     ranges = np.concatenate([sentence.ranges for sentence in sentences])
     ids = np.concatenate([sentence.ids for sentence in sentences])
-    before = _before([len(sentence.ids) for sentence in sentences])
+    before = _exclusive_cumsum([len(sentence.ids) for sentence in sentences])
     starts = ranges[:, 0] + np.repeat(before, [len(sentence.ranges) for sentence in sentences])
     pieces = np.full(len(ranges), NO_PIECE)
     present = ranges[:, 1] > ranges[:, 0]
@@ -85,7 +92,8 @@ def first_pieces(sentences: Sequence[EncodedSentence]) -> Int64Array:
 
 def encode_sentence(tokenizer: PieceTokenizer, text: str, spans: Int64Array) -> EncodedSentence:
     """Encode one sentence, as :func:`encode_sentences` does."""
-    return encode_sentences(tokenizer, [text], [spans])[0]
+    pieces = tokenizer.encode(text)
+    return EncodedSentence(pieces.ids, pieces_of_tokens(pieces.offsets, spans))
 
 
 def encode_sentences(
@@ -107,30 +115,45 @@ def encode_sentences(
     TextError
         If a text is not valid Unicode.
     """
-    if not texts:
-        return []
-    pieces = [tokenizer.encode(text) for text in texts]
-    # All sentences are matched at once, as parts of one text in which a character separates them.
+    parts = _parts([len(text) for text in texts], _MATCHED_CHARACTERS)
+    return [one for part in parts for one in _encoded_together(tokenizer, texts[part], spans[part])]
+
+
+def _parts(sizes: Sequence[int], limit: int) -> Iterator[slice]:
+    """Yield consecutive slices, each until its sizes add up to a limit."""
+    start = total = 0
+    for stop, size in enumerate(sizes, 1):
+        total += size
+        if total >= limit or stop == len(sizes):
+            yield slice(start, stop)
+            start, total = stop, 0
+
+
+def _encoded_together(
+    tokenizer: PieceTokenizer, texts: Sequence[str], spans: Sequence[Int64Array]
+) -> list[EncodedSentence]:
+    """Match the tokens of all sentences at once, as parts of one text in which a character separates the sentences."""
+    pieces = [(one.ids, one.offsets) for one in map(tokenizer.encode, texts)]  # without the pieces' strings
     lengths = np.array([len(text) for text in texts])
-    shift = _before(lengths + 1)
-    piece_counts = np.array([len(one) for one in pieces])
+    shift = _exclusive_cumsum(lengths + 1)
+    piece_counts = np.array([len(ids) for ids, _ in pieces])
     token_counts = [len(one) for one in spans]
-    offsets = np.concatenate([one.offsets for one in pieces]) + np.repeat(shift, piece_counts)[:, None]
+    offsets = np.concatenate([one for _, one in pieces]) + np.repeat(shift, piece_counts)[:, None]
     inside = np.minimum(np.concatenate(spans), np.repeat(lengths, token_counts)[:, None])
     found = pieces_of_tokens(offsets, inside + np.repeat(shift, token_counts)[:, None])
     # A token after the last piece of its sentence has found the first piece of a later sentence.
-    local = found - np.repeat(_before(piece_counts), token_counts)[:, None]
+    local = found - np.repeat(_exclusive_cumsum(piece_counts), token_counts)[:, None]
     ranges = np.minimum(local, np.repeat(piece_counts, token_counts)[:, None])
     stops = np.cumsum(token_counts).tolist()
     return [
-        EncodedSentence(one.ids, ranges[stop - count : stop])
-        for one, count, stop in zip(pieces, token_counts, stops, strict=True)
+        EncodedSentence(ids, ranges[stop - count : stop])
+        for (ids, _), count, stop in zip(pieces, token_counts, stops, strict=True)
     ]
 
 
 def encode_token_list(tokenizer: PieceTokenizer, tokens: Sequence[str]) -> EncodedSentence:
     """Encode one list of tokens, as :func:`encode_token_lists` does."""
-    return encode_token_lists(tokenizer, [tokens])[0]
+    return encode_sentence(tokenizer, " ".join(tokens), joined_spans(tokens))
 
 
 def encode_token_lists(tokenizer: PieceTokenizer, lists: Sequence[Sequence[str]]) -> list[EncodedSentence]:
@@ -245,7 +268,7 @@ def pieces_of_tokens(piece_offsets: Int64Array, spans: Int64Array) -> Int64Array
     return np.stack([firsts, np.where(empty, firsts, stops)], axis=1).astype(np.int64, copy=False)
 
 
-def _before(counts: npt.ArrayLike) -> Int64Array:
-    """Return how many there are in all parts before each, given the count of each part, int64 ``[parts]``."""
+def _exclusive_cumsum(counts: npt.ArrayLike) -> Int64Array:
+    """Return the sum of the counts before each, int64 ``[parts]``."""
     counted = np.asarray(counts, dtype=np.int64)
     return np.cumsum(counted) - counted

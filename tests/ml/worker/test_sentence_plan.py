@@ -12,6 +12,7 @@ from sparkalbert.errors import ColumnError
 from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorOptions
 from sparkalbert.inference.embedder import Embedder
 from sparkalbert.inference.model import MODELS
+from sparkalbert.ml.worker import sentence_plan
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, SpanRows, plan_rows
 from sparkalbert.offsets import utf16_length
 from tests import tiny_bundle
@@ -78,6 +79,26 @@ def test_by_default_every_token_is_in_its_sentence(documents, longest, encoding)
     assert plan.token.tolist() == list(range(len(words)))
     assert plan.sentence.tolist() == [number for number, _ in words]
     assert plan.vector.tolist() == list(range(len(words)))
+
+
+@given(SENTENCES, st.integers(1, 30), st.booleans())
+def test_sentences_are_encoded_in_parts_with_the_same_plan(sentences, limit, are_changed):
+    """However many tokens a row has, the spans and words of a part are held."""
+    texts, tokens = annotated(sentences)
+    if are_changed:  # by a stage in between: every third token is encoded as a word
+        tokens = [(*one[:2], "xyz", one[3]) if place % 3 == 0 else one for place, one in enumerate(tokens)]
+    one, sizes, encode = embedder(encoding="sentence"), [], sentence_plan._encode_part
+    whole = planned(one, (texts, tokens))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentence_plan, "_PART_TOKENS", limit)
+        counted = lambda *given: sizes.append([len(part) for _, part in given[3]]) or encode(*given)  # noqa: E731
+        patch.setattr(sentence_plan, "_encode_part", counted)
+        parts = planned(one, (texts, tokens))
+    assert [size for part in sizes for size in part] == [len(words) for words in sentences]
+    assert all(len(part) == 1 or sum(part) <= limit for part in sizes)
+    for found, expected in zip(parts.sentences, whole.sentences, strict=True):
+        assert (found.ids.tolist(), found.ranges.tolist()) == (expected.ids.tolist(), expected.ranges.tolist())
+    assert parts.piece.tolist() == whole.piece.tolist()
 
 
 @given(st.lists(SENTENCES, min_size=2, max_size=3))

@@ -1,6 +1,7 @@
 """Pieces of tokens, against the definition; Spark NLP's truncation, against what its code does with pieces and rows."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkalbert.errors import TextError
+from sparkalbert.text.pieces import encoding
 from sparkalbert.text.pieces.encoding import (
     ENCODINGS,
     EncodedSentence,
@@ -23,6 +25,7 @@ from sparkalbert.text.pieces.encoding import (
 )
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from tests import tiny_vocabulary
+from tests.recorded.tokenizer_folders import FOLDER, WORD_PIECES
 
 TOKENIZER = PieceTokenizer(tiny_vocabulary.model_bytes())
 
@@ -147,12 +150,27 @@ def test_a_list_of_tokens_is_encoded_as_the_sentence_that_joins_them(tokens):
     assert found.ranges.tolist() == encode_sentence(TOKENIZER, text, spans).ranges.tolist()
 
 
+@pytest.fixture(scope="module", params=["sentencepiece", "unigram4", "unigram5", "cased words"])
+def tokenizer(request, tmp_path_factory):
+    """Tokenizers that find offsets in different ways."""
+    if request.param == "sentencepiece":
+        return TOKENIZER
+    folder = FOLDER / request.param
+    if request.param in WORD_PIECES:
+        folder = tmp_path_factory.mktemp("word-pieces")
+        WORD_PIECES[request.param](folder)
+    return PieceTokenizer.load(folder)
+
+
 @settings(max_examples=200)
-@given(st.lists(texts_cut_into_tokens(), max_size=6))
-def test_sentences_that_are_encoded_together_are_as_if_alone(cases):
-    found = encode_sentences(TOKENIZER, [text for text, _ in cases], [spans for _, spans in cases])
+@given(cases=st.lists(texts_cut_into_tokens(), max_size=6), characters=st.sampled_from([1, 8, 20, 1 << 16]))
+def test_sentences_that_are_encoded_together_are_as_if_alone(tokenizer, cases, characters):
+    """Also if only some of them are matched at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_MATCHED_CHARACTERS", characters)
+        found = encode_sentences(tokenizer, [text for text, _ in cases], [spans for _, spans in cases])
     for one, (text, spans) in zip(found, cases, strict=True):
-        pieces = TOKENIZER.encode(text)
+        pieces = tokenizer.encode(text)
         assert one.ids.tolist() == pieces.ids.tolist()
         assert one.ranges.tolist() == pieces_of_tokens(pieces.offsets, spans).tolist()
         assert one.ranges.dtype == np.int64
@@ -160,11 +178,33 @@ def test_sentences_that_are_encoded_together_are_as_if_alone(cases):
     assert first_pieces(found).tolist() == expected
 
 
+def test_memory_beside_the_result_does_not_grow_with_the_number_of_sentences(monkeypatch):
+    """The sentences may be those of one row, which no memory bound can cut."""
+    monkeypatch.setattr(encoding, "_MATCHED_CHARACTERS", 2000)
+    text = "The River was known. " * 10
+    spans = span_array([(start, start + 3) for start in range(0, len(text) - 3, 4)])
+
+    def beside(count):
+        texts, all_spans = [text] * count, [spans] * count
+        tracemalloc.start()
+        try:
+            encoded = encode_sentences(TOKENIZER, texts, all_spans)
+            kept, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(encoded) == count
+        return peak - kept
+
+    beside(10)  # what the first call allocates once
+    assert beside(400) < 2 * beside(50)
+
+
 def test_an_empty_word_beyond_its_sentence_finds_no_piece_of_the_next():
     beyond = span_array([(0, 3), (20, 20), (20, 23)])
     first, second = encode_sentences(TOKENIZER, ["the", "the river"], [beyond, beyond[:1]])
     count = len(first.ids)
     assert first.ranges.tolist() == [[0, count], [count, count], [count, count]]
+    assert encode_sentence(TOKENIZER, "the", beyond).ranges.tolist() == first.ranges.tolist()
     assert second.ranges.tolist() == [[0, 1]]
 
 
