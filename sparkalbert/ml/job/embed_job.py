@@ -32,6 +32,7 @@ from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.embedding_params import OutputLevel, VectorFormat
 from sparkalbert.ml.stages.row_errors import error_column
 from sparkalbert.ml.worker.row_counts import COUNTS
+from sparkalbert.ml.worker.row_errors import MIN_ROWS
 from sparkalbert.ml.worker.udf import valid_strings
 from sparkalbert.options import check_choice
 from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, check_target
@@ -165,6 +166,7 @@ def embed_texts(
         What to read and where to write.
     report
         Called from time to time with the progress, see :func:`.progress.reported_progress`, which also names the jobs.
+        If None, the jobs of a classic session stay in the caller's job group.
 
     Raises
     ------
@@ -187,6 +189,13 @@ def embed_texts(
         stack.enter_context(source.settings(spark))
         stage = embeddings.copy().setVectorFormat(target.vectors).setOutputLevel(target.level)
         observation = None if is_connect_session(spark) and not _HAS_OBSERVATIONS else Observation()
+        if observation is None and stage.getOnError() == "null":
+            _LOGGER.warning(
+                "A Connect client of Spark %s cannot count rows while it writes, so maxErrorFraction "
+                "(--max-error-fraction) is checked only within each partition, from its row %d on, and not for all "
+                "rows at the end. The column '%s' has the rows that failed. A client of Spark 4 counts them.",
+                pyspark.__version__, MIN_ROWS, _ERROR,
+            )  # fmt: skip
         frame = embedded_frame(
             source.read(spark), stage, source, annotations=target.annotations, observation=observation
         )

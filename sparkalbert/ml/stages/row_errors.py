@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
 from sparkalbert.ml.stages.python_pass import WorkerColumn, add_worker_column, unused_name
-from sparkalbert.ml.worker.row_counts import COUNTS
-from sparkalbert.ml.worker.row_errors import ERROR, VALUE
+from sparkalbert.ml.worker.row_counts import COUNTS, VALUE
+from sparkalbert.ml.worker.row_errors import ERROR
 
 __all__ = ["add_column_with_companions", "companion_columns", "error_column"]
 

@@ -14,7 +14,10 @@ from sparkalbert.inference.windows import window_starts
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, GroupPlan, SpanRows
 from sparkalbert.text.pieces.encoding import EncodedSentence
 
-__all__ = ["COUNTS", "RowCounts"]
+__all__ = ["COUNTS", "VALUE", "RowCounts"]
+
+VALUE: Final = "value"
+"""The field of a row's result, beside its counts."""
 
 COUNTS: Final = ("tokens", "windows", "pieceless_tokens")
 """The counts of a row, see :class:`RowCounts`."""
@@ -64,7 +67,7 @@ class RowCounts:
     def beside(self, values: pa.Array, rows: slice = slice(None)) -> pa.Array:
         """Return a struct of values and their counts, of all rows or some."""
         counts = [pa.array(getattr(self, name)[rows], pa.int64()) for name in COUNTS]
-        return pa.StructArray.from_arrays([values, *counts], names=["value", *COUNTS])
+        return pa.StructArray.from_arrays([values, *counts], names=[VALUE, *COUNTS])
 
 
 def _windows(sentences: Sequence[EncodedSentence], capacity: int) -> Int64Array:

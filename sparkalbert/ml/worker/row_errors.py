@@ -9,15 +9,14 @@ from typing import Final, Protocol
 import numpy as np
 import pyarrow as pa
 
-from sparkalbert.errors import InferenceError, SparkAlbertError
+from sparkalbert.errors import ColumnError, InferenceError, SparkAlbertError, TextError
 from sparkalbert.ml.worker.model import EmbedderSource
-from sparkalbert.ml.worker.row_counts import COUNTS
+from sparkalbert.ml.worker.row_counts import COUNTS, VALUE
 
-__all__ = ["ERROR", "MIN_ROWS", "VALUE", "ModelTask", "RowErrorsTask"]
+__all__ = ["ERROR", "MIN_ROWS", "ModelTask", "RowErrorsTask"]
 
-VALUE: Final = "value"
 ERROR: Final = "error"
-"""The fields of a row's result, if it has several; the counts of the row may follow."""
+"""The field of a row's result, beside its value and counts, that has the reason why the row failed."""
 
 MIN_ROWS: Final = 100
 """Rows of a partition before the fraction of its failures counts."""
@@ -44,8 +43,9 @@ class RowErrorsTask:
     """Runs a task and finds the rows that fail. The other rows get the same vectors as without them.
 
     If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it.
-    An error of the model or of the input is not an error of a row, and neither is a lack of memory, a full disk or a
-    failure of the engine (a lost GPU, for instance): those are raised unchanged.
+    An error of the model (also if it is loaded again while the task runs) or of the input is not an error of a row, and
+    neither is a lack of memory, a full disk or a failure of the engine (a lost GPU, for instance): those are raised
+    unchanged.
 
     Attributes
     ----------
@@ -80,8 +80,9 @@ class RowErrorsTask:
         while True:
             try:
                 for array in self.task(reader):
+                    good = self._good(array)  # before the rows are answered: an error must not lose them
                     reader.answer(len(array))
-                    yield self._good(array)
+                    yield good
             except Exception as error:
                 if reader.is_broken or _is_of_the_machine(error):
                     raise
@@ -91,8 +92,9 @@ class RowErrorsTask:
                 row = reader.row()
                 try:
                     for array in self.task(iter([row])):
+                        good = self._good(array)
                         reader.answer(1)
-                        yield self._good(array)
+                        yield good
                 except Exception as error:
                     if _is_of_the_machine(error):
                         raise
@@ -112,7 +114,7 @@ class RowErrorsTask:
             return array
         values, *counts = array.flatten() if self.counted else [array]
         columns = {VALUE: values, **({ERROR: errors} if may_fail else {})}
-        columns |= dict(zip(COUNTS, counts, strict=False))
+        columns |= dict(zip(COUNTS if self.counted else (), counts, strict=True))
         return _lists_of_one(pa.StructArray.from_arrays(list(columns.values()), names=list(columns)))
 
     def _failed(self, row: _Columns, error: Exception, position: int, failures: int) -> pa.Array:
@@ -194,10 +196,14 @@ def _lists_of_one(items: pa.Array) -> pa.Array:
 
 
 def _is_of_the_machine(error: Exception) -> bool:
-    """Return whether an error would meet any row: memory, disk, a missing package, or the engine."""
+    """Return whether an error would meet any row: memory, disk, a missing package, the engine, or the model.
+
+    The model may have to be loaded again while the task runs, if its files were written to.
+    """
+    if isinstance(error, InferenceError):
+        return error.__cause__ is not None  # without a cause it is about the numbers of a row
     if isinstance(error, SparkAlbertError):
-        # An InferenceError without a cause is about the numbers of a row.
-        return isinstance(error, InferenceError) and error.__cause__ is not None
+        return not isinstance(error, (ColumnError, TextError))
     return isinstance(error, (MemoryError, OSError, ImportError))
 
 

@@ -111,18 +111,21 @@ def _in_file(computed: Iterator[Float32Array]) -> Iterator[Float32Array]:
     itself takes pages back when it needs them.
     """
     pages = _written(computed)
+    numbers = np.frombuffer(pages, dtype=np.float32)
+    advice = getattr(mmap, "MADV_DONTNEED", None)
+    if advice is None:
+        yield numbers
+        return
     done = Event()
 
-    advice = getattr(mmap, "MADV_DONTNEED", None)
-
     def release_pages() -> None:
-        while advice is not None and not done.wait(_RELEASE_INTERVAL_S):
+        while not done.wait(_RELEASE_INTERVAL_S):
             pages.madvise(advice)
 
     releaser = Thread(target=release_pages, daemon=True)
     releaser.start()
     try:
-        yield np.frombuffer(pages, dtype=np.float32)
+        yield numbers
     finally:
         done.set()
         releaser.join()

@@ -352,6 +352,23 @@ def test_too_many_failures_leave_nothing(any_spark, failing, texts, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 
+def test_a_client_that_cannot_count_warns_that_failures_are_not_checked_at_the_end(
+    connect_spark, failing, texts, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(embed_job, "_HAS_OBSERVATIONS", False)  # as pyspark 3.5 on Spark Connect
+    source, target = TextSource(str(texts)), VectorTarget(str(tmp_path / "out"), vectors="binary16", overwrite=True)
+    summary = embed_texts(connect_spark, failing.setMaxErrorFraction(0), source, target)
+    assert (summary.rows, summary.failures) == (None, None)
+    assert sum(row["error"] is not None for row in rows_of(tmp_path / "out")) == 3
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert (
+        "maxErrorFraction (--max-error-fraction) is checked only within each partition, from its row 100 on" in warning
+    )
+    caplog.clear()
+    embed_texts(connect_spark, failing.setOnError("fail"), source, VectorTarget(str(tmp_path / "other")))
+    assert caplog.records == []
+
+
 def test_too_many_failures_where_only_spark_can_write_name_the_folder(connect_spark, failing, texts, tmp_path, far):
     folder = f"{far(connect_spark)}/vectors"
     target = VectorTarget(folder, vectors="binary16")

@@ -1,12 +1,15 @@
 """Rows that fail, on plain Arrow arrays: each is found, and the others are those of a run without them."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkalbert.errors import ColumnError, InferenceError
+from sparkalbert.bundle import Bundle
+from sparkalbert.errors import BundleError, ColumnError, InferenceError, OutputError, ParamError
 from sparkalbert.inference import EmbedderOptions, VectorSizes
 from sparkalbert.ml.worker.embedding_tasks import TokenListTask
 from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
@@ -131,7 +134,16 @@ def engine_error():
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), array_error(), pa.ArrowMemoryError("malloc failed"), OSError(28, "No space left"), engine_error()],
+    [
+        MemoryError(),
+        array_error(),
+        pa.ArrowMemoryError("malloc failed"),
+        OSError(28, "No space left"),
+        engine_error(),
+        BundleError("The model is damaged."),
+        OutputError("Another process holds the lock."),
+        ParamError("ONNX Runtime could not use CUDA."),
+    ],
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("fraction", [None, 1.0])
@@ -143,6 +155,32 @@ def test_an_error_of_the_machine_is_not_one_of_a_row(monkeypatch, error, fractio
     with pytest.raises(type(error)) as raised:
         results(task, batches([["river"], ["bank"], [BAD], ["river"]], size))
     assert raised.value is error
+
+
+@pytest.mark.parametrize("fraction", [None, 1.0])
+def test_a_model_that_is_damaged_while_the_task_runs_is_not_an_error_of_its_rows(monkeypatch, tmp_path, fraction):
+    """After a row that fails the model is loaded again, because its weights were written to."""
+    bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+    task = FailingTask(WorkerModel(ModelHandle.in_place(bundle), EmbedderOptions(), 1, VectorSizes()))
+
+    def check(self, tokens):
+        if len(tokens) > 1:
+            (tmp_path / "model" / "model.onnx.data").write_bytes(b"damaged")
+            raise self.error
+
+    monkeypatch.setattr(FailingTask, "check", check)
+    monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path / "home"))
+    with pytest.raises(BundleError, match=r"(?s)^Model 'plain' is not on this worker\. Tried: .*model\.onnx\.data"):
+        results(RowErrorsTask(task, "vectors", fraction), batches([["river"], ["bank"]], 2))
+
+
+def test_a_wrong_number_of_counts_is_an_error(monkeypatch):
+    def beside(self, values):
+        return pa.StructArray.from_arrays([values, pa.array(self.tokens)], names=["value", "tokens"])
+
+    monkeypatch.setattr(RowCounts, "beside", beside)
+    with pytest.raises(InferenceError, match="ValueError"):
+        results(RowErrorsTask(CountedTask(model()), "vectors", counted=True), batches([["river"]], 1))
 
 
 def test_an_error_of_the_machine_after_one_of_a_row_ends_the_task_too(monkeypatch):
