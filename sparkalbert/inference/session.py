@@ -134,7 +134,8 @@ class _WeightFiles:
 
     ONNX Runtime maps the weights into memory and reads those that it does not rearrange (embeddings, biases, norms)
     from the map in each forward pass, so that a byte changed in the file would change vectors. The files stay open,
-    because another process may replace the folder. A write sets the time of a file before it changes a byte.
+    because another process may replace the folder. A write sets the time of a file before it changes a byte. Only a
+    write between the check of the bytes and the opening here is not noticed.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -285,8 +286,8 @@ class EncoderSession:
             cause = BundleError(f"{self.bundle.path} is not what was loaded")
             msg = (
                 f"The weights of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
-                f"{', '.join(changed)} in {self.bundle.path} was written to. Restore the file and "
-                "load the model again."
+                f"{', '.join(changed)} in {self.bundle.path} was written to. Load the "
+                "model again; if that fails, restore the file."
             )
             raise InferenceError(msg) from cause  # with a cause it is an error of the machine, not of a row
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -50,7 +50,7 @@ _LOGGER: Final = logging.getLogger("sparkalbert")
 _POLL_S: Final = 0.05
 _NOTICE_S: Final = 30.0
 _LIMIT_S: Final = 3600.0
-"""Longer than any download or conversion that is not stuck."""
+"""Longer than nearly every download or conversion that does not hang."""
 
 
 @contextmanager
@@ -77,8 +77,8 @@ def exclusive(
     Raises
     ------
     OutputError
-        If the folder cannot be written, its file system does not support locks, or another process holds the lock
-        for too long.
+        If the folder cannot be written, its file system does not support locks, or other processes held the lock
+        for all of `limit_s`.
     """
     folder = home / "locks"
     path = folder / f"{name}.lock"
@@ -101,7 +101,10 @@ def exclusive(
         try:
             yield
         finally:
-            _unlock(file)
+            # Closing the file releases the lock, too, unless a child has inherited it. A network file system may refuse
+            # to unlock; the work is done then, or has an error of its own.
+            with suppress(OSError):
+                _unlock(file)
 
 
 def _wait_for(file: IO[bytes], path: Path, choose: str, limit_s: float) -> None:
@@ -111,8 +114,9 @@ def _wait_for(file: IO[bytes], path: Path, choose: str, limit_s: float) -> None:
         waited = time.monotonic() - started
         if waited >= limit_s:
             msg = (
-                f"Another process has held {path} for more than {limit_s:g} seconds. If it hangs, end it "
-                f"(`lsof {path}` finds it). Or {choose[0].lower()}{choose[1:]} another folder."
+                f"Waited {limit_s:g} seconds for {path}, which another process holds. If that process is still "
+                "working (a slow download, for instance), try again later. If it hangs, end it (on Linux, "
+                f"`lsof {path}` finds it). Or {choose[0].lower()}{choose[1:]} another folder."
             )
             raise OutputError(msg)
         if waited >= _NOTICE_S and not is_noted:
