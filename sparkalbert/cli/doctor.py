@@ -12,7 +12,7 @@ import typer
 
 from sparkalbert.cli.failures import failure_message
 from sparkalbert.cli.options import Model
-from sparkalbert.cli.screen import OUTPUT, print_line, shown_count
+from sparkalbert.cli.screen import OUTPUT, print_line, shown_wait
 from sparkalbert.cli.session import command_session
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def doctor(
     """
     checks = []
     steps = _STEPS if spark else _WITHOUT_SPARK
-    with shown_count("Checking", "steps") as show:
+    with shown_wait("Checking") as show:  # without the time left, which steps of such different lengths do not give
 
         def begin(step: str) -> None:
-            show(steps.index(step), len(steps), f"Checking {step}")
+            show(f"Checking {step}, step {steps.index(step) + 1} of {len(steps)}")
 
         for check in _checks(model, master, begin, spark=spark):
             checks.append(check)

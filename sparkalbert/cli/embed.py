@@ -168,8 +168,8 @@ def embed(
     inclusive, as in Spark NLP) and [bold]vectors[/], all of equal length. A null text gets nulls, an empty text empty
     lists. With --level
     sentence there are [bold]sentences[/] in the place of tokens, with --level document only a [bold]vector[/], zeros
-    for an empty text. The output appears when it is complete; a run that ends early leaves none and starts again. What
-    was counted is shown, and written to [bold]_summary.json[/] beside the vectors.
+    for an empty text. The output appears when it is complete: a run that ends early leaves none, and the command must
+    be run again from the start. What was counted is shown, and written to [bold]_summary.json[/] beside the vectors.
     """
     from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.embed_job import VectorTarget, check_local_target, embed_texts

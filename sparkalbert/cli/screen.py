@@ -289,10 +289,13 @@ def shown_steps(label: str, *, in_logs: bool = True) -> Iterator[ShowStep]:
 
 
 @contextmanager
-def shown_wait(label: str) -> Iterator[None]:
-    """Show on a terminal what is in progress, and since when. For work whose length is not known."""
+def shown_wait(label: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is in progress, and since when. For work whose length is not known.
+
+    Yields a function that replaces the label.
+    """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     is_hidden = IS_QUIET.get() or not ERRORS.is_terminal
     with _shown(Progress(*columns, console=ERRORS, transient=True, disable=is_hidden)) as bar:
-        bar.add_task(label, total=None)
-        yield
+        task = bar.add_task(label, total=None)
+        yield lambda text: bar.update(task, description=text)

@@ -45,7 +45,7 @@ def test_reading_shows_how_many_rows_are_read(output, capsys, terminal):
     terminal()
     assert run(["explore", str(output)]) == 0
     shown = capsys.readouterr().err
-    assert re.search(r"Reading .*6 of 6 rows, [0-9,.]+/s .*elapsed, .* left", shown)
+    assert re.search(r"Reading .*6 of 6 rows, [0-9,.]+/(s|min) .*elapsed, .* left", shown)
     assert "Projecting 6 words" in shown
     assert run(["--quiet", "explore", str(output), "--overwrite"]) == 0
     assert capsys.readouterr().err.strip("\n") == ""

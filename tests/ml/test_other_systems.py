@@ -49,6 +49,8 @@ for name in ("fcntl", "grp", "pwd", "resource"):
 for name in ("chown", "fork", "getegid", "geteuid", "getgid", "getpgid", "getuid", "killpg", "sched_getaffinity",
              "sched_setaffinity", "setsid"):
     delattr(os, name)
+if hasattr(os, "process_cpu_count"):  # since Python 3.13; defined with sched_getaffinity if that exists
+    os.process_cpu_count = os.cpu_count
 del mmap.MADV_DONTNEED, signal.SIGKILL
 sys.addaudithook(refuse)
 '''
