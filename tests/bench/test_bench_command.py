@@ -187,7 +187,8 @@ def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
 )
 def test_a_wrong_option_is_reported_before_anything_runs(capsys, monkeypatch, tmp_path, options, message):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: pytest.fail("it runs"))
+    for name in ("bench.benchmark.run_benchmark", "cli.bench._measure_output"):
+        monkeypatch.setattr(f"sparkalbert.{name}", lambda *_: pytest.fail("it runs"))
     assert run(["bench", *options]) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
