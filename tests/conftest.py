@@ -70,28 +70,43 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def _open_client(spark: Any) -> Callable[..., Any]:
+def _keeps_files_apart(spark: Any) -> Callable[[], AbstractContextManager[None]]:
+    """While it is entered, new sessions of the server, also those of other processes, have files of their own.
+
+    A server of its own does so, pyspark's classic session does not: there a file of any session becomes one of every
+    job, also after the session has ended and the file is gone. A session reads these settings once: with its first
+    request.
+    """
+    server = spark.sparkContext._jsc.sc().conf()
+
+    @contextmanager
+    def keeps_files_apart() -> Iterator[None]:
+        before = {name: server.get(name, "false") for name in _ISOLATION}
+        for name in _ISOLATION:
+            server.set(name, "true")
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                server.set(name, value)
+
+    return keeps_files_apart
+
+
+@pytest.fixture(scope="session")
+def _open_client(spark: Any, _keeps_files_apart: Callable[[], AbstractContextManager[None]]) -> Callable[..., Any]:
     """Open a client session of a real Spark Connect server; with the id of an open session, another client of it."""
     from pyspark.sql import SparkSession
 
     if not _has_connect():
         pytest.skip("this pyspark brings no Spark Connect server")
     port = spark.conf.get("spark.connect.grpc.binding.port")
-    server = spark.sparkContext._jsc.sc().conf()
 
     def open_client(session_id: str = "") -> Any:
-        # A server of its own keeps the files of its sessions apart, pyspark's classic session does not. A session
-        # reads these settings once: with its first request.
-        for name in _ISOLATION:
-            server.set(name, "true")
         session = f";session_id={session_id}" if session_id else ""
-        try:
-            with _connect_mode():
-                client = SparkSession.builder.remote(f"sc://127.0.0.1:{port}/{session}").create()
-                assert client.conf.get(_ISOLATION[0]) == "true"
-        finally:
-            for name in _ISOLATION:
-                server.set(name, "false")
+        with _keeps_files_apart(), _connect_mode():
+            client = SparkSession.builder.remote(f"sc://127.0.0.1:{port}/{session}").create()
+            assert client.conf.get(_ISOLATION[0]) == "true"
         return client
 
     return open_client
@@ -124,9 +139,11 @@ def new_client(_open_client: Callable[..., Any], _connect_session: Any) -> Itera
 
 
 @pytest.fixture
-def connect_spark(_connect_session: Any) -> Iterator[Any]:
+def connect_spark(
+    _connect_session: Any, _keeps_files_apart: Callable[[], AbstractContextManager[None]]
+) -> Iterator[Any]:
     """A client session of a real Spark Connect server; classic Spark is out of sight during the test."""
-    with _connect_mode():
+    with _keeps_files_apart(), _connect_mode():
         yield _connect_session
 
 

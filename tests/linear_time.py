@@ -9,7 +9,7 @@ _FACTOR = 8
 _SLACK = 3
 _LEAST_S = 0.002
 _RUNS = 5
-_MAX_LONG_RUNS = 20
+_MAX_LONG_RUNS = 10
 
 
 def assert_linear_time(function: Callable[[str], object], text_of: Callable[[int], str], length: int) -> None:
