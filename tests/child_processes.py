@@ -44,10 +44,16 @@ def run_python(code: str, *arguments: str, **options: Any) -> subprocess.Complet
 
 @contextlib.contextmanager
 def processes(environment: Mapping[str, str], count: int = 1) -> Iterator[ProcessPoolExecutor]:
-    """Run functions in fresh processes with an environment of their own."""
+    """Run functions in fresh processes with an environment of their own; an error in the block ends the processes."""
     spawn = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(count, spawn, initializer=_start, initargs=(dict(environment),)) as pool:
-        yield pool
+        try:
+            yield pool
+        except BaseException:  # the pool waits for its processes, even if they hang
+            for process in set(multiprocessing.active_children()).difference(others):
+                process.terminate()
+            raise
 
 
 def _start(environment: Mapping[str, str]) -> None:

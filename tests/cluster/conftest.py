@@ -19,7 +19,7 @@ from sparkalbert.bundle import Bundle
 from sparkalbert.ml.session.java import ensure_java
 from tests import tiny_bundle
 from tests.cluster.jobs import TASKS, embed, session
-from tests.cluster.standalone import Cluster, running_cluster
+from tests.cluster.standalone import Cluster, running_cluster, wait_for
 
 ROWS_PER_TASK = 150
 MAX_WORDS = 60
@@ -39,7 +39,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def _cold_caches(cluster: Cluster) -> None:
     """Each test starts with two nodes that have no model."""
-    for node in cluster.nodes:
+    for node in cluster.nodes:  # executors end after their application, and may write until then
+        wait_for(lambda node=node: not node.executors(), "the executors of the last test have ended")
         for folder in (node.home, *node.home.rglob("*")):
             if folder.is_dir():
                 folder.chmod(0o755)  # a test may have taken the right to write
@@ -73,9 +74,12 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def application(cluster: Cluster, undisturbed: pa.Table) -> Iterator[Callable[..., SparkSession]]:
+def application(
+    cluster: Cluster, undisturbed: pa.Table, job: Callable[[Any], "Future[pa.Table]"]
+) -> Iterator[Callable[..., SparkSession]]:
     """Return the session of an application on the cluster, with settings of its own.
 
+    It ends before `job` does, which waits for its thread: a job that hangs ends with its session.
     The undisturbed run comes first: the JVM keeps the settings of its first application as defaults of all others.
     """
     started = []

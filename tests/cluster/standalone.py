@@ -26,7 +26,7 @@ __all__ = ["Cluster", "Node", "running_cluster", "wait_for"]
 
 _SPARK = Path(pyspark.__file__).parent
 _PACKAGES = Path(sparkalbert.__file__).parents[1]
-_DEADLINE_S = 240.0
+_LIMIT_S = 240.0
 _POLL_S = 0.1
 _END_S = 30.0
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
@@ -35,15 +35,15 @@ _UI_PORT = re.compile(r"service 'MasterUI' on port (\d+)")
 T = TypeVar("T")
 
 
-def wait_for(state: Callable[[], T], description: str) -> T:
+def wait_for(state: Callable[[], T], description: str, limit_s: float = _LIMIT_S) -> T:
     """Poll a state and return its first true value."""
-    deadline_s = time.monotonic() + _DEADLINE_S
+    deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
         found = state()
         if found:
             return found
         time.sleep(_POLL_S)
-    msg = f"Waited {_DEADLINE_S:.0f} s in vain: {description}."
+    msg = f"Waited {limit_s:.0f} s in vain: {description}."
     raise TimeoutError(msg)
 
 

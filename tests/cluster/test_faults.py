@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from pyarrow import parquet
@@ -14,7 +16,7 @@ from sparkalbert.errors import BundleError
 from sparkalbert.storage.homes import HOME_VARIABLE
 from sparkalbert.storage.locks import exclusive
 from tests.child_processes import processes
-from tests.cluster.jobs import embed, embed_alone
+from tests.cluster.jobs import TASKS, embed, embed_alone
 from tests.cluster.standalone import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -45,10 +47,12 @@ def waiting_workers(node, digest):
 
 def failed_tasks(spark):
     """Return how many tasks of the application have failed."""
-    tracker = spark.sparkContext.statusTracker()
-    jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(None)]
-    stages = [tracker.getStageInfo(number) for job in jobs for number in job.stageIds]
-    return sum(stage.numFailedTasks for stage in stages if stage is not None)
+    context = spark.sparkContext._jsc.sc()  # its status tracker counts only the jobs of one group, or of none
+    context.listenerBus().waitUntilEmpty()
+    found = context.statusStore().jobsList(None)
+    jobs = [found.apply(position) for position in range(found.size())]
+    assert TASKS in [job.numTasks() for job in jobs], "the batch job is not among them"
+    return sum(job.numFailedTasks() for job in jobs)
 
 
 def test_the_undisturbed_output_has_the_engines_vectors(undisturbed, model, texts):
@@ -103,13 +107,13 @@ def test_a_killed_python_worker_changes_nothing(cluster, application, digest, jo
 
 
 def test_a_killed_daemon_changes_nothing(cluster, application, digest, job, undisturbed):
-    spark, node = application(**FRESH_WORKERS), cluster.nodes[0]
-    running = job(spark)
-    wait_for(lambda: busy_workers(node, digest), "a node embeds")
-    (daemon,) = node.daemons()
-    daemon.kill()
-    assert not running.done()
-    wait_for(lambda: {other.pid for other in node.daemons()} - {daemon.pid}, "Spark has started another daemon")
+    spark, (node, other_node) = application(**FRESH_WORKERS), cluster.nodes
+    with exclusive(other_node.home, digest):  # the other node cannot finish the job before the daemon is missed
+        running = job(spark)
+        wait_for(lambda: busy_workers(node, digest), "a node embeds")
+        (daemon,) = node.daemons()
+        daemon.kill()
+        wait_for(lambda: {other.pid for other in node.daemons()} - {daemon.pid}, "Spark has started another daemon")
     assert running.result().equals(undisturbed)
 
 
@@ -144,8 +148,11 @@ def change_an_embedding(folder):
 
 def make_read_only(folder):
     """Take the right to write to the node's cache, which does not keep root from writing."""
-    for path in (folder.parents[1], *folder.parents[1].rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent, _, files in os.walk(folder.parents[1]):
+        modes = {Path(parent): 0o555} | {Path(parent, name): 0o444 for name in files}
+        for path, mode in modes.items():
+            with suppress(FileNotFoundError):  # a worker has removed it meanwhile
+                path.chmod(mode)
 
 
 def truncate(folder):
@@ -201,7 +208,7 @@ def test_a_cold_cache_that_cannot_be_written_is_one_error(application, model, te
     home = "/sys/kernel/sparkalbert"  # not even root can create it
     spark = application(**{f"executorEnv.{HOME_VARIABLE}": home})
     message = (
-        rf"^The Spark job failed: There is no folder for models on this node: \[Errno \d+\] [\w ]+: '{home}'\. Set "
+        rf"^The Spark job failed: There is no folder for models on this node: \[Errno \d+\] [\w -]+: '{home}'\. Set "
         rf"{HOME_VARIABLE} to a folder that this user can write \(on executors spark\.executorEnv\.{HOME_VARIABLE}\)\.$"
     )
     with pytest.raises(BundleError, match=message):
