@@ -7,6 +7,7 @@ job writes one vector per text. Rates are of each tenth of the tasks, memory is 
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -25,9 +26,9 @@ SENTENCES = {"short": 1, "long": 2_900}
 TASKS = 200
 PARTS = 10
 WORDS = [
-    "old quiet northern public broken golden young distant careful heavy".split(),
-    "river bank market teacher engine garden council bridge doctor summer".split(),
-    "opened crossed repaired described followed praised sold visited painted missed".split(),
+    ["old", "quiet", "northern", "public", "broken", "golden", "young", "distant", "careful", "heavy"],
+    ["river", "bank", "market", "teacher", "engine", "garden", "council", "bridge", "doctor", "summer"],
+    ["opened", "crossed", "repaired", "described", "followed", "praised", "sold", "visited", "painted", "missed"],
 ]
 
 
@@ -87,13 +88,11 @@ def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en"):
 
 def workers_rss(jvm):
     """Return the resident memory of the Python processes below the JVM."""
-    sizes = []
+    total = 0
     for process in jvm.children(recursive=True):
-        try:
-            sizes.append(process.memory_info().rss)
-        except psutil.NoSuchProcess:
-            continue
-    return sum(sizes)
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss
+    return total
 
 
 def main(kind, rows=None):
