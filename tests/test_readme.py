@@ -118,6 +118,15 @@ def test_every_link_into_the_checkout_exists():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_the_table_of_versions_has_the_rows_of_the_matrix():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rows = re.search(r"^MATRIX \?= (.*)$", makefile, flags=re.MULTILINE)[1].split()
+    table = re.findall(
+        r"^\| (\d\.\d\.\d) \| (3\.\d+) \| (\d\.\d\.\d) \| (?:not yet|20\d\d-\d\d-\d\d.*) \|$", README, re.MULTILINE
+    )
+    assert table == [(spark, python, pandas) for python, spark, pandas in (row.split(",") for row in rows)]
+
+
 def test_help_explains_every_target():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
