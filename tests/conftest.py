@@ -168,7 +168,8 @@ def no_spark_job(spark: Any) -> Callable[[], AbstractContextManager[None]]:
             spark.range(1).count()
             assert list(context.statusTracker().getJobIdsForGroup(group)) != []  # so jobs would be seen
         finally:
-            context.setLocalProperty("spark.jobGroup.id", None)
+            for name in ("spark.jobGroup.id", "spark.job.description"):
+                context.setLocalProperty(name, None)
 
     return watch
 
