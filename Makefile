@@ -153,7 +153,7 @@ $(SPARK_VENV)/.installed: $(REQUIREMENTS)
 	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --constraint $(SPARK_VENV)/constraints.txt 'pyspark==$(SPARK)' 'pandas==$(PANDAS)' 'numpy<2.3' setuptools \
 	  grpcio grpcio-status googleapis-common-protos zstandard --editable '.[cli,convert]' \
-	  hypothesis pytest pytest-randomly pytest-timeout pytest-xdist
+	  hypothesis psutil pytest pytest-randomly pytest-timeout pytest-xdist
 	@touch $@
 
 $(CLIENT_VENV)/.installed: $(REQUIREMENTS)

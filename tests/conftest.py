@@ -12,7 +12,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,28 @@ def new_client(_open_client: Callable[..., Any], _connect_session: Any) -> Itera
 
 @pytest.fixture
 def connect_spark(
-    _connect_session: Any, _keeps_files_apart: Callable[[], AbstractContextManager[None]]
+    spark: Any, _connect_session: Any, _keeps_files_apart: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[Any]:
     """A client session of a real Spark Connect server; classic Spark is out of sight during the test."""
+    files = spark.sparkContext._jsc.sc().addedFiles()
+    before = files.toString()
     with _keeps_files_apart(), _connect_mode():
         yield _connect_session
+    if files.toString() != before:
+        _fetch_files_of_all_sessions(spark)
+
+
+def _fetch_files_of_all_sessions(spark: Any) -> None:
+    """Run a classic job: it fetches the files of every session, and a later one would fail if a session ends just then.
+
+    The sessions in which Spark runs streams end when the JVM collects them, at any time.
+    """
+    from py4j.protocol import Py4JJavaError
+
+    for _ in range(3):
+        with suppress(Py4JJavaError):
+            spark.range(1).count()
+            return
 
 
 @pytest.fixture(params=["spark", "connect_spark"], ids=["classic", "connect"])
