@@ -24,6 +24,11 @@ __all__ = ["ArrowSeries", "BatchFunction", "arrow_column", "valid_strings", "val
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]?")
 _REPLACEMENT: Final = "\ufffd".encode()
+_HEX_SURROGATE: Final = r"\G((?:..)*?)ED[AB].(?:[89AB].)?"
+"""`_SURROGATE` in hexadecimal digits, from the start of a byte on; for Java."""
+
+_HAS_MAKE_VALID_UTF8: Final = hasattr(F, "make_valid_utf8")
+"""Since Spark 4.0, in which ``decode`` refuses such bytes."""
 
 BatchFunction = Callable[[Iterator[tuple[pa.Array, ...]]], Iterator[pa.Array]]
 """Takes batches of columns and yields arrays with the same number of rows in total, however many arrays."""
@@ -122,9 +127,12 @@ def _has_strings(kind: DataType) -> bool:
 
 
 def _valid_string(column: Column) -> Column:
-    make_valid: Any = getattr(F, "make_valid_utf8", None)  # Spark 4.0
-    valid: Column = F.decode(column.cast("binary"), "UTF-8") if make_valid is None else make_valid(column)
-    return valid
+    data = column.cast("binary")
+    if not _HAS_MAKE_VALID_UTF8:
+        return F.decode(data, "UTF-8")
+    # It makes U+FFFD of each byte of an encoded surrogate, Java one of the surrogate.
+    without_surrogates = F.unhex(F.regexp_replace(F.hex(data), _HEX_SURROGATE, "$1EFBFBD")).cast("string")
+    return F.when(F.is_valid_utf8(column), column).otherwise(F.make_valid_utf8(without_surrogates))
 
 
 class _ArrowForm:

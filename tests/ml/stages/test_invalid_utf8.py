@@ -7,6 +7,7 @@ import pytest
 from pyarrow import parquet
 from pyspark.ml import Pipeline
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from sparkalbert.ml import (
     AlbertEmbeddings,
@@ -21,6 +22,7 @@ from sparkalbert.ml import (
     Tokenizer,
 )
 from sparkalbert.ml.columns import add_column
+from sparkalbert.ml.worker.udf import valid_strings
 from tests import tiny_bundle
 
 # Latin-1, an emoji as two encoded surrogates (CESU-8), a character that ends too soon.
@@ -71,6 +73,18 @@ def test_every_stage_sees_what_spark_shows(any_spark):
     assert row.chunked[0].metadata["source"] == SHOWN
     assert len(row.vectors) == 2
     assert any(row.vectors[0])
+
+
+@pytest.mark.parametrize(
+    "more", [b"", b"\xed\xa0", b"\xe2\x82\xed\xb8\x80", "한\u0ada\u0bed".encode() * 3000 + b"\xff"]
+)
+def test_text_that_is_kept_is_what_the_stages_see(spark, more):
+    frame = spark.createDataFrame([(bytearray(BYTES + more),), (None,)], "bytes binary")
+    text = F.col("bytes").cast("string")
+    kept = frame.select(text.alias("text"), valid_strings(text, StringType()).alias("kept")).collect()
+    assert kept[0].kept == kept[0].text
+    assert kept[0].kept.startswith(SHOWN[:-1])
+    assert kept[1].kept is None
 
 
 def test_the_document_ends_where_its_text_ends(spark):
