@@ -151,7 +151,7 @@ class Engine:
         window = np.zeros(len(pieces), dtype=np.int64)
         first_window = np.zeros(len(sentences), dtype=np.int64)
         windows: list[Int64Array] = []
-        capacity = self.options.max_sentence_length - 2
+        capacity = self.options.window_capacity
         word_stops = np.cumsum(token_counts).tolist()
         bounds = np.searchsorted(owner, np.arange(len(sentences) + 1)).tolist()
         for index, sentence in enumerate(sentences):
@@ -180,7 +180,7 @@ class Engine:
         pieces, counts
             The pieces that are needed, and how many of them belong to each word, see :func:`.pooling.pieces_needed`.
         """
-        capacity = self.options.max_sentence_length - 2
+        capacity = self.options.window_capacity
         num_pieces = len(sentence.ids)
         # A range may point one past the last piece, at [SEP] (see `truncate`); use the window of the last piece.
         first, last = np.minimum(sentence.ranges.T - [[0], [1]], num_pieces - 1)

@@ -58,6 +58,11 @@ class VectorOptions:
         length = checked_integer("max_sentence_length", self.max_sentence_length, minimum=MIN_SENTENCE_LENGTH)
         object.__setattr__(self, "max_sentence_length", length)
 
+    @property
+    def window_capacity(self) -> int:
+        """Number of pieces in a window, without ``[CLS]`` and ``[SEP]``."""
+        return self.max_sentence_length - 2
+
     def check(self, manifest: Manifest) -> None:
         """Check the options against a model, on the driver, before anything runs.
 

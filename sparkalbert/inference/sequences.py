@@ -54,7 +54,7 @@ def encode_texts(bundle: Bundle, texts: Sequence[str]) -> EncodedTexts:
     """Split and encode texts as :class:`~sparkalbert.WordEmbedder` does by default."""
     tokenizer = PieceTokenizer.load(bundle.path)
     splitter, word_tokenizer = SentenceSplitter(), WordTokenizer()
-    capacity = VectorOptions().max_sentence_length - 2
+    capacity = VectorOptions().window_capacity
     encoded = EncodedTexts([], [])
     for text in texts:
         words = 0

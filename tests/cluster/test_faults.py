@@ -18,6 +18,7 @@ from sparkalbert.storage.locks import exclusive
 from tests.child_processes import processes
 from tests.cluster.jobs import TASKS, embed, embed_alone
 from tests.cluster.standalone import wait_for
+from tests.damage import change_a_byte
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -131,19 +132,13 @@ def test_a_node_that_joins_late_gets_the_model(cluster, application, model, dige
     assert [node.fetched(application_id, name) for node in cluster.nodes] == [1, 1]
 
 
-def change_a_byte(folder, offset=1000):
-    path = folder / "model.onnx.data"
-    path.chmod(0o600)
-    with path.open("r+b") as file:
-        file.seek(offset)
-        (byte,) = file.read(1)
-        file.seek(offset)
-        file.write(bytes([byte ^ 1]))
+def change_a_weight(folder):
+    change_a_byte(folder / "model.onnx.data", 1000)
 
 
 def change_an_embedding(folder):
     """Change a byte that running workers read from the file, in the embedding of [CLS]: every sentence has it."""
-    change_a_byte(folder, CLS * EMBEDDING_BYTES + 3)
+    change_a_byte(folder / "model.onnx.data", CLS * EMBEDDING_BYTES + 3)
 
 
 def make_read_only(folder):
@@ -159,7 +154,7 @@ def truncate(folder):
     os.truncate(folder / "model.onnx.data", 1000)
 
 
-@pytest.mark.parametrize("damage", [truncate, change_a_byte, shutil.rmtree])
+@pytest.mark.parametrize("damage", [truncate, change_a_weight, shutil.rmtree])
 def test_a_damaged_cache_is_repaired(cluster, application, model, digest, texts, tmp_path, undisturbed, damage):
     spark, node = application(**FRESH_WORKERS), cluster.nodes[0]
     embed(spark, model, texts, tmp_path / "first")

@@ -15,6 +15,7 @@ from sparkalbert.bundle import Bundle, write_bundle
 from sparkalbert.errors import BundleError, InferenceError, ParamError, ParamTypeError
 from sparkalbert.inference.session import _SLOWER_FUSIONS, EncoderSession, SessionOptions, _settings
 from tests import tiny_bundle
+from tests.damage import change_a_byte
 
 
 def operators(graph):
@@ -219,16 +220,6 @@ def test_a_graph_that_cannot_be_loaded(tmp_path):
         (folder / "spiece.model").write_bytes(b"pieces")
     with pytest.raises(BundleError, match=r"ONNX Runtime \S+ cannot load .*model\.onnx on 'cpu': "):
         EncoderSession(Bundle.open(tmp_path / "bundle"))
-
-
-def change_a_byte(path, offset):
-    """Change the byte and keep the file."""
-    path.chmod(0o600)
-    with path.open("r+b") as file:
-        file.seek(offset)
-        (byte,) = file.read(1)
-        file.seek(offset)
-        file.write(bytes([byte ^ 1]))
 
 
 def computed(session):

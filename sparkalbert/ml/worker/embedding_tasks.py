@@ -31,9 +31,10 @@ from sparkalbert.ml.worker.arrow import (
 from sparkalbert.ml.worker.fields import BEGIN, END, RESULT, SENTENCE, TOKEN_LIST, Field
 from sparkalbert.ml.worker.model import EmbedderSource
 from sparkalbert.ml.worker.row_counts import RowCounts
-from sparkalbert.ml.worker.rows import item_counts, null_together, row_slices
+from sparkalbert.ml.worker.rows import item_counts, null_together
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, GroupPlan, SpanRows, plan_rows
 from sparkalbert.ml.worker.vector_batches import FIRST_WINDOW_TOKENS, held_vectors, vectors_in
+from sparkalbert.slices import bounded_slices
 from sparkalbert.timings import TIMINGS
 from sparkalbert.vectors import BinaryFormat, group_means
 
@@ -178,7 +179,7 @@ class MeanVectorTask:
 
 
 def _row_counts(embedder: Embedder, plan: GroupPlan, tokens: SpanRows, num_rows: int) -> RowCounts:
-    return RowCounts.of(plan, tokens, num_rows, embedder.options.vectors.max_sentence_length)
+    return RowCounts.of(plan, tokens, num_rows, embedder.options.vectors.window_capacity)
 
 
 def _groups(
@@ -189,7 +190,7 @@ def _groups(
     first_limit: int | None = FIRST_WINDOW_TOKENS
     for columns in batches:
         counts, _ = item_counts(columns[-1])
-        for start, stop in row_slices(counts, limit, first_limit=first_limit):
+        for start, stop in bounded_slices(counts, limit, first_limit=first_limit):
             yield tuple(column.slice(start, stop - start) for column in columns)
         first_limit = None
 
@@ -207,7 +208,7 @@ def _output_parts(counts: Int64Array, dimension: int, sizes: VectorSizes) -> Ite
         The bounds.
     """
     ends = np.concatenate([[0], np.cumsum(counts)])
-    for start, stop in row_slices(counts, vectors_in(sizes.output_bytes, dimension)):
+    for start, stop in bounded_slices(counts, vectors_in(sizes.output_bytes, dimension)):
         yield slice(start, stop), slice(int(ends[start]), int(ends[stop]))
 
 

@@ -36,9 +36,9 @@ from sparkalbert.ml.worker.rows import (
     null_together,
     ranges,
     row_of_item,
-    row_slices,
     sentence_numbers,
 )
+from sparkalbert.slices import bounded_slices
 
 __all__ = ["ChunkVectorTask", "SentenceVectorTask", "Strategy"]
 
@@ -150,7 +150,7 @@ def _row_groups(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Ar
         words, valid = list_bounds(columns[-1])
         floats, _ = list_bounds(columns[-1].values)
         sizes = np.where(valid, np.diff(floats[words]), 0) * _FLOAT_BYTES
-        for start, stop in row_slices(sizes, _GROUP_BYTES):
+        for start, stop in bounded_slices(sizes, _GROUP_BYTES):
             yield tuple(column.slice(start, stop - start) for column in columns)
 
 

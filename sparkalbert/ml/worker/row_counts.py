@@ -44,7 +44,7 @@ class RowCounts:
     pieceless_tokens: Int64Array
 
     @classmethod
-    def of(cls, plan: GroupPlan, tokens: SpanRows, num_rows: int, max_sentence_length: int) -> RowCounts:
+    def of(cls, plan: GroupPlan, tokens: SpanRows, num_rows: int, window_capacity: int) -> RowCounts:
         """Count the rows of a group.
 
         Parameters
@@ -55,13 +55,13 @@ class RowCounts:
             The tokens that were planned.
         num_rows
             Number of rows of the group.
-        max_sentence_length
-            Maximum number of pieces per window, ``[CLS]`` and ``[SEP]`` included.
+        window_capacity
+            Number of pieces in a window, without ``[CLS]`` and ``[SEP]``.
         """
         row = tokens.row[plan.token]
         pieceless = np.bincount(row[plan.piece == NOWHERE], minlength=num_rows)
         windows = np.zeros(num_rows, dtype=np.int64)
-        np.add.at(windows, plan.row, _windows(plan.sentences, max_sentence_length - 2))
+        np.add.at(windows, plan.row, _windows(plan.sentences, window_capacity))
         return cls(np.bincount(row, minlength=num_rows), windows, pieceless)
 
     def beside(self, values: pa.Array, rows: slice = slice(None)) -> pa.Array:

@@ -1,8 +1,8 @@
-"""Works on rows of list columns as flat arrays: which row and sentence an item belongs to, where to cut batches."""
+"""Works on rows of list columns as flat arrays: which row and sentence an item belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ __all__ = [
     "null_together",
     "ranges",
     "row_of_item",
-    "row_slices",
     "sentence_numbers",
     "sums",
 ]
@@ -68,38 +67,6 @@ def null_together(columns: Sequence[pa.Array]) -> tuple[pa.Array, ...]:
     for column in columns[1:]:
         valid = pc.and_(valid, pc.is_valid(column))
     return tuple(pc.if_else(valid, column, pa.scalar(None, column.type)) for column in columns)
-
-
-def row_slices(sizes: Int64Array, limit: int, *, first_limit: int | None = None) -> Iterator[tuple[int, int]]:
-    """Yield consecutive row ranges whose sizes add up to at most a limit, at least one row each.
-
-    Parameters
-    ----------
-    sizes
-        int64 ``[rows]``: the size of each row.
-    limit
-        Largest sum of a range of more than one row.
-    first_limit
-        The limit of the first range; it is multiplied by four from range to range until it reaches `limit`. The first
-        rows, which ``show`` and ``take`` wait for, then arrive soon.
-
-    Examples
-    --------
-    >>> list(row_slices(np.array([1, 2, 9, 1, 1, 1]), 3))
-    [(0, 2), (2, 3), (3, 6)]
-    >>> list(row_slices(np.ones(12, dtype=np.int64), 8, first_limit=1))
-    [(0, 1), (1, 5), (5, 12)]
-    """
-    current = limit if first_limit is None else min(first_limit, limit)
-    start, total = 0, 0
-    for row, size in enumerate(sizes.tolist()):
-        if row > start and total + size > current:
-            yield start, row
-            start, total = row, 0
-            current = min(4 * current, limit)
-        total += size
-    if len(sizes) > start:
-        yield start, len(sizes)
 
 
 def sentence_numbers(texts: pa.Array) -> Int64Array:

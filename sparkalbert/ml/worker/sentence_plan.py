@@ -16,8 +16,9 @@ import pyarrow as pa
 from sparkalbert.arrays import BoolArray, Int64Array
 from sparkalbert.errors import ColumnError
 from sparkalbert.inference.embedder import Embedder
-from sparkalbert.ml.worker.rows import row_of_item, row_slices, sentence_numbers
+from sparkalbert.ml.worker.rows import row_of_item, sentence_numbers
 from sparkalbert.offsets import code_point_index, is_bmp
+from sparkalbert.slices import bounded_slices
 from sparkalbert.text.pieces.encoding import EncodedSentence, first_pieces, truncate
 
 __all__ = ["NOWHERE", "GroupPlan", "SpanRows", "plan_rows"]
@@ -124,8 +125,7 @@ def plan_rows(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, *, as_s
     piece, vector = np.full(count, NOWHERE), np.full(count, NOWHERE)
     piece[members] = first_pieces(encoded)
     vector[members] = np.arange(len(members))
-    row = sentences.row[np.array([index for index, _ in groups], dtype=np.int64)]
-    return GroupPlan(encoded, np.arange(count), found, piece, vector, row)
+    return GroupPlan(encoded, np.arange(count), found, piece, vector, _rows(sentences, groups))
 
 
 def _offsets(column: pa.Array) -> Int64Array:
@@ -133,7 +133,7 @@ def _offsets(column: pa.Array) -> Int64Array:
 
 
 def _as_spark_nlp(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, position: Int64Array) -> GroupPlan:
-    capacity = embedder.options.vectors.max_sentence_length - 2
+    capacity = embedder.options.vectors.window_capacity
     groups = [(index, inside[:capacity]) for index, inside in _tokens_inside(sentences, tokens)]
     cut_sentences: list[EncodedSentence] = []
     parts: list[tuple[Int64Array, Int64Array, Int64Array, Int64Array]] = []
@@ -147,8 +147,7 @@ def _as_spark_nlp(embedder: Embedder, sentences: SpanRows, tokens: SpanRows, pos
         planned += len(members)
     columns = [np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in zip(*parts, strict=True)]
     token, sentence, piece, vector = columns or [np.zeros(0, dtype=np.int64)] * 4
-    row = sentences.row[np.array([index for index, _ in groups], dtype=np.int64)]
-    return GroupPlan(cut_sentences, token, sentence, piece, vector, row)
+    return GroupPlan(cut_sentences, token, sentence, piece, vector, _rows(sentences, groups))
 
 
 def _owners(sentences: SpanRows, tokens: SpanRows) -> Int64Array:
@@ -237,6 +236,12 @@ def _groups(owner: Int64Array) -> Iterator[tuple[int, Int64Array]]:
         yield int(owners[start]), order[start:stop]
 
 
+def _rows(sentences: SpanRows, groups: Sequence[tuple[int, Int64Array]]) -> Int64Array:
+    """Return the row of the sentence of each group, int64 ``[groups]``."""
+    rows: Int64Array = sentences.row[np.array([index for index, _ in groups], dtype=np.int64)]
+    return rows
+
+
 def _tokens_inside(sentences: SpanRows, tokens: SpanRows) -> Iterator[tuple[int, Int64Array]]:
     """Yield each sentence with the tokens inside it, as Spark NLP finds them: by offsets alone."""
     order = np.lexsort((tokens.begin, tokens.row))
@@ -273,7 +278,7 @@ def _encode(
     """
     counts = np.array([len(members) for _, members in groups], dtype=np.int64)
     encoded: list[EncodedSentence] = []
-    for start, stop in row_slices(counts, _PART_TOKENS):
+    for start, stop in bounded_slices(counts, _PART_TOKENS):
         encoded += _encode_part(embedder, sentences, tokens, groups[start:stop])
     return encoded
 

@@ -29,8 +29,9 @@ from sparkalbert.ml.worker.arrow import (
     substring_array,
 )
 from sparkalbert.ml.worker.fields import BEGIN, RESULT, SENTENCE, Field
-from sparkalbert.ml.worker.rows import item_counts, row_slices, sums
+from sparkalbert.ml.worker.rows import item_counts, sums
 from sparkalbert.offsets import Span, is_bmp, utf16_index
+from sparkalbert.slices import bounded_slices
 from sparkalbert.text.segmentation.plain_tokens import find_tokens, utf16_offsets
 from sparkalbert.text.segmentation.regex_tokens import RegexTokenizerOptions, RegexTokenSplitter
 from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
@@ -242,5 +243,5 @@ def _row_groups(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Ar
         texts = columns[1]
         lengths = np.asarray(pc.binary_length(texts.flatten()).fill_null(0), dtype=np.int64)
         counts, _ = item_counts(texts)
-        for start, stop in row_slices(sums(lengths, counts), _GROUP_BYTES):
+        for start, stop in bounded_slices(sums(lengths, counts), _GROUP_BYTES):
             yield tuple(column.slice(start, stop - start) for column in columns)

@@ -7,7 +7,7 @@ of long sentences is here too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkalbert.arrays import Int64Array
+from sparkalbert.slices import bounded_slices
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 
 __all__ = [
@@ -42,7 +43,7 @@ NO_PIECE: Final = -1
 ENCODINGS: Final[tuple[str, ...]] = get_args(Encoding)
 
 _MATCHED_CHARACTERS: Final = 1 << 16
-"""Sentences of about this many characters (some 10,000 tokens) are matched at once. The arrays of a match are several
+"""Sentences of at most this many characters (some 10,000 tokens) are matched at once. The arrays of a match are several
 times as large as its result, but so they do not grow with the number of sentences."""
 
 
@@ -115,18 +116,11 @@ def encode_sentences(
     TextError
         If a text is not valid Unicode.
     """
-    parts = _parts([len(text) for text in texts], _MATCHED_CHARACTERS)
-    return [one for part in parts for one in _encoded_together(tokenizer, texts[part], spans[part])]
-
-
-def _parts(sizes: Sequence[int], limit: int) -> Iterator[slice]:
-    """Yield consecutive slices, each until its sizes add up to a limit."""
-    start = total = 0
-    for stop, size in enumerate(sizes, 1):
-        total += size
-        if total >= limit or stop == len(sizes):
-            yield slice(start, stop)
-            start, total = stop, 0
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    encoded: list[EncodedSentence] = []
+    for start, stop in bounded_slices(lengths, _MATCHED_CHARACTERS):
+        encoded += _encoded_together(tokenizer, texts[start:stop], spans[start:stop])
+    return encoded
 
 
 def _encoded_together(

@@ -15,7 +15,6 @@ from sparkalbert.ml.worker.rows import (
     null_together,
     ranges,
     row_of_item,
-    row_slices,
     sentence_numbers,
     sums,
 )
@@ -53,17 +52,6 @@ def test_a_row_that_is_null_in_one_column_is_null_in_all(present):
     columns = [pa.array([["x"] if row[side] else None for row in present], pa.list_(pa.string())) for side in (0, 1)]
     for column in null_together(columns):
         assert column.to_pylist() == [["x"] if all(row) else None for row in present]
-
-
-@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12), st.none() | st.integers(1, 12))
-def test_slices_are_consecutive_and_as_long_as_their_limit_allows(sizes, limit, first_limit):
-    slices = list(row_slices(np.array(sizes, dtype=np.int64), limit, first_limit=first_limit))
-    assert [row for start, stop in slices for row in range(start, stop)] == list(range(len(sizes)))
-    current = limit if first_limit is None else min(first_limit, limit)
-    for start, stop in slices:
-        assert stop - start == 1 or sum(sizes[start:stop]) <= current
-        assert stop == len(sizes) or sum(sizes[start : stop + 1]) > current
-        current = min(4 * current, limit)
 
 
 def test_a_sentence_number_that_is_not_an_integer_is_refused():
