@@ -1,42 +1,26 @@
-"""Compares the time of a function on a text with that on one eight times as long."""
+"""Compares the time of a function on a long text with that on its parts, one after another."""
 
-import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-_FACTOR = 8
-_SLACK = 3
-_LEAST_S = 0.002
-_RUNS = 5
-_MAX_LONG_RUNS = 10
+_PARTS = 256
+_SLACK = 32
+_ROUNDS = 3
 
 
 def assert_linear_time(function: Callable[[str], object], text_of: Callable[[int], str], length: int) -> None:
-    """Fail if a text takes much more than eight times as long as an eighth of it; in quadratic time it takes 64 times.
+    """Fail if a text takes 32 times as long as its 256 parts; in quadratic time it takes up to 256 times as long.
 
-    Times are those of this thread on the CPU, without garbage collection: its cost grows with what other tests of the
-    process keep. A run that other processes slow down is repeated.
+    Both do the same work, so a busy machine slows both down. A long text may take ten times as long in linear time:
+    its result needs more memory, and some steps only long tokens need. Times are those of this thread on the CPU.
     """
-    short, long = text_of(length // _FACTOR), text_of(length)
-    with _no_garbage_collection():
-        limit_s = _SLACK * _FACTOR * max(_LEAST_S, min(_cpu_seconds(function, short) for _ in range(_RUNS)))
-        is_linear = any(_cpu_seconds(function, long) < limit_s for _ in range(_MAX_LONG_RUNS))
-    assert is_linear, f"more than {limit_s:.3f} s"
+    part, text = text_of(length // _PARTS), text_of(length)
+    rounds = ((_cpu_seconds(function, [text]), _cpu_seconds(function, [part] * _PARTS)) for _ in range(_ROUNDS))
+    assert any(whole_s < _SLACK * parts_s for whole_s, parts_s in rounds), "more than linear time"
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _cpu_seconds(function: Callable[[str], object], text: str) -> float:
+def _cpu_seconds(function: Callable[[str], object], texts: list[str]) -> float:
     started_s = time.thread_time()
-    function(text)
+    for text in texts:
+        function(text)
     return time.thread_time() - started_s
