@@ -1,19 +1,18 @@
-"""The words of embedded texts, their vectors and sentences, read from any form in which sparkalbert returns them."""
+"""Holds the words of embedded texts with their vectors and sentences: all of them, or a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
 from sparkalbert.arrays import Float32Array, Int64Array
-from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
+from sparkalbert.errors import ColumnError, InputError
+from sparkalbert.plots.texts import Columns, TextTokens, as_float32, read_frame, read_texts, recognize_columns
 from sparkalbert.text import SentenceSplitter
-from sparkalbert.vectors import BinaryFormat, binary_to_numpy
-from sparkalbert.word_embedder import EmbeddedText
+from sparkalbert.vectors import BinaryFormat
 
 __all__ = ["MAX_SPARK_ROWS", "MAX_SPARK_TEXTS", "Words", "read_words", "sample_words"]
 
@@ -24,18 +23,7 @@ the memory of the driver, and into ``spark.driver.maxResultSize``."""
 MAX_SPARK_TEXTS: Final = 1_000
 """Of a Spark DataFrame with one row per text about this many rows are read, drawn at random."""
 
-_LISTS: Final = (list, tuple, np.ndarray)
-_BYTES: Final = (bytes, bytearray)
-"""Without Arrow, classic Spark 3.5 and 4.0 return binary columns as ``bytearray``."""
-
-_INSPECTED_CELLS: Final = 1000
-"""A column whose first cells are all null or empty is not recognized."""
-
 _NO_WORD: Final = "The data contains not a single word with a vector, expected at least one."
-_VECTOR_NAMES: Final = ("word_embedding", "vector", "embedding")
-_TOKEN_NAMES: Final = ("token",)
-_CLOSING: Final = frozenset(".,;:!?…")
-"""Tokens before which a text without offsets has no space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,26 +125,6 @@ class Words:
         return f"{before}{sentence[start:stop]}{after}"
 
 
-@dataclass(frozen=True)
-class _Text:
-    """The tokens of one text.
-
-    Attributes
-    ----------
-    tokens, vectors
-        One of each per token.
-    spans
-        The half-open span of each token in the text, in any unit; None if they are not known.
-    sentence
-        The number of each token's sentence; None if it is not known.
-    """
-
-    tokens: Sequence[str]
-    vectors: Sequence[Any]
-    spans: Sequence[tuple[int, int]] | None = None
-    sentence: Sequence[int] | None = None
-
-
 def read_words(
     data: Any,
     *,
@@ -194,7 +162,7 @@ def read_words(
     rows, are_first = None, False
     if hasattr(data, "toPandas"):  # a Spark DataFrame, classic or Connect
         data, rows, are_first = _collected(data)
-    words = _words(_texts(data, token_col, vector_col), vector_format)
+    words = _words(read_texts(data, token_col, vector_col), vector_format)
     if words is None:
         raise InputError(_NO_WORD)
     return replace(words, rows=rows, are_first_rows=are_first)
@@ -227,17 +195,17 @@ def sample_words(
     random = np.random.default_rng(0)
     drawn: Words | None = None
     keys = np.zeros(0)  # of each drawn word; those with the smallest keys of all are kept
-    columns: _Columns | None = None
+    columns: Columns | None = None
     problem: ColumnError | None = None
     total = 0
     for frame in frames:
         if columns is None:
             try:
-                columns = _recognized(frame, token_col, vector_col)
+                columns = recognize_columns(frame, token_col, vector_col)
             except ColumnError as error:  # the first rows may be null
                 problem = error
                 continue
-        part = _words(_read_frame(frame, columns), vector_format)
+        part = _words(read_frame(frame, columns), vector_format)
         if part is None:
             continue
         total += len(part)
@@ -278,7 +246,7 @@ def _collected(frame: Any) -> tuple[Any, tuple[int, int] | None, bool]:
     return rows, (len(rows), total), not has_lists
 
 
-def _words(texts: Iterable[_Text], vector_format: BinaryFormat | None) -> Words | None:
+def _words(texts: Iterable[TextTokens], vector_format: BinaryFormat | None) -> Words | None:
     """Return the words of some texts, None if there are none."""
     tokens: list[str] = []
     vectors: list[Any] = []
@@ -288,7 +256,7 @@ def _words(texts: Iterable[_Text], vector_format: BinaryFormat | None) -> Words 
     splitter = SentenceSplitter()
     for text in texts:
         tokens += text.tokens
-        vectors += [_array(vector, vector_format) for vector in text.vectors]
+        vectors += [as_float32(vector, vector_format) for vector in text.vectors]
         for sentence, first in _sentences(text, splitter):
             numbers += [len(sentences)] * len(first)
             starts += first
@@ -302,7 +270,7 @@ def _words(texts: Iterable[_Text], vector_format: BinaryFormat | None) -> Words 
     return Words(tokens, np.stack(vectors), sentences, np.array(numbers), np.array(starts))
 
 
-def _sentences(text: _Text, splitter: SentenceSplitter) -> Iterator[tuple[str, list[int]]]:
+def _sentences(text: TextTokens, splitter: SentenceSplitter) -> Iterator[tuple[str, list[int]]]:
     """Yield each sentence of a text that has tokens, and where its tokens start in it."""
     if not text.tokens:
         return
@@ -322,7 +290,7 @@ def _sentences(text: _Text, splitter: SentenceSplitter) -> Iterator[tuple[str, l
         yield whole[begin:stop], [start - begin for start in starts[first:last]]
 
 
-def _rebuilt(text: _Text) -> tuple[str, list[int]]:
+def _rebuilt(text: TextTokens) -> tuple[str, list[int]]:
     """Return a text with one space for any space between tokens, and where each token starts in it."""
     parts, starts, length, last_stop = [], [], 0, None
     for number, token in enumerate(text.tokens):
@@ -335,194 +303,3 @@ def _rebuilt(text: _Text) -> tuple[str, list[int]]:
         length += len(token)
         last_stop = stop
     return "".join(parts), starts
-
-
-def _texts(data: Any, token_col: str | None, vector_col: str | None) -> Iterator[_Text]:
-    if isinstance(data, EmbeddedText):
-        yield _Text(data.tokens, list(data.vectors), list(zip(data.start, data.stop, strict=True)), data.sentence)
-    elif hasattr(data, "schema") and hasattr(data, "to_pandas"):  # an Arrow table or batch
-        yield from _texts(data.to_pandas(), token_col, vector_col)
-    elif hasattr(data, "iloc") and hasattr(data, "columns"):
-        yield from _read_frame(data, _recognized(data, token_col, vector_col))
-    elif isinstance(data, Iterable) and not isinstance(data, (str, Mapping)):
-        for item in data:
-            if not isinstance(item, EmbeddedText):
-                raise ParamTypeError(_expected(item))
-            yield from _texts(item, token_col, vector_col)
-    else:
-        raise ParamTypeError(_expected(data))
-
-
-def _expected(found: object) -> str:
-    hint = " Embed it first: WordEmbedder.load(model).embed([text])." if isinstance(found, str) else ""
-    return f"Expected embedded texts (EmbeddedText, pandas, Spark or Arrow), got {type(found).__name__}.{hint}"
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """The columns of a DataFrame to read, and what the cells of the vectors' column hold; see :func:`_cell_kind`."""
-
-    kind: str
-    vectors: str
-    tokens: str = ""
-
-
-def _recognized(frame: Any, token_col: str | None, vector_col: str | None) -> _Columns:
-    kinds = {name: _column_kind(frame[name]) for name in frame.columns}
-    vectors = _choose(kinds, ("annotations", "vectors", "vector"), vector_col, ("vector_col", *_VECTOR_NAMES))
-    kind = kinds[vectors] or ""
-    if kind == "annotations":
-        return _Columns(kind, vectors)
-    tokens = _choose(kinds, ("tokens" if kind == "vectors" else "token",), token_col, ("token_col", *_TOKEN_NAMES))
-    return _Columns(kind, vectors, tokens)
-
-
-def _read_frame(frame: Any, columns: _Columns) -> Iterator[_Text]:
-    """Read a pandas DataFrame: annotations, or lists of vectors, or one vector per row."""
-    if columns.kind == "annotations":
-        yield from (_annotated(cell) for cell in frame[columns.vectors] if isinstance(cell, _LISTS))
-    elif columns.kind == "vectors":
-        yield from _wide_texts(frame, columns.tokens, columns.vectors)
-    else:
-        yield from _long_texts(frame, columns.tokens, columns.vectors)
-
-
-def _annotated(cell: Any) -> _Text:
-    spans = [(annotation["begin"], annotation["end"] + 1) for annotation in cell]
-    metadata = [{} if annotation["metadata"] is None else dict(annotation["metadata"]) for annotation in cell]
-    return _Text(
-        [annotation["result"] for annotation in cell],
-        [annotation["embeddings"] for annotation in cell],
-        spans,
-        [int(entries.get("sentence", 0)) for entries in metadata],
-    )
-
-
-def _wide_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
-    has_spans = {"begin", "end"} <= set(frame.columns)
-    for row in frame.to_dict("records"):
-        tokens, vectors = row[token_col], row[vector_col]
-        if not isinstance(tokens, _LISTS) or not isinstance(vectors, _LISTS):
-            continue  # a null text
-        if len(tokens) != len(vectors):
-            msg = f"A row has {len(tokens)} {token_col} and {len(vectors)} {vector_col}, expected equally many."
-            raise ColumnError(msg)
-        spans = None
-        if has_spans and isinstance(row["begin"], _LISTS) and len(row["begin"]) == len(tokens):
-            spans = [(begin, end + 1) for begin, end in zip(row["begin"], row["end"], strict=True)]
-        yield _Text(list(tokens), list(vectors), spans)
-
-
-def _long_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[_Text]:
-    """Read one row per word. The words of a text have the same index, or equal ``text`` and ``sentence``.
-
-    The one-liner adds ``token_origin_sentence`` if `metadata` is true, and ``token_begin`` if `positions` is true.
-    """
-    numbered = [name for name in ("text", "sentence") if name in frame.columns and frame[name].dtype.kind == "i"]
-    keys = list(zip(*(frame[name] for name in numbered), strict=True)) if numbered else frame.index.tolist()
-    origins = "token_origin_sentence" if "token_origin_sentence" in frame.columns else None
-    is_word = [
-        isinstance(token, str) and _cell_kind(vector) == "vector"
-        for token, vector in zip(frame[token_col], frame[vector_col], strict=True)
-    ]
-    words = frame[np.array(is_word, dtype=bool)]
-    keys = [key for key, kept in zip(keys, is_word, strict=True) if kept]
-    spans = _offsets(words)
-    changes = [
-        number
-        for number in range(1, len(words))
-        if keys[number] != keys[number - 1] or (spans and spans[number] < spans[number - 1])
-    ]
-    for first, last in zip([0, *changes], [*changes, len(words)], strict=True):
-        part = words.iloc[first:last]
-        tokens = part[token_col].tolist()
-        sentence = None
-        if "sentence" in numbered:
-            sentence = [0] * len(part)
-        elif origins is not None:
-            sentence = part[origins].astype(int).tolist()
-        yield _Text(tokens, list(part[vector_col]), spans[first:last] or _joined(tokens), sentence)
-
-
-def _offsets(words: Any) -> list[tuple[int, int]]:
-    """Return the spans of words as ``EmbeddedText.to_pandas`` and ``predict`` have them; empty without them."""
-    if {"start", "stop"} <= set(words.columns):
-        return list(zip(words["start"], words["stop"], strict=True))
-    if {"token_begin", "token_end"} <= set(words.columns):
-        return list(zip(words["token_begin"], words["token_end"] + 1, strict=True))
-    return []
-
-
-def _joined(tokens: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the spans of tokens in a text with a space before each of them but closing punctuation."""
-    spans, stop = [], -1
-    for token in tokens:
-        start = stop if token in _CLOSING and stop >= 0 else stop + 1
-        stop = start + len(token)
-        spans.append((start, stop))
-    return spans
-
-
-def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str | None, names: Sequence[str]) -> str:
-    """Return the column of a wanted kind: the given one, the only one, or the only one with a fitting name."""
-    option, *prefixes = names
-    fitting = [name for name, kind in kinds.items() if kind in wanted]
-    if given is not None and given in fitting:
-        return given
-    what = f"{' or '.join(wanted)} column"
-    if given is not None:
-        msg = f"{option} is {given!r}, expected the {what}; found {', '.join(map(str, fitting)) or 'none'} "
-        msg += f"among the columns {', '.join(map(str, kinds))}."
-        raise ColumnError(msg)
-    exact = [name for name in fitting if name in prefixes]
-    named = [name for name in fitting if str(name).startswith(tuple(prefixes))]
-    for candidates in (fitting, exact, named):
-        if len(candidates) == 1:
-            return candidates[0]
-    found = f"found {', '.join(map(str, fitting))}. Choose one with {option}" if fitting else "found none"
-    msg = f"Expected one {what}, {found}. The columns are {', '.join(map(str, kinds))}."
-    if option == "token_col" and not fitting:
-        msg += " The result of predict() has tokens with output_level='token' or metadata=True."
-    raise ColumnError(msg)
-
-
-def _column_kind(column: Iterable[Any]) -> str | None:
-    kinds = (_cell_kind(cell) for cell in islice(column, _INSPECTED_CELLS))
-    return next((kind for kind in kinds if kind is not None), None)
-
-
-def _cell_kind(cell: Any) -> str | None:
-    """Return what a cell holds: token, tokens, vector, vectors or annotations; None for anything else."""
-    if isinstance(cell, str):
-        return "token"
-    if isinstance(cell, _BYTES) or hasattr(cell, "toArray"):
-        return "vector"
-    if not isinstance(cell, _LISTS) or len(cell) == 0:
-        return None
-    return _list_kind(cell[0])
-
-
-def _list_kind(first: Any) -> str | None:
-    if isinstance(first, dict) or hasattr(first, "asDict"):
-        record = first if isinstance(first, dict) else first.asDict()
-        embeddings = record.get("embeddings")
-        return "annotations" if embeddings is not None and len(embeddings) else None
-    if isinstance(first, (float, np.floating)):
-        return "vector"
-    return {"token": "tokens", "vector": "vectors"}.get(_cell_kind(first) or "")
-
-
-def _array(vector: Any, vector_format: BinaryFormat | None) -> Float32Array:
-    """Return a vector in any form as float32 ``[dimension]``."""
-    if isinstance(vector, _BYTES):
-        if vector_format is None:
-            msg = (
-                "The vectors are bytes, which do not show their format. Pass the format that they were written with as "
-                "vector_format (--vectors): 'binary' or 'binary16'."
-            )
-            raise ParamError(msg)
-        row: Float32Array = binary_to_numpy([bytes(vector)], vector_format)[0]
-        return row
-    if hasattr(vector, "toArray"):  # a vector of Spark ML
-        vector = vector.toArray()
-    return np.asarray(vector, dtype=np.float32)
