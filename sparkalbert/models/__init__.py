@@ -11,7 +11,8 @@ from sparkalbert.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from sparkalbert.models.cache import cached_bundles
-    from sparkalbert.models.find import check_language, embedded_models, find_model
+    from sparkalbert.models.embedded import embedded_models
+    from sparkalbert.models.find import check_language, find_model
     from sparkalbert.models.inspection import Inspection, inspect_model
     from sparkalbert.models.names import KNOWN_MODELS
 
@@ -32,7 +33,7 @@ __getattr__, __dir__ = lazy_attributes(
         "Inspection": "sparkalbert.models.inspection",
         "cached_bundles": "sparkalbert.models.cache",
         "check_language": "sparkalbert.models.find",
-        "embedded_models": "sparkalbert.models.find",
+        "embedded_models": "sparkalbert.models.embedded",
         "find_model": "sparkalbert.models.find",
         "inspect_model": "sparkalbert.models.inspection",
     },

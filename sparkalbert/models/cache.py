@@ -16,13 +16,37 @@ from typing import Final
 from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
 from sparkalbert.errors import BundleError, CheckpointError, OutputError
+from sparkalbert.models.names import slug
 from sparkalbert.storage.folders import LocalFileSystem
 from sparkalbert.storage.homes import HOME_VARIABLE, cache_home
 from sparkalbert.storage.locks import exclusive
+from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["cached_bundle", "cached_bundles", "converted_once"]
+__all__ = ["KEY_DIGITS", "cache_key", "cached_bundle", "cached_bundles", "converted_once"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
+KEY_DIGITS: Final = 16
+"""How many digits of a sha256 a key has."""
+
+_MAX_NAME_IN_KEY: Final = 100
+"""File systems limit a name to 255 bytes; what follows a model's name in a key, and what a writer adds, take 150."""
+
+
+def cache_key(name: str, form: str, content: str, given: PieceOptions) -> str:
+    """Return the key of a converted model, which is the name of its folder in the cache.
+
+    Parameters
+    ----------
+    name
+        The name of the model, for readers of the folder: only the rest identifies the model.
+    form
+        The precision, or ``onnx`` for an imported graph.
+    content
+        What identifies the files that the conversion reads, and the version of the conversion.
+    given
+        Options that the caller gives.
+    """
+    return f"{slug(name)[:_MAX_NAME_IN_KEY]}-{form}-{content}{given.key}"
 
 
 def cached_bundle(key: str) -> Bundle | None:

@@ -10,9 +10,11 @@ from typing import Final
 from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import Precision
 from sparkalbert.models.contents import Contents, checkpoint_contents
-from sparkalbert.models.find import cached_from_hub, find_model, folder_kind, what_is_meant
+from sparkalbert.models.find import find_model, what_is_meant
+from sparkalbert.models.folders import folder_kind
 from sparkalbert.models.hub import open_repository
 from sparkalbert.models.names import HubModel
+from sparkalbert.models.repositories import cached_from_hub
 from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["Inspection", "inspect_model"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.models import find_model
-from sparkalbert.models.find import folder_kind, is_remote
+from sparkalbert.models.find import is_remote
+from sparkalbert.models.folders import folder_kind
 from sparkalbert.nlu.predictor import Predictor
 from sparkalbert.nlu.sources import ModelSource, PipelineSource, Source, StageSource
 from sparkalbert.options import near_miss

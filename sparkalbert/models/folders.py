@@ -1,0 +1,186 @@
+"""Recognizes what a model folder holds, and makes its bundle: opened in place, or converted once into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Final, Literal
+
+from sparkalbert.bundle.folder import Bundle
+from sparkalbert.bundle.manifest import Precision
+from sparkalbert.convert.checkpoint.files import checkpoint_files, choose_weights, config_path
+from sparkalbert.errors import CheckpointError, MissingDependencyError, ParamError
+from sparkalbert.models.cache import KEY_DIGITS, cache_key, converted_once
+from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.text.pieces.options import PieceOptions
+
+__all__ = ["CONVERSION", "FolderKind", "bundle_from_folder", "convert_folder", "folder_kind"]
+
+_LOGGER: Final = logging.getLogger("sparkalbert")
+CONVERSION: Final = "3"
+"""Increment it when a conversion reads other files than before or computes other vectors: the cache then misses."""
+
+_SPARK_NLP_VOCABULARY: Final = "albert_spp"
+
+FolderKind = Literal["bundle", "checkpoint", "onnx"]
+"""What a model folder holds: our own format, a Hugging Face checkpoint, or an ONNX export."""
+
+
+def folder_kind(folder: Path) -> FolderKind | None:
+    """Return what a model folder holds, None if it does not look like one."""
+    if Bundle.is_bundle(folder):
+        return "bundle"
+    if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
+        return "checkpoint"
+    if (folder / _SPARK_NLP_VOCABULARY).exists():
+        return "onnx"
+    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
+        return "onnx"
+    return "checkpoint" if config_path(folder).is_file() else None
+
+
+def bundle_from_folder(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
+    """Return the bundle of a model folder, converted into the cache if it is not a bundle itself.
+
+    Parameters
+    ----------
+    folder
+        A folder that :func:`folder_kind` recognizes.
+    precision
+        Number format. If None, a bundle keeps its own, and a checkpoint is converted to ``fp32``.
+    given
+        Options of the tokenizer that the caller gives.
+
+    Raises
+    ------
+    ParamError
+        If the bundle has another precision or other options.
+    BundleError, CheckpointError, ConfigError
+        If the model is damaged or cannot be converted.
+    MissingDependencyError
+        If converting requires a package that is not installed.
+    """
+    kind = folder_kind(folder)
+    name = folder.resolve().name
+    if kind == "onnx":
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        key = cache_key(name, "onnx", _content_key(folder, files), given)
+        imported = converted_once(key, partial(_import_onnx, folder, given, name=name))
+        return _open_bundle(imported.path, precision, given)
+    if kind == "checkpoint":
+        chosen: Precision = precision or "fp32"
+        key = cache_key(name, chosen, _content_key(folder, checkpoint_files(folder)), given)
+        return converted_once(key, partial(convert_folder, folder, given, precision=chosen, name=name))
+    return _open_bundle(folder, precision, given)
+
+
+def convert_folder(  # noqa: PLR0913 - keywords of convert_checkpoint
+    source: Path,
+    given: PieceOptions,
+    target: Path,
+    *,
+    precision: Precision,
+    name: str,
+    origin: str | None = None,
+    revision: str | None = None,
+) -> Bundle:
+    """Convert the checkpoint in a folder; for the parameters see :func:`sparkalbert.convert.convert_checkpoint`.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If it cannot be converted.
+    MissingDependencyError
+        If converting requires a package that is not installed.
+    """
+    with _named_converter("a checkpoint"):
+        from sparkalbert.convert import convert_checkpoint
+    return convert_checkpoint(
+        source,
+        target,
+        precision=precision,
+        name=name,
+        origin=origin,
+        revision=revision,
+        do_lower_case=given.do_lower_case,
+        keep_accents=given.keep_accents,
+        remove_space=given.remove_space,
+    )
+
+
+def _open_bundle(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
+    bundle = Bundle.open(folder)
+    if precision is not None and bundle.manifest.precision != precision:
+        msg = (
+            f"precision is {precision!r}, but the bundle {folder} is {bundle.manifest.precision!r}. Leave "
+            "precision out, or convert the checkpoint again."
+        )
+        raise ParamError(msg)
+    if not bundle.manifest.batch_invariant:
+        _LOGGER.warning("%s: %s", folder, bundle.manifest.note)
+    if given.stated:
+        _check_options(bundle, given)
+    return bundle
+
+
+def _check_options(bundle: Bundle, given: PieceOptions) -> None:
+    from sparkalbert.text import PieceTokenizer  # loads NumPy, which names do not need
+
+    options = asdict(PieceTokenizer.load(bundle.path).options)
+    for name, value in given.stated.items():
+        if options[name] != value:
+            msg = (
+                f"{name} is {value}, but the bundle {bundle.path} was converted with {name}={options[name]}. Leave "
+                f"{name} out, or convert the checkpoint again."
+            )
+            raise ParamError(msg)
+
+
+def _import_onnx(source: Path, given: PieceOptions, target: Path, *, name: str) -> Bundle:
+    with _named_converter("an ONNX export"):
+        from sparkalbert.convert import import_onnx
+    return import_onnx(source, target, name=name, **given.stated)
+
+
+@contextmanager
+def _named_converter(what: str) -> Iterator[None]:
+    """Raise a missing package of the converter as MissingDependencyError, and every other error unchanged."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "sparkalbert":
+            raise
+        msg = (
+            f"Converting {what} requires a package that is not installed ({error}): pip install "
+            "'sparkalbert[convert]'. Or convert it on another machine and pass the bundle folder."
+        )
+        raise MissingDependencyError(msg) from error
+
+
+def _content_key(folder: Path, files: Iterable[Path]) -> str:
+    """Return a key that depends on the names and bytes of the files that a conversion reads."""
+    digest = hashlib.sha256(CONVERSION.encode())
+    for path in files:
+        try:
+            status = path.stat()
+            sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+        except OSError as error:
+            msg = f"{path} cannot be read ({error.strerror or error}). Check that this user may read it."
+            raise CheckpointError(msg) from error
+        digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()[:KEY_DIGITS]
+
+
+@lru_cache(maxsize=1024)
+def _checksum(path: Path, inode: int, size_bytes: int, changed_ns: int) -> str:
+    """Return the sha256 of a file, which is read again only if it has changed since.
+
+    The time of change decides rather than that of modification, which programs set at will.
+    """
+    del inode, size_bytes, changed_ns
+    return sha256_of(path)
