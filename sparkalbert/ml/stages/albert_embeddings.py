@@ -8,53 +8,42 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pyspark import keyword_only
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DataType
 
-from sparkalbert.bundle import Bundle, Precision
-from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, ParamError
-from sparkalbert.inference import EmbedderOptions, VectorSizes, plan_memory
+from sparkalbert.bundle import Precision
+from sparkalbert.errors import ModelNotFoundError, ParamError
 from sparkalbert.machine import available_cores
-from sparkalbert.ml.columns import InputColumn, check_output, find_annotation_columns, find_column
-from sparkalbert.ml.schema import (
-    ANNOTATION_COLUMN_TYPE,
-    BINARY_VECTOR,
-    BINARY_VECTORS,
-    DOCUMENT,
-    TOKEN,
-    VECTOR,
-    VECTORS,
-    WORD_EMBEDDINGS,
-    is_token_list,
-)
+from sparkalbert.ml.columns import check_output
+from sparkalbert.ml.schema import DOCUMENT, TOKEN, WORD_EMBEDDINGS
+from sparkalbert.ml.stages.checked_model import CheckedModel
 from sparkalbert.ml.stages.embedding_params import (
     AlbertEmbeddingsParams,
     Compatibility,
     OnError,
     OutputLevel,
-    PersistModel,
     VectorFormat,
 )
+from sparkalbert.ml.stages.model_params import PersistModel
+from sparkalbert.ml.stages.output_forms import OutputOptions, output_form
 from sparkalbert.ml.stages.persistence import StageReadWrite
-from sparkalbert.ml.stages.python_pass import WorkerColumn, annotator_workers_bytes
+from sparkalbert.ml.stages.python_pass import WorkerColumn
 from sparkalbert.ml.stages.row_errors import add_column_with_companions, companion_columns
 from sparkalbert.ml.stages.saved_model import SavedModel, download_bundle, upload_bundle
 from sparkalbert.ml.stages.shipping import Distribution, ship_model
 from sparkalbert.ml.stages.spark_nlp_model import SavedStage, is_spark_nlp
 from sparkalbert.ml.stages.worker_stage import WorkerStage
-from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, MeanVectorTask, TokenListTask
-from sparkalbert.ml.worker.model import EmbedderSource, HeldModel, ModelHandle, WorkerModel
-from sparkalbert.ml.worker.row_errors import ModelTask, RowErrorsTask
-from sparkalbert.models import check_language, find_model
-from sparkalbert.models.find import folder_kind
+from sparkalbert.ml.worker.embedding_tasks import AnnotationTask
+from sparkalbert.ml.worker.model import HeldModel, ModelHandle
+from sparkalbert.ml.worker.row_errors import RowErrorsTask
+from sparkalbert.models import check_language
+from sparkalbert.models.folders import folder_kind
 from sparkalbert.storage.folders import FileSystem
 from sparkalbert.storage.paths import is_folder, local_path, with_home
-from sparkalbert.vectors import BinaryFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -63,27 +52,6 @@ if TYPE_CHECKING:
     from sparkalbert.text.pieces.encoding import Encoding
 
 __all__ = ["AlbertEmbeddings"]
-
-_MEAN_TYPES: Final[Mapping[tuple[str, bool], DataType]] = {
-    ("sentence", False): VECTORS,
-    ("sentence", True): BINARY_VECTORS,
-    ("document", False): VECTOR,
-    ("document", True): BINARY_VECTOR,
-}
-"""Spark type of the means of each level, as numbers and as bytes."""
-
-
-@dataclass(frozen=True)
-class _CheckedModel:
-    """Holds a model and options that were checked against each other."""
-
-    bundle: Bundle
-    options: EmbedderOptions
-    sizes: VectorSizes
-
-    @property
-    def dimension(self) -> int:
-        return self.options.vectors.dimension(self.bundle.manifest)
 
 
 class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
@@ -133,7 +101,6 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     _inputs: ClassVar = AnnotationTask.inputs
     _ends_pass = True
     _load_hint = "load() takes the folder of a saved stage or of a model; for a model's name use pretrained(name)."
-    _saved_model: SavedModel | None = None
     _job_column: str | None = None
     _counts_rows: bool = False
 
@@ -287,52 +254,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             return str(self.getOrDefault(self.storageRef))
         return self._bundle().manifest.name
 
-    def getModelDigest(self) -> str:
-        """Gets the digest of the model's bundle: as set, else that of the model."""
-        return str(self.getOrDefault(self.modelDigest)) if self.isSet(self.modelDigest) else self._bundle().digest
-
-    def _bundle(self) -> Bundle:
-        """Return the bundle of the model that is set. No other method looks for a model.
-
-        Raises
-        ------
-        ParamError
-            If no model is set.
-        BundleError
-            If it is not the model that ``modelDigest`` requires, or that the stage was saved with.
-        """
-        if not self.isSet(self.model):
-            msg = f"{self.uid} has no model. Use pretrained(name), load(path) or setModel(name)."
-            raise ParamError(msg)
-        options = self._model_options()
-        bundle = find_model(self.getModel(), **options)
-        required = self._value_if_set(self.modelDigest, self.getModelDigest)
-        if required is not None and bundle.digest != required:
-            msg = (
-                f"The digest of model {self.getModel()!r} is {bundle.digest}, but modelDigest requires {required}. "
-                "Set the other model, or clear modelDigest."
-            )
-            raise BundleError(msg)
-        saved = self._saved_model
-        if saved is not None and saved.is_of(self.getModel(), options) and bundle.digest != saved.digest:
-            msg = (
-                f"Model {self.getModel()!r} is not the model that {self.uid} was saved with: its digest is "
-                f"{bundle.digest[:16]}, expected {saved.digest[:16]}. Restore that model, or set another one."
-            )
-            raise BundleError(msg)
-        return bundle
-
-    def _model_options(self) -> dict[str, Any]:
-        """Return the other Params that identify the model, as :func:`find_model` takes them; None if not set."""
-        return {
-            "precision": self._value_if_set(self.precision, self.getPrecision),
-            "revision": self._value_if_set(self.revision, self.getRevision),
-            "do_lower_case": self._value_if_set(self.doLowerCase, self.getDoLowerCase),
-            "keep_accents": self._value_if_set(self.keepAccents, self.getKeepAccents),
-            "remove_space": self._value_if_set(self.removeSpace, self.getRemoveSpace),
-        }
-
-    def _checked_model(self, annotator_bytes: int = 0) -> _CheckedModel:
+    def _checked_model(self, annotator_bytes: int = 0) -> CheckedModel:
         """Return the model with its options, checked against each other.
 
         Parameters
@@ -341,14 +263,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             What other workers of the task take of ``memoryBudgetMb``.
         """
         bundle, options = self._bundle(), self._embedder_options()
-        options.vectors.check(bundle.manifest)
-        options.session.check(bundle.manifest)
         budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
-        on_cpu = options.session.on_cpu
-        memory = plan_memory(
-            bundle, options.vectors, options.batching, budget_mb, on_cpu=on_cpu, annotator_bytes=annotator_bytes
-        )
-        checked = _CheckedModel(bundle, replace(options, batching=memory.batching), memory.sizes)
+        checked = CheckedModel.of(bundle, options, budget_mb, annotator_bytes=annotator_bytes)
         if self.isSet(self.dimension) and self.getDimension() != checked.dimension:
             msg = (
                 f"dimension is {self.getDimension()}, but model {self.getModel()!r} with pooling "
@@ -362,24 +278,19 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         return len(value) == 1
 
     def _worker_column(self, dataset: DataFrame) -> WorkerColumn:
-        columns = self._checked_columns(dataset)
-        checked = self._checked_model(0 if len(columns) == 1 else annotator_workers_bytes())
+        form = output_form(dataset, self._input_names(), self.inputAnnotatorTypes, self._output_options(), self.uid)
+        checked = self._checked_model(form.annotator_bytes)
         # Everything is checked: only now is the model sent, if it has to be.
         handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
-        model = self._worker_model(checked, handle)
-        if len(columns) == 1:
-            column = self._token_list_vectors(columns[0], model)
-        else:
-            column = self._annotation_vectors(columns, model, checked)
-        max_fraction = self.getMaxErrorFraction() if self.getOnError() == "null" else None
         task = RowErrorsTask(
-            cast(ModelTask, column.task),
+            form.task(checked.worker_model(handle, self._value_if_set(self.threads, self.getThreads))),
             self._job_column or self.getOutputCol(),
-            max_fraction,
+            self.getMaxErrorFraction() if self.getOnError() == "null" else None,
             counted=self._counts_rows,
             in_job=self._job_column is not None,
         )
-        return replace(column, task=task, deterministic=self.getDeterministic())
+        metadata = self._annotation_metadata(checked) if form.is_annotation else None
+        return WorkerColumn(task, form.columns, form.fields, form.type, metadata, self.getDeterministic())
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         output = self.getOutputCol()
@@ -404,86 +315,22 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         stage._job_column, stage._counts_rows = text_col, counts_rows  # noqa: SLF001 - a copy of this stage
         return stage
 
-    def _checked_columns(self, dataset: DataFrame) -> list[InputColumn]:
-        """Return the column of token lists, or the document and the token column."""
-        names = self._input_names()
-        if len(names) == 1:
-            return [self._token_list_column(dataset, names[0])]
-        leaves_out = self.getCompatibility() == "spark-nlp"
-        if self._binary_format() is not None and leaves_out and self.getOutputLevel() == "token":
-            msg = (
-                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but there is one binary "
-                "vector for each token. Set vectorFormat to 'float', or compatibility to 'none'."
-            )
-            raise ParamError(msg)
-        found = find_annotation_columns(dataset, names, self.inputAnnotatorTypes, self.uid)
-        return [found[kind] for kind in self.inputAnnotatorTypes]
+    def _output_options(self) -> OutputOptions:
+        return OutputOptions(
+            level=self.getOutputLevel(),
+            vector_format=self.getVectorFormat(),
+            compatibility=self.getCompatibility(),
+            lower_case=not self.getCaseSensitive(),
+            counted=self._counts_rows,
+        )
 
-    def _token_list_column(self, dataset: DataFrame, name: str) -> InputColumn:
-        column = find_column(dataset, name, self.uid)
-        if self.getOutputLevel() != "token":
-            msg = (
-                f"outputLevel is {self.getOutputLevel()!r}, which {self.uid} computes of annotations only. Pass two "
-                "columns, document and token, or set outputLevel to 'token'."
-            )
-            raise ParamError(msg)
-        if not is_token_list(column.type):
-            msg = (
-                f"Column {column.name!r} is {column.type.simpleString()}, but {self.uid} with one input column "
-                "expects array<string>. For annotations pass two columns: document and token."
-            )
-            raise ColumnError(msg)
-        if self.getCompatibility() != "none":
-            msg = (
-                f"compatibility is {self.getCompatibility()!r}, which leaves tokens out, but the list of vectors "
-                f"for column {column.name!r} must be as long as the list of tokens. Pass two annotation columns, or "
-                "set compatibility to 'none'."
-            )
-            raise ParamError(msg)
-        return column
-
-    def _token_list_vectors(self, column: InputColumn, model: EmbedderSource) -> WorkerColumn:
-        binary = self._binary_format()
-        output = VECTORS if binary is None else BINARY_VECTORS
-        return WorkerColumn(TokenListTask(model, binary), [column], TokenListTask.inputs, output, None)
-
-    def _annotation_vectors(
-        self, columns: Sequence[InputColumn], model: EmbedderSource, checked: _CheckedModel
-    ) -> WorkerColumn:
-        level, binary = self.getOutputLevel(), self._binary_format()
-        if level != "token":
-            as_spark_nlp = self.getCompatibility() == "spark-nlp"
-            means = MeanVectorTask(model, level == "sentence", as_spark_nlp, binary, self._counts_rows)
-            return WorkerColumn(means, columns, self._inputs, _MEAN_TYPES[level, binary is not None], None)
-        task = self._annotation_task(model)
-        if binary is not None:
-            return WorkerColumn(task, columns, self._inputs, BINARY_VECTORS, None)
-        metadata = {
-            "annotatorType": WORD_EMBEDDINGS,
+    def _annotation_metadata(self, checked: CheckedModel) -> Mapping[str, Any]:
+        return {
+            "annotatorType": self.outputAnnotatorType,
             "dimension": checked.dimension,
             # Not getStorageRef, which would look for the model again.
             "ref": self._value_if_set(self.storageRef, self.getStorageRef) or checked.bundle.manifest.name,
         }
-        return WorkerColumn(task, columns, self._inputs, ANNOTATION_COLUMN_TYPE, metadata)
-
-    def _worker_model(self, checked: _CheckedModel, handle: ModelHandle, threads: int | None = None) -> WorkerModel:
-        threads = self._value_if_set(self.threads, self.getThreads) or threads
-        budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
-        return WorkerModel(handle, checked.options, threads, checked.sizes, budget_mb)
-
-    def _annotation_task(self, model: EmbedderSource) -> AnnotationTask:
-        return AnnotationTask(
-            model,
-            lower_case=not self.getCaseSensitive(),
-            as_spark_nlp=self.getCompatibility() == "spark-nlp",
-            binary=self._binary_format(),
-            counted=self._counts_rows,
-        )
-
-    def _binary_format(self) -> BinaryFormat | None:
-        """Return how vectors become bytes, None for numbers."""
-        form = self.getVectorFormat()
-        return None if form == "float" else form
 
     def _local_task(self) -> AnnotationTask:
         """Return the task for a LightPipeline, which keeps the model loaded as long as it exists."""
@@ -495,8 +342,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
                 )
                 raise ParamError(msg)
         checked = self._checked_model()
-        model = self._worker_model(checked, ModelHandle.in_place(checked.bundle), available_cores())
-        return self._annotation_task(HeldModel(model.load(), checked.sizes))
+        threads = self._value_if_set(self.threads, self.getThreads) or available_cores()
+        model = checked.worker_model(ModelHandle.in_place(checked.bundle), threads)
+        return self._output_options().annotation_task(HeldModel(model.load(), checked.sizes))
 
     @classmethod
     def _from_other_folder(cls, path: str, spark: SparkSession) -> Self | None:
@@ -525,15 +373,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         by_value = self.getPersistModel() == "value"
         if by_value:
             upload_bundle(bundle, folder, files)
-        path = Path(with_home(self.getModel()))
-        in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
-        saved = SavedModel(
-            model=str(path.absolute()) if in_folder else self.getModel(),
-            digest=bundle.digest,
-            by_value=by_value,
-            **self._model_options(),
-        )
-        return saved.to_metadata()
+        return SavedModel.of(self.getModel(), self._model_options(), bundle.digest, by_value=by_value).to_metadata()
 
     def _load_files(self, metadata: Mapping[str, Any], spark: SparkSession, path: str) -> None:
         saved = SavedModel.from_metadata(dict(metadata), path)

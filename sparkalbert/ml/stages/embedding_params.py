@@ -1,138 +1,31 @@
-"""The Params of :class:`~sparkalbert.AlbertEmbeddings`: Spark NLP's, then our own."""
+"""The Params of :class:`~sparkalbert.AlbertEmbeddings` that decide vectors, output and resources, and all defaults."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from pyspark.ml.param import Param, TypeConverters
+from pyspark.ml.param import TypeConverters
 
-from sparkalbert.bundle import Precision
-from sparkalbert.bundle.manifest import PRECISIONS
 from sparkalbert.errors import ParamError
 from sparkalbert.inference import BatchingOptions, EmbedderOptions, SessionOptions, VectorOptions
-from sparkalbert.inference.pooling import MIN_SENTENCE_LENGTH, POOLINGS, Pooling
-from sparkalbert.ml.stages.params import (
-    HasLazyAnnotator,
-    HasParamKeywords,
-    HasStorageRef,
-    declare_param,
-)
-from sparkalbert.ml.stages.shipping import DISTRIBUTIONS, Distribution
+from sparkalbert.inference.pooling import POOLINGS, Pooling
+from sparkalbert.ml.stages.model_params import ModelParams
+from sparkalbert.ml.stages.params import HasParamKeywords, declare_param
+from sparkalbert.ml.stages.spark_nlp_params import SparkNlpParams
 from sparkalbert.options import check_choice, checked_integer
 from sparkalbert.text.pieces.encoding import ENCODINGS, Encoding
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AlbertEmbeddingsParams", "Compatibility", "OnError", "OutputLevel", "PersistModel", "VectorFormat"]
+__all__ = ["AlbertEmbeddingsParams", "Compatibility", "OnError", "OutputLevel", "VectorFormat"]
 
-T = TypeVar("T")
-
-_MAX_LENGTH_LIMIT: Final = 512
 Compatibility = Literal["none", "spark-nlp"]
-PersistModel = Literal["value", "reference"]
 VectorFormat = Literal["float", "binary", "binary16"]
 OutputLevel = Literal["token", "sentence", "document"]
 OnError = Literal["fail", "null"]
-
-
-class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
-    """Params that Spark NLP's ``AlbertEmbeddings`` has, with its names and defaults."""
-
-    batchSize = declare_param(
-        "batchSize",
-        "Maximum number of sentences per batch. By default batches are filled to piecesPerBatch, which is faster; it "
-        "never changes a vector.",
-        TypeConverters.toInt,
-    )
-    dimension = declare_param(
-        "dimension",
-        "Width of a vector in the column's metadata. It follows from the model; set it only to have it checked.",
-        TypeConverters.toInt,
-    )
-    maxSentenceLength = declare_param(
-        "maxSentenceLength",
-        "Maximum number of pieces per window, [CLS] and [SEP] included (3 to 512). Longer sentences are covered by "
-        "overlapping windows; no word is cut off.",
-        TypeConverters.toInt,
-    )
-    caseSensitive = declare_param(
-        "caseSensitive",
-        "If true, `result` keeps the case of tokens, and so does encoding 'token'. With encoding 'sentence' the "
-        "model's own do_lower_case decides what the model sees.",
-        TypeConverters.toBoolean,
-    )
-    engine = declare_param("engine", "Deep learning engine; always onnx.", TypeConverters.toString)
-    configProtoBytes = declare_param(
-        "configProtoBytes",
-        "TensorFlow's ConfigProto; accepted for ported code and ignored.",
-        TypeConverters.toListInt,
-    )
-
-    def setBatchSize(self, v: int) -> Self:
-        """Sets the maximum number of sentences per batch; at least 1."""
-        return self._set_checked(self.batchSize, v, partial(checked_integer, "batchSize", minimum=1))
-
-    def getBatchSize(self) -> int:
-        """Gets batchSize or its default value."""
-        return checked_integer("batchSize", self.getOrDefault(self.batchSize), minimum=1)
-
-    def setDimension(self, value: int) -> Self:
-        """Sets the expected width of the model's vectors."""
-        return self._set(dimension=value)
-
-    def getDimension(self) -> int:
-        """Gets the width of a vector."""
-        return int(self.getOrDefault(self.dimension))
-
-    def setMaxSentenceLength(self, value: int) -> Self:
-        """Sets the maximum number of pieces per window, 3 to 512."""
-        return self._set_checked(self.maxSentenceLength, value, _check_max_sentence_length)
-
-    def getMaxSentenceLength(self) -> int:
-        """Gets maxSentenceLength or its default value."""
-        value = int(self.getOrDefault(self.maxSentenceLength))
-        _check_max_sentence_length(value)
-        return value
-
-    def setCaseSensitive(self, value: bool) -> Self:
-        """Sets whether tokens keep their case."""
-        return self._set(caseSensitive=value)
-
-    def getCaseSensitive(self) -> bool:
-        """Gets caseSensitive or its default value."""
-        return bool(self.getOrDefault(self.caseSensitive))
-
-    def setEngine(self, value: str) -> Self:
-        """Sets the engine; only ``onnx`` exists here."""
-        return self._set_choice(self.engine, value, ("onnx",))
-
-    def getEngine(self) -> str:
-        """Gets the engine: ``onnx``."""
-        return check_choice("engine", self.getOrDefault(self.engine), ("onnx",))
-
-    def setConfigProtoBytes(self, b: list[int]) -> Self:
-        """Accepts TensorFlow's ConfigProto and ignores it, with a warning."""
-        warnings.warn("configProtoBytes configures TensorFlow; sparkalbert ignores it.", stacklevel=2)
-        return self._set(configProtoBytes=b)
-
-    def getConfigProtoBytes(self) -> list[int] | None:
-        """Gets configProtoBytes, None by default."""
-        value: list[int] | None = self._value_or_none(self.configProtoBytes)
-        return value
-
-
-def _check_max_sentence_length(value: int) -> None:
-    if value > _MAX_LENGTH_LIMIT:
-        msg = (
-            "AlbertEmbeddings models do not support token sequences longer than 512.\n"
-            "Consider splitting up the input first with another annotator e.g. SentenceDetector."
-        )
-        raise ParamError(msg)
-    checked_integer("maxSentenceLength", value, minimum=MIN_SENTENCE_LENGTH)
 
 
 def _check_fraction(value: float) -> None:
@@ -141,39 +34,9 @@ def _check_fraction(value: float) -> None:
         raise ParamError(msg)
 
 
-class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
+class AlbertEmbeddingsParams(SparkNlpParams, ModelParams, HasParamKeywords):
     """All Params of the stage except its columns."""
 
-    model = declare_param("model", "Name or folder of the model, as pretrained() takes it.", TypeConverters.toString)
-    revision = declare_param(
-        "revision", "Commit, branch or tag of a model on the Hugging Face Hub.", TypeConverters.toString
-    )
-    precision = declare_param(
-        "precision",
-        "Number format of a model that has to be converted: fp32, fp16 or int8. A bundle keeps its own.",
-        TypeConverters.toString,
-    )
-    doLowerCase = declare_param(
-        "doLowerCase",
-        "If true, the model was trained on lower-cased text; for a model that has to be converted and whose files do "
-        "not state it. Left to the files by default.",
-        TypeConverters.toBoolean,
-    )
-    keepAccents = declare_param(
-        "keepAccents",
-        "If true, the model was trained on text with its accents; as doLowerCase.",
-        TypeConverters.toBoolean,
-    )
-    removeSpace = declare_param(
-        "removeSpace",
-        "If true, the tokenizer collapses white space; as doLowerCase.",
-        TypeConverters.toBoolean,
-    )
-    modelDigest = declare_param(
-        "modelDigest",
-        "The digest that the model's bundle must have; any model is accepted by default.",
-        TypeConverters.toString,
-    )
     encoding = declare_param(
         "encoding",
         "'sentence' encodes the text of a sentence as a whole, as ALBERT was trained; 'token' encodes each token on "
@@ -243,69 +106,6 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
     )
     threads = declare_param("threads", "Threads of one forward pass; spark.task.cpus by default.", TypeConverters.toInt)
     device = declare_param("device", "cpu, cuda (the GPU that Spark gave the task) or cuda:N.", TypeConverters.toString)
-    modelDistribution = declare_param(
-        "modelDistribution",
-        "How the model reaches the workers: path (every worker sees its folder), file (Spark sends one file to each "
-        "executor), or auto.",
-        TypeConverters.toString,
-    )
-    persistModel = declare_param(
-        "persistModel",
-        "What save() writes of the model: its value (all files) or a reference (name or path, and digest).",
-        TypeConverters.toString,
-    )
-
-    def setModel(self, value: str) -> Self:
-        """Sets the model by name or folder, as :meth:`pretrained` takes it; it is found when it is first used."""
-        return self._set(model=value)
-
-    def getModel(self) -> str:
-        """Gets the model's name or folder."""
-        return str(self.getOrDefault(self.model))
-
-    def setRevision(self, value: str) -> Self:
-        """Sets the commit, branch or tag of a model on the Hugging Face Hub."""
-        return self._set(revision=value)
-
-    def getRevision(self) -> str:
-        """Gets revision, if set."""
-        return str(self.getOrDefault(self.revision))
-
-    def setPrecision(self, value: Precision) -> Self:
-        """Sets the number format of a model that has to be converted."""
-        return self._set_choice(self.precision, value, PRECISIONS)
-
-    def getPrecision(self) -> Precision:
-        """Gets precision, if set."""
-        return cast(Precision, check_choice("precision", self.getOrDefault(self.precision), PRECISIONS))
-
-    def setDoLowerCase(self, value: bool) -> Self:
-        """Sets whether the model was trained on lower-cased text."""
-        return self._set(doLowerCase=value)
-
-    def getDoLowerCase(self) -> bool:
-        """Gets doLowerCase, if set."""
-        return bool(self.getOrDefault(self.doLowerCase))
-
-    def setKeepAccents(self, value: bool) -> Self:
-        """Sets whether the model was trained on text with its accents."""
-        return self._set(keepAccents=value)
-
-    def getKeepAccents(self) -> bool:
-        """Gets keepAccents, if set."""
-        return bool(self.getOrDefault(self.keepAccents))
-
-    def setRemoveSpace(self, value: bool) -> Self:
-        """Sets whether the tokenizer collapses white space."""
-        return self._set(removeSpace=value)
-
-    def getRemoveSpace(self) -> bool:
-        """Gets removeSpace, if set."""
-        return bool(self.getOrDefault(self.removeSpace))
-
-    def setModelDigest(self, value: str) -> Self:
-        """Sets the digest that the model's bundle must have."""
-        return self._set(modelDigest=value)
 
     def setEncoding(self, value: str) -> Self:
         """Sets the encoding: ``sentence`` or ``token``."""
@@ -435,24 +235,6 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
         """Gets device or its default value."""
         return str(self.getOrDefault(self.device))
 
-    def setModelDistribution(self, value: str) -> Self:
-        """Sets how the model reaches the workers: ``auto``, ``path`` or ``file``."""
-        return self._set_choice(self.modelDistribution, value, DISTRIBUTIONS)
-
-    def getModelDistribution(self) -> Distribution:
-        """Gets modelDistribution or its default value."""
-        value = check_choice("modelDistribution", self.getOrDefault(self.modelDistribution), DISTRIBUTIONS)
-        return cast(Distribution, value)
-
-    def setPersistModel(self, value: str) -> Self:
-        """Sets what ``save()`` writes of the model: ``value`` or ``reference``."""
-        return self._set_choice(self.persistModel, value, get_args(PersistModel))
-
-    def getPersistModel(self) -> PersistModel:
-        """Gets persistModel or its default value."""
-        value = check_choice("persistModel", self.getOrDefault(self.persistModel), get_args(PersistModel))
-        return cast(PersistModel, value)
-
     def _set_defaults(self) -> None:
         """Set the defaults: Spark NLP's, and those of the other Params."""
         self._setDefault(
@@ -475,10 +257,6 @@ class AlbertEmbeddingsParams(SparkNlpParams, HasParamKeywords):
             maxErrorFraction=0.5,
             deterministic=False,
         )
-
-    def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:
-        """Return the value that a getter checks, None if the Param is not set."""
-        return getter() if self.isSet(param) else None
 
     def _embedder_options(self) -> EmbedderOptions:
         """Return the Params that decide vectors and their computation, as the engine takes them."""

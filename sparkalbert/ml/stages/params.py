@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
@@ -35,6 +35,8 @@ __all__ = [
     "column_names",
     "declare_param",
 ]
+
+T = TypeVar("T")
 
 _STRATEGIES: Final = ("AVERAGE", "SUM")
 _EXPECTED: Final[Mapping[Any, str]] = {
@@ -102,6 +104,10 @@ class HasParamValue(Params):
     def _value_or_none(self, param: Param[Any]) -> Any:
         """Return a Param's value, None by default: what many getters of Spark NLP return."""
         return self.getOrDefault(param) if self.isDefined(param) else None
+
+    def _value_if_set(self, param: Param[Any], getter: Callable[[], T]) -> T | None:
+        """Return the value that a getter checks, None if the Param is not set."""
+        return getter() if self.isSet(param) else None
 
 
 def _converted(param: Param[Any], value: Any) -> Any:

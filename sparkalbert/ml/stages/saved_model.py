@@ -18,8 +18,9 @@ from sparkalbert.errors import BundleError, OutputError
 from sparkalbert.ml.files import HadoopFileSystem
 from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.models.cache import converted_once
+from sparkalbert.models.folders import folder_kind
 from sparkalbert.storage.folders import FileSystem, LocalFileSystem, write_folder
-from sparkalbert.storage.paths import is_folder, local_path
+from sparkalbert.storage.paths import is_folder, local_path, with_home
 
 __all__ = ["SavedModel", "download_bundle", "upload_bundle"]
 
@@ -49,6 +50,13 @@ class SavedModel:
     do_lower_case: bool | None = None
     keep_accents: bool | None = None
     remove_space: bool | None = None
+
+    @classmethod
+    def of(cls, model: str, options: Mapping[str, Any], digest: str, *, by_value: bool) -> SavedModel:
+        """Return the record of the model that these Params identify; a folder is recorded by its absolute path."""
+        path = Path(with_home(model))
+        in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
+        return cls(model=str(path.absolute()) if in_folder else model, digest=digest, by_value=by_value, **options)
 
     def is_of(self, model: str, options: Mapping[str, Any]) -> bool:
         """Return whether these Params identify the saved model; the record has no effect on a stage with others."""

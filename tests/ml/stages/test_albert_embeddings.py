@@ -14,7 +14,7 @@ from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, Par
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
-from sparkalbert.ml.stages import albert_embeddings, python_pass
+from sparkalbert.ml.stages import model_params, python_pass
 from sparkalbert.models import find_model
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from sparkalbert.word_embedder import WordEmbedder
@@ -308,7 +308,7 @@ def test_a_model_is_looked_for_once_in_each_transform(spark, folder, monkeypatch
         looked_for.append(name)
         return find_model(name, **options)
 
-    monkeypatch.setattr(albert_embeddings, "find_model", find)
+    monkeypatch.setattr(model_params, "find_model", find)
     frame = text_frame(spark)
     *front, stage = pipeline(folder, **params).fit(frame).stages
     embedded_frame = stage.transform(PipelineModel(front).transform(frame))

@@ -226,7 +226,7 @@ def test_the_memory_of_a_worker_is_logged_with_its_budget(bundle, caplog):
     checked = stage._checked_model()
     MODELS.clear()
     for _ in range(2):
-        stage._worker_model(checked, ModelHandle.in_place(bundle)).load()
+        checked.worker_model(ModelHandle.in_place(bundle), threads=None).load()
     window, output = checked.sizes.window_bytes // 1_000_000, checked.sizes.output_bytes // 1_000_000
     assert 0 < output < window < 32
     found = [message for message in caplog.messages if message.startswith("Vectors")]
