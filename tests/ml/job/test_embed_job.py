@@ -1,52 +1,23 @@
-"""The batch job: every row comes out, with the vectors the engine gives, whole or not at all."""
+"""The batch job: every row comes out, with the vectors the engine gives."""
 
 import json
 import os
 import subprocess
 import sys
-import threading
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
-from sparkalbert import AlbertEmbeddings, WordEmbedder
-from sparkalbert.errors import ColumnError, InferenceError, InputError, OutputError, ParamError
-from sparkalbert.inference.sequences import encode_texts
-from sparkalbert.ml.job import embed_job
+from sparkalbert import WordEmbedder
+from sparkalbert.errors import ColumnError, InputError
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
-from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
 from tests.child_processes import own_spark_environment
-
-ROWS = [
-    {"id": 1, "text": "The river was high. Nobody could cross it!"},
-    {"id": 2, "text": None},
-    {"id": 3, "text": ""},
-    {"id": 4, "text": "Café 😀 prices: £5, then £9,"},
-    {"id": 5, "text": " \t "},
-    {"id": 6, "text": "A line\nand another"},
-]
-
-
-@pytest.fixture
-def stage():
-    return AlbertEmbeddings.pretrained(str(tiny_bundle.bundle().path))
-
-
-@pytest.fixture
-def texts(tmp_path):
-    path = tmp_path / "texts.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    return path
-
-
-def rows_of(folder):
-    return sorted(parquet.read_table(folder).to_pylist(), key=lambda row: row["id"])
+from tests.ml.job.rows import ROWS, rows_of
 
 
 def units(text):
@@ -118,63 +89,6 @@ def test_its_own_output_is_an_input(spark, stage, texts, tmp_path):
     assert [row["vectors"] for row in once] == [row["vectors"] for row in twice]
 
 
-def test_existing_output_is_kept_by_default(any_spark, stage, texts, tmp_path):
-    output = tmp_path / "vectors"
-    source, target = TextSource(str(texts)), VectorTarget(str(output))
-    embed_texts(any_spark, stage, source, target)
-    before = {path.name: path.read_bytes() for path in output.iterdir()}
-    with pytest.raises(OutputError, match=r"already exists\. Pass overwrite=True \(--overwrite"):
-        embed_texts(any_spark, stage, source, target)
-    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
-    embed_texts(any_spark, stage, source, VectorTarget(str(output), overwrite=True))
-    assert len(rows_of(output)) == len(ROWS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.jsonl", "vectors"]
-
-
-def test_a_folder_that_spark_did_not_write_is_never_replaced(any_spark, stage, texts, tmp_path):
-    mine = tmp_path / "thesis"
-    mine.mkdir()
-    (mine / "chapter.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=r"already exists\. Remove it first, or choose another folder"):
-        embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(mine), overwrite=True))
-    assert (mine / "chapter.txt").read_text() == "years of work"
-
-
-def test_an_empty_folder_is_replaced(any_spark, stage, texts, tmp_path):
-    (tmp_path / "vectors").mkdir()
-    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "vectors")))
-    assert len(rows_of(tmp_path / "vectors")) == len(ROWS)
-
-
-def test_a_failed_job_leaves_the_old_output_and_nothing_else(any_spark, stage, texts, tmp_path):
-    output, broken = tmp_path / "vectors", tmp_path / "broken.csv"
-    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
-    before = {path.name: path.read_bytes() for path in output.iterdir()}
-    broken.write_text("id,text\n" + "1,fine\n" * 50 + "1,one,column,too,many\n", encoding="utf-8")
-    for target in (VectorTarget(str(output), overwrite=True), VectorTarget(str(tmp_path / "new"))):
-        with pytest.raises(
-            InputError, match=r"The text of (file:.*broken\.csv|the input) does not have the format and columns"
-        ):
-            embed_texts(any_spark, stage, TextSource(str(broken)), target)
-    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.csv", "texts.jsonl", "vectors"]
-
-
-def test_where_only_spark_can_write_it_writes_in_place(connect_spark, stage, texts, tmp_path, far):
-    """A client cannot rename in the server's file system; Spark's committer puts _SUCCESS in at the end."""
-    source, url, output = TextSource(str(texts)), far(connect_spark), tmp_path / "far" / "vectors"
-    for overwrite in (False, True):
-        embed_texts(connect_spark, stage, source, VectorTarget(f"{url}/vectors", overwrite=overwrite))
-        assert (output / "_SUCCESS").exists()
-        assert len(rows_of(output)) == len(ROWS)
-    with pytest.raises(OutputError, match=r"already exists\. Pass overwrite=True"):
-        embed_texts(connect_spark, stage, source, VectorTarget(f"{url}/vectors"))
-    (tmp_path / "far" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=r"already exists\. Choose another folder"):
-        embed_texts(connect_spark, stage, source, VectorTarget(url, overwrite=True))
-    assert (tmp_path / "far" / "thesis.txt").read_text() == "years of work"
-
-
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
@@ -198,11 +112,6 @@ def test_a_column_called_like_a_result_is_refused(spark, stage, tmp_path):
         embed_texts(spark, stage, source, target)
     kept = TextSource(str(tmp_path / "in.csv"), id_cols=[])
     assert embed_texts(spark, stage, kept, target).rows == 1
-
-
-def test_an_unknown_output_format_is_refused():
-    with pytest.raises(ParamError, match="output format is 'csv'"):
-        VectorTarget("x", "csv")  # type: ignore[arg-type]
 
 
 def test_files_are_cut_finely_and_settings_put_back(any_spark, stage, tmp_path):
@@ -288,122 +197,6 @@ def test_invalid_utf8_in_any_column_that_is_kept_is_replaced(any_spark, stage, t
     assert written.simpleString() == frame.schema.simpleString()
 
 
-def test_its_own_input_is_never_replaced(any_spark, stage, texts, tmp_path):
-    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "once")))
-    (tmp_path / "link").symlink_to(tmp_path / "once")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()}
-    for path in ("once", "once/*.parquet", "link"):
-        source = TextSource(f"file:{tmp_path}/{path}", "parquet", id_cols=["id"])
-        with pytest.raises(OutputError, match=r"once/ cannot be written: it contains the texts of .* Choose another"):
-            embed_texts(any_spark, stage, source, VectorTarget(f"{tmp_path}/once/", overwrite=True))
-    assert {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()} == before
-
-
-def test_a_summary_that_cannot_be_written_is_a_warning(any_spark, stage, texts, tmp_path, monkeypatch, caplog):
-    def refuse(*_, **__):
-        raise FileNotFoundError(2, "No usable temporary directory found")
-
-    monkeypatch.setattr(embed_job.tempfile, "TemporaryDirectory", refuse)
-    summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
-    assert summary.rows == len(rows_of(tmp_path / "out")) == len(ROWS)
-    assert f"{tmp_path / 'out'} has no _summary.json, which cannot be written" in caplog.text
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError(32, "Broken pipe")])
-def test_a_report_that_fails_at_the_end_loses_no_vectors(spark, stage, texts, tmp_path, caplog, error):
-    def report(progress):
-        if threading.current_thread() is threading.main_thread():  # the last report
-            raise error
-
-    with pytest.raises(type(error)):
-        embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")), report)
-    (work,) = tmp_path.glob(".out-incomplete-*")
-    assert len(rows_of(work)) == len(ROWS)
-    assert f"The complete result is in {work}" in caplog.text
-
-
-@pytest.fixture
-def failing():
-    """A stage that fails for each row with tokens, of which `ROWS` has three, if the vectors are binary16."""
-    return AlbertEmbeddings.pretrained(str(tiny_bundle.overflowing().path)).setOnError("null")
-
-
-def test_rows_that_fail_are_counted_and_keep_their_reason(any_spark, failing, texts, tmp_path):
-    output = tmp_path / "out"
-    summary = embed_texts(any_spark, failing, TextSource(str(texts)), VectorTarget(str(output), vectors="binary16"))
-    assert (summary.rows, summary.failures, summary.nulls) == (len(ROWS), 3, 1)
-    assert (summary.tokens, summary.windows) == (0, 0), "of the rows that were embedded"
-    assert json.loads((output / "_summary.json").read_text(encoding="utf-8"))["failures"] == 3
-    rows = {row["id"]: row for row in rows_of(output)}
-    assert list(rows[1]) == ["id", "text", "tokens", "begin", "end", "vectors", "error"]
-    for number, row in rows.items():
-        assert row["vectors"] == (None if number in {1, 2, 4, 6} else [])
-        assert (row["error"] or "").startswith("A vector has the number ") is (number in {1, 4, 6})
-
-
-def test_too_many_failures_leave_nothing(any_spark, failing, texts, tmp_path):
-    target = VectorTarget(str(tmp_path / "out"), vectors="binary16")
-    with pytest.raises(InferenceError) as raised:
-        embed_texts(any_spark, failing.setMaxErrorFraction(0.4), TextSource(str(texts)), target)
-    assert str(raised.value) == (
-        "3 of 6 rows cannot be embedded, more than maxErrorFraction 0.4 (--max-error-fraction) allows. Set onError to "
-        "'fail' (--on-error fail) to see the reason of the first, or increase maxErrorFraction."
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
-
-
-def test_a_client_that_cannot_count_warns_that_failures_are_not_checked_at_the_end(
-    connect_spark, failing, texts, tmp_path, monkeypatch, caplog
-):
-    monkeypatch.setattr(embed_job, "_HAS_OBSERVATIONS", False)  # as pyspark 3.5 on Spark Connect
-    source, target = TextSource(str(texts)), VectorTarget(str(tmp_path / "out"), vectors="binary16", overwrite=True)
-    summary = embed_texts(connect_spark, failing.setMaxErrorFraction(0), source, target)
-    assert (summary.rows, summary.failures) == (None, None)
-    assert sum(row["error"] is not None for row in rows_of(tmp_path / "out")) == 3
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert (
-        "maxErrorFraction (--max-error-fraction) is checked only within each partition, from its row 100 on" in warning
-    )
-    caplog.clear()
-    embed_texts(connect_spark, failing.setOnError("fail"), source, VectorTarget(str(tmp_path / "other")))
-    assert caplog.records == []
-
-
-def test_too_many_failures_where_only_spark_can_write_name_the_folder(connect_spark, failing, texts, tmp_path, far):
-    folder = f"{far(connect_spark)}/vectors"
-    target = VectorTarget(folder, vectors="binary16")
-    with pytest.raises(InferenceError) as raised:
-        embed_texts(connect_spark, failing.setMaxErrorFraction(0), TextSource(str(texts)), target)
-    left = f"The rows were written to {folder}, which only Spark can reach. Remove that folder."
-    assert str(raised.value).startswith("3 of 6 rows cannot be embedded")
-    assert str(raised.value).endswith(left)
-    assert (tmp_path / "far" / "vectors" / "_SUCCESS").exists()
-
-
-def test_a_row_that_ends_the_job_is_of_the_column_of_texts(any_spark, failing, texts, tmp_path):
-    target = VectorTarget(str(tmp_path / "out"), vectors="binary16")
-    with pytest.raises(InferenceError) as raised:
-        embed_texts(any_spark, failing.setOnError("fail"), TextSource(str(texts)), target)
-    assert "Row 0 in partition 0 of column 'text' cannot be embedded: A vector has the number" in str(raised.value)
-    assert "set onError to 'null' (--on-error null) to keep the others" in str(raised.value)
-
-
-def test_counts_are_never_columns_of_a_pipeline(spark, stage, texts, tmp_path):
-    embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")))
-    names = ["text", "document", "sentence", "token", "embeddings"]
-    frame = spark.createDataFrame([("A river.",)], "text string")
-    assert text_pipeline(stage).fit(frame).transform(frame).columns == names
-    stage.setOnError("null")
-    assert text_pipeline(stage).fit(frame).transform(frame).columns == [*names, "embeddings_error"]
-
-
-def test_a_folder_that_cannot_be_written_is_an_output_error(any_spark, stage, texts):
-    with pytest.raises(OutputError) as raised:
-        embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget("/proc/vectors"))
-    assert "/proc/" in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
 @pytest.mark.parametrize("report", [None, lambda _: None], ids=["silent", "reported"])
 def test_its_jobs_are_described_in_sparks_ui(spark, stage, texts, tmp_path, report):
     embed_texts(spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "out")), report)
@@ -450,45 +243,3 @@ def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
     assert "the session of spark-submit" in done.stdout, "spark-submit puts both streams into one"
     assert "6 rows" in done.stdout
     assert [row["id"] for row in rows_of(output)] == [row["id"] for row in ROWS]
-
-
-def test_the_summary_is_counted_and_written_beside_the_vectors(any_spark, stage, texts, tmp_path):
-    output = tmp_path / "vectors"
-    summary = embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(output)))
-    counts = {"rows": len(ROWS), "nulls": 1, "failures": None, "replaced_texts": 0, "replacement_characters": 0}
-    counts |= {"tokens": 23, "windows": 4, "pieceless_tokens": 0}
-    assert asdict(summary) == {**counts, "duration_s": summary.duration_s}
-    written = json.loads((output / "_summary.json").read_text(encoding="utf-8"))
-    assert written == {**asdict(summary), "vectors": "float"}
-    assert any_spark.read.parquet(str(output)).count() == len(ROWS)
-
-
-@pytest.mark.parametrize("name", ["texts.csv", "texts.txt"])
-def test_texts_in_another_encoding_are_counted(any_spark, stage, tmp_path, name):
-    path = tmp_path / name
-    path.write_bytes("text\ncafé\ntea\nnaïve\n".encode("windows-1252"))
-    found = []
-    for number, encoding in enumerate([None, "windows-1252"]):
-        target = VectorTarget(str(tmp_path / f"out-{number}"))
-        summary = embed_texts(any_spark, stage, TextSource(str(path), encoding=encoding), target)
-        found.append((summary.replaced_texts, summary.replacement_characters))
-    assert found == [(2, 2), (0, 0)]
-
-
-@pytest.mark.parametrize("target", [{}, {"annotations": True}, {"vectors": "binary"}, {"level": "sentence"},
-                                    {"level": "document", "vectors": "binary16"}])  # fmt: skip
-def test_what_the_texts_consist_of_is_counted(any_spark, stage, tmp_path, target):
-    long, bad = "the river " * 150, b"caf\xe9 na\xefve, \xe2\x82 \xef\xbf\xbd."
-    lines = [long.encode(), "the \u200b river. the river.".encode(), b"", bad]
-    (tmp_path / "in.txt").write_bytes(b"\n".join(lines) + b"\n")
-    source = TextSource(str(tmp_path / "in.txt"))
-    summary = embed_texts(any_spark, stage, source, VectorTarget(str(tmp_path / "out"), **target))
-    texts = [line.decode("utf-8", "replace") for line in lines]
-    embedder = WordEmbedder.load(tiny_bundle.bundle().path)
-    assert (summary.rows, summary.nulls) == (4, 0)
-    assert summary.tokens == sum(len(text.tokens) for text in embedder.embed(texts)) == 300 + 7 + 0 + 6
-    windows = [len(encode_texts(tiny_bundle.bundle(), [text]).sequences) for text in texts]
-    assert summary.windows == sum(windows)
-    assert (windows[0] > 3, windows[1:]) == (True, [2, 0, 1])
-    assert summary.pieceless_tokens == 3, "U+200B and two lone U+FFFD"
-    assert (summary.replaced_texts, summary.replacement_characters) == (1, 4), "one of which was in the file"
