@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
@@ -20,8 +19,16 @@ from sparkalbert.bundle.folder import GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.conversion import library_versions, load_tokenizer, weight_arrays
+from sparkalbert.convert.graph.attention import additive_mask
 from sparkalbert.convert.graph.build import IR_VERSION, OPSET, PRODUCER, embeddings
-from sparkalbert.convert.graph.layer import LayerForm, add_ffn_output, add_norm, add_product, add_qkv
+from sparkalbert.convert.graph.layer import (
+    LayerForm,
+    add_ffn_output,
+    add_norm,
+    add_product,
+    add_projections,
+    split_projections,
+)
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import layer_prefix
@@ -30,7 +37,6 @@ from sparkalbert.text.pieces.options import PieceOptions
 __all__ = ["convert_unrolled"]
 
 _INPUTS: Final = ("input_ids", "attention_mask")
-_LOWEST: Final = float(np.finfo(np.float32).min)
 _SQRT_2_OVER_PI: Final = 0.7978845608028654
 
 
@@ -83,7 +89,8 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
 def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto]) -> ModelProto:
     form = LayerForm(config, precision, frozenset(weight.name for weight in weights))
     nodes = Nodes(Constants())
-    mask = _additive_mask(nodes)
+    split_projections(nodes, form)
+    mask = additive_mask(nodes)
     hidden = embeddings(nodes, config, precision)
     layer = 0
     for group, num_layers in enumerate(config.layers_of_groups()):
@@ -109,15 +116,6 @@ def _graph(config: AlbertConfig, precision: Precision, weights: list[TensorProto
     )
 
 
-def _additive_mask(nodes: Nodes) -> str:
-    """Add float32 ``[batch, 1, 1, pieces]``: 0 for a piece, the lowest float32 for padding."""
-    constants = nodes.constants
-    valid = nodes.add("Cast", "attention_mask", to=TensorProto.FLOAT)
-    padding = nodes.add("Sub", constants.add(1, "float32"), valid)
-    lowest = nodes.add("Mul", padding, constants.add(_LOWEST, "float32"))
-    return nodes.add("Unsqueeze", lowest, constants.add([1, 2], "int64"))
-
-
 def _layer(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
     config = form.config
     context = _attention(nodes, form, prefix, hidden, mask)
@@ -130,7 +128,7 @@ def _layer(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -
 
 def _attention(nodes: Nodes, form: LayerForm, prefix: str, hidden: str, mask: str) -> str:
     config, constants = form.config, nodes.constants
-    projections = add_qkv(nodes, form, hidden, f"{prefix}qkv.")
+    projections = add_projections(nodes, form, hidden, prefix)
     shape = constants.add([0, 0, config.num_attention_heads, config.head_size], "int64")
     query, key, value = (
         nodes.add("Transpose", nodes.add("Reshape", part, shape), perm=perm)

@@ -22,7 +22,7 @@ from sparkalbert.text.pieces.options import PieceOptions
 __all__ = ["CONVERSION", "FolderKind", "bundle_from_folder", "convert_folder", "folder_kind"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
-CONVERSION: Final = "3"
+CONVERSION: Final = "4"
 """Increment it when a conversion reads other files than before or computes other vectors: the cache then misses."""
 
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"

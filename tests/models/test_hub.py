@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from sparkalbert.bundle import Bundle
+from sparkalbert.models.folders import CONVERSION
 from tests import child_processes, tiny_bundle
 from tests.models.hub_server import COMMIT, REQUEST_COMMIT, TOKEN, files_of, running_hub
 from tests.recorded import record_weights
@@ -115,7 +116,7 @@ def failure(found, expected_kind):
 
 def test_a_repository_is_converted_and_then_needs_no_network(hub, online, offline, home):
     first = bundle_of(online("acme/first", str(home)))
-    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}-3"
+    assert first.path == home / "bundles" / f"acme--first-fp32-{COMMIT}-{CONVERSION}"
     assert first.manifest.name == first.manifest.source == "acme/first"
     assert first.manifest.revision == COMMIT
     assert first.digest == tiny_bundle.bundle().digest
@@ -135,7 +136,7 @@ def test_known_names_and_their_options(hub, online, home):
     found = bundle_of(online("en.embed.albert.xlarge_uncased", str(home)))
     assert found.manifest.name == "albert_xlarge_uncased"
     assert found.manifest.source == "albert/albert-xlarge-v2"
-    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}-3"
+    assert found.path.name == f"albert_xlarge_uncased-fp32-{COMMIT}-{CONVERSION}"
     assert set(found.manifest.tokenizer.origins.values()) == {"default"}
     hub.requests.clear()
     assert online("albert_xlarge_uncased", str(home)) == ("", str(found.path))
