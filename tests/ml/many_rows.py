@@ -1,7 +1,8 @@
-"""Embed very many rows and print how rate and memory develop: ``python -m tests.ml.many_rows short|long [ROWS]``.
+"""Embed very many rows and print how rate and memory develop: ``python -m tests.ml.many_rows KIND [ROWS] [MODEL]``.
 
-``short`` are texts of five words, a million by default; ``long`` are texts of 100 kB, 2,000 by default. The batch
-job writes one vector per text. Rates are of each tenth of the tasks, memory is the largest in that time.
+KIND ``short`` are texts of five words, a million by default; ``long`` are texts of 100 kB, 2,000 by default. The batch
+job writes one vector per text, by default with the embedded model. Rates are of each tenth of the tasks, memory is the
+largest in that time.
 """
 
 import sys
@@ -95,12 +96,12 @@ def workers_rss(jvm):
     return total
 
 
-def main(kind, rows=None):
+def main(kind, rows=None, model="albert_mini_en"):
     """Print a line for each tenth."""
     start(params=QUIET)
-    print(f"{rows or ROWS[kind]} {kind} rows; CPU: {' '.join(cpu_features())}")
+    print(f"{rows or ROWS[kind]} {kind} rows, {model}; CPU: {' '.join(cpu_features())}")
     print("      s  tokens/s  JVM MB  workers MB")
-    for stop_s, rate, jvm_mb, workers_mb in developed(kind, int(rows or ROWS[kind])):
+    for stop_s, rate, jvm_mb, workers_mb in developed(kind, int(rows or ROWS[kind]), model=model):
         print(f"{stop_s:7.0f} {rate:9,.0f} {jvm_mb:7.0f} {workers_mb:11.0f}", flush=True)
 
 

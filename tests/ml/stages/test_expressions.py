@@ -45,7 +45,7 @@ def java_hash(text):
     """``String.hashCode`` as an unsigned number."""
     code = 0
     for unit in range(units(text)):
-        code = (31 * code + int.from_bytes(text.encode("utf-16-be")[2 * unit : 2 * unit + 2])) & 0xFFFFFFFF
+        code = (31 * code + int.from_bytes(text.encode("utf-16-be")[2 * unit : 2 * unit + 2], "big")) & 0xFFFFFFFF
     return code
 
 
