@@ -9,10 +9,12 @@ _ROUNDS = 3
 
 
 def assert_linear_time(function: Callable[[str], object], text_of: Callable[[int], str], length: int) -> None:
-    """Fail if a text takes 32 times as long as its 256 parts; in quadratic time it takes up to 256 times as long.
+    """Fail if, in each of three rounds, a text takes 32 times as long as its 256 parts.
 
-    Both do the same work, so a busy machine slows both down. A long text may take ten times as long in linear time:
-    its result needs more memory, and some steps only long tokens need. Times are those of this thread on the CPU.
+    In quadratic time it takes 256 times as long. Both do the same work, so a busy machine slows both down. A long text
+    may take ten times as long in linear time: its result needs more memory, and some steps only long tokens need. So a
+    quadratic part is found where it takes more than about 36 times the linear part at this length. Times are those of
+    this thread on the CPU.
     """
     part, text = text_of(length // _PARTS), text_of(length)
     rounds = ((_cpu_seconds(function, [text]), _cpu_seconds(function, [part] * _PARTS)) for _ in range(_ROUNDS))

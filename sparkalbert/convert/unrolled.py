@@ -1,9 +1,8 @@
-"""Builds the graph of an ALBERT as other exporters do: every layer written out, with standard operators only.
+"""Builds the graph of an ALBERT as other exporters do: every layer written out, with standard operators.
 
-It shows the benchmark what ONNX Runtime can do with the same weights: the limit is the speed of the faster graph,
-this one or our own. ONNX Runtime fuses the standard operators as it does those of a
-torch export. The weights are still stored once, because all layers of a group refer to the same
-initializers.
+Only the products in int8 are ours. The graph shows the benchmark what ONNX Runtime can do with the same weights: the
+limit is the speed of the faster graph, this one or our own. ONNX Runtime fuses the standard operators as it does those
+of a torch export. The weights are still stored once, because all layers of a group refer to the same initializers.
 """
 
 from __future__ import annotations

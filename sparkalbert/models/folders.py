@@ -23,7 +23,8 @@ __all__ = ["CONVERSION", "FolderKind", "bundle_from_folder", "convert_folder", "
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 CONVERSION: Final = "4"
-"""Increment it when a conversion reads other files than before or computes other vectors: the cache then misses."""
+"""Increment it when a conversion reads other files than before, or writes another graph or other vectors: the cache
+then misses, and the model is converted again."""
 
 _SPARK_NLP_VOCABULARY: Final = "albert_spp"
 

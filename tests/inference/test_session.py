@@ -18,32 +18,40 @@ from tests import tiny_bundle
 from tests.damage import change_a_byte
 
 
-def operators(graph):
+def nodes(graph):
+    """Yield the nodes of a graph and of the loop bodies inside."""
     for node in graph.node:
-        yield node.op_type
+        yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from operators(attribute.g)
+                yield from nodes(attribute.g)
 
 
-def optimized_operators(bundle, path, disabled):
+def optimized_nodes(bundle, path, disabled=_SLOWER_FUSIONS):
     settings = _settings(SessionOptions())
     settings.optimized_model_filepath = str(path)
     providers = ["CPUExecutionProvider"]
     onnxruntime.InferenceSession(str(bundle.graph_path), settings, providers, disabled_optimizers=disabled)
-    return list(operators(onnx.load(path, load_external_data=False).graph))
+    return list(nodes(onnx.load(path, load_external_data=False).graph))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_layer_norms_are_not_fused(tmp_path, precision):
-    found = optimized_operators(tiny_bundle.bundle(precision), tmp_path / "optimized.onnx", _SLOWER_FUSIONS)
+    found = [node.op_type for node in optimized_nodes(tiny_bundle.bundle(precision), tmp_path / "optimized.onnx")]
     assert found.count("LayerNormalization") == 3
     assert "SkipLayerNormalization" not in found
 
 
 def test_by_default_they_would_be_fused(tmp_path):
-    found = optimized_operators(tiny_bundle.bundle(), tmp_path / "optimized.onnx", None)
-    assert found.count("SkipLayerNormalization") == 2
+    found = optimized_nodes(tiny_bundle.bundle(), tmp_path / "optimized.onnx", disabled=None)
+    assert [node.op_type for node in found].count("SkipLayerNormalization") == 2
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new"])
+def test_in_int8_no_activation_is_fused_with_its_bias_and_no_product_is_split(tmp_path, activation):
+    found = optimized_nodes(tiny_bundle.bundle("int8", hidden_act=activation), tmp_path / "optimized.onnx")
+    assert [len(node.input) for node in found if "Gelu" in node.op_type] == [1]
+    assert "Split" not in {node.op_type for node in found}
 
 
 def test_loading_is_logged_with_device_and_threads(caplog):

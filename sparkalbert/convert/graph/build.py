@@ -26,7 +26,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sparkalbert.bundle import Precision
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.graph.layer import LayerForm, add_padding, layer, split_projections
+from sparkalbert.convert.graph.layer import LayerForm, add_valid_pieces, layer, split_projections
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 from sparkalbert.convert.weights.quantize import HALF
@@ -61,14 +61,14 @@ def build_graph(config: AlbertConfig, precision: Precision, weights: Sequence[Te
     nodes = Nodes(Constants())
     widen_halves(nodes, weights)
     split_projections(nodes, form)
-    padding = add_padding(nodes, form)
+    valid = add_valid_pieces(nodes, form)
     last_layer = _last_layer(nodes, config)
     hidden = embeddings(nodes, config, precision)
     mixed = nodes.add("Mul", hidden, _layer_weight(nodes, nodes.constants.add(0, "int64")))
     first_layer = 0
     for group, num_layers in enumerate(config.layers_of_groups()):
         iterations = _iterations(nodes, last_layer, first_layer, num_layers)
-        body = _group_body(nodes.constants, form, padding, group, first_layer)
+        body = _group_body(nodes.constants, form, valid, group, first_layer)
         hidden, mixed = nodes.add_many("Loop", iterations, "", hidden, mixed, outputs=2, body=body)
         first_layer += num_layers
     nodes.rename_output(mixed, "hidden_state")
@@ -123,7 +123,7 @@ def _layer_weight(nodes: Nodes, index: str) -> str:
     return nodes.add("Gather", "layer_weights", index)
 
 
-def _group_body(constants: Constants, form: LayerForm, padding: str, group: int, first_layer: int) -> GraphProto:
+def _group_body(constants: Constants, form: LayerForm, valid: str, group: int, first_layer: int) -> GraphProto:
     """Return the loop body of one group: its inner layers, and the update of the weighted sum."""
     scope = f"group_{group}."
     nodes = Nodes(constants, scope)
@@ -131,7 +131,7 @@ def _group_body(constants: Constants, form: LayerForm, padding: str, group: int,
     outputs = {name: f"{scope}{name}_out" for name in ("go_on", "hidden", "mixed")}
     hidden = names["hidden"]
     for inner in range(form.config.inner_group_num):
-        hidden = layer(nodes, form, layer_prefix(group, inner), hidden, padding)
+        hidden = layer(nodes, form, layer_prefix(group, inner), hidden, valid)
     index = nodes.add("Add", names["trip"], constants.add(first_layer + 1, "int64"))
     weighted = nodes.add("Mul", hidden, _layer_weight(nodes, index))
     nodes.rename_output(nodes.add("Add", names["mixed"], weighted), outputs["mixed"])

@@ -80,11 +80,11 @@ Tried and rejected:
 
 Where the time goes
 -------------------
-Of the time of a base layer (256 pieces in sentences of 32, one thread, CPU with AMX) the products take 44 %, GELU 9 %,
-scaling the rows of the products 8 %, biases 7 %, attention 7 %, quantizing and finding the largest numbers 9 %, moving
-GELU's output above zero 4 %, layer norms 3 %. Without AMX the products take more. What did not help: a loop body that
-holds the weights itself instead of reading those of the graph around it; batches of 64, 128 or 512 pieces instead of
-256 (within 3 %); ONNX Runtime's fused operators (see :mod:`sparkalbert.convert.graph.attention` and ``layer``).
+Of the time of base (256 pieces in sentences of 32, one thread, CPU with AMX) the products take 44 %, GELU 9 %, scaling
+the rows of the products 8 %, biases 7 %, attention 7 %, quantizing and finding the largest numbers 9 %, moving GELU's
+output above zero 4 %, layer norms 3 %, the rest 9 %. Without AMX the products take more. What did not help: a loop body
+that holds the weights itself instead of reading those of the graph around it; batches of 64, 128 or 512 pieces instead
+of 256 (within 3 %); ONNX Runtime's fused operators (see :mod:`sparkalbert.convert.graph.attention` and ``layer``).
 """
 
 from __future__ import annotations
