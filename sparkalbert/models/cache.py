@@ -29,7 +29,7 @@ KEY_DIGITS: Final = 16
 """How many digits of a sha256 a key has."""
 
 _MAX_NAME_IN_KEY: Final = 100
-"""File systems limit a name to 255 bytes; what follows a model's name in a key, and what a writer adds, take 150."""
+"""File systems limit a name to 255 bytes. The rest of a key and a writer's suffix take up to 150."""
 
 
 def cache_key(name: str, form: str, content: str, given: PieceOptions) -> str:

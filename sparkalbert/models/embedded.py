@@ -26,7 +26,17 @@ def embedded_models() -> tuple[str, ...]:
 
 
 def embedded_folder(name: str) -> Path:
-    """Return the folder of an embedded model, copied to the cache if this package is inside a zip file."""
+    """Return the folder of an embedded model, copied to the cache if this package is inside a zip file.
+
+    Raises
+    ------
+    BundleError
+        If the manifest is damaged, or if the bundle of the cache cannot be read.
+    CheckpointError
+        If the model cannot be read.
+    OutputError
+        If the cache cannot be written.
+    """
     folder: Traversable = _EMBEDDED / name
     if isinstance(folder, Path):
         return folder

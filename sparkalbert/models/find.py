@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Final
 from urllib.parse import unquote
 
@@ -15,13 +15,11 @@ from sparkalbert.models.embedded import embedded_folder, embedded_models
 from sparkalbert.models.folders import bundle_from_folder, folder_kind
 from sparkalbert.models.names import KNOWN_MODELS, HubModel, check_known_language, close_names, hub_model
 from sparkalbert.models.repositories import bundle_from_hub
-from sparkalbert.storage.paths import exists, is_folder, local_path
+from sparkalbert.storage.paths import exists, is_folder, is_remote, local_path
 from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["check_language", "find_model", "is_remote", "what_is_meant"]
+__all__ = ["check_language", "find_model", "what_is_meant"]
 
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
 _MAX_LISTED: Final = 4
 """How many known names a message lists: the first are Google's."""
@@ -70,6 +68,8 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
         If the model is damaged or cannot be converted.
     DownloadError
         If the Hub cannot be reached or refuses; the message describes what to do without a network.
+    OutputError
+        If the cache cannot be written.
     MissingDependencyError
         If converting or downloading requires a package that is not installed.
 
@@ -96,8 +96,12 @@ def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) ->
     ------
     ModelNotFoundError
         If no such model exists; the message lists known names.
+    ParamTypeError
+        If `model` is neither a string nor a path.
     ParamError
         If `revision` is invalid, or given for a folder or an embedded model.
+    BundleError, CheckpointError, OutputError
+        If an embedded model cannot be copied to the cache, see :func:`.embedded_folder`.
     """
     folder = _folder(model)
     if folder is not None:
@@ -147,6 +151,8 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     ------
     ModelNotFoundError
         If `model` looks like a path, but there is no model folder.
+    ParamTypeError
+        If `model` is neither a string nor a path.
     """
     text = _text(model)
     if not text:
@@ -171,17 +177,6 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     raise ModelNotFoundError(msg)
 
 
-def is_remote(text: str) -> bool:
-    """Return whether a text is the URI of another file system (``s3a:``, ``hdfs:``) and not a path or name.
-
-    Examples
-    --------
-    >>> [is_remote(text) for text in ("hdfs://host/model", "file:///model", "C:/model", "albert:v2")]
-    [True, False, False, False]
-    """
-    return _SCHEME.match(text) is not None and "/" in text and not _DRIVE.match(text) and not text.startswith("file:")
-
-
 def _text(model: object) -> str:
     if not isinstance(model, (str, os.PathLike)):
         msg = f"model is {model!r}, expected the path of a folder or a name, such as 'albert_mini_en'."
@@ -196,23 +191,27 @@ def _path(text: str) -> Path:
             "it is mounted (on Databricks /Volumes/... or /dbfs/...)."
         )
         raise ModelNotFoundError(msg)
-    path = local_path(text) if text.startswith("file:") else Path(text)
     try:
-        literal = (path or Path(text)).expanduser()
+        literal = (local_path(text) or Path(text)).expanduser()
     except RuntimeError as error:
         msg = f"{text} is not a valid path: {error}"
         raise ModelNotFoundError(msg) from error
     # Path.as_uri() escapes spaces, but Spark does not unescape them: use whichever path exists.
-    if text.startswith("file:") and not exists(literal):
+    if _is_file_uri(text) and not exists(literal):
         return Path(unquote(str(literal)))
     return literal
 
 
+def _is_file_uri(text: str) -> bool:
+    return text.lower().startswith("file:")
+
+
 def _looks_like_path(text: str) -> bool:
     return (
-        text.startswith((".", "~", "/", "file:"))
+        text.startswith((".", "~", "/"))
+        or _is_file_uri(text)
         or "\\" in text
-        or _DRIVE.match(text) is not None
+        or bool(PureWindowsPath(text).drive)
         or text.partition("@")[0].count("/") > 1
         or text.endswith("/")
     )

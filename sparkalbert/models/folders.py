@@ -63,6 +63,8 @@ def bundle_from_folder(folder: Path, precision: Precision | None, given: PieceOp
         If the bundle has another precision or other options.
     BundleError, CheckpointError, ConfigError
         If the model is damaged or cannot be converted.
+    OutputError
+        If the cache cannot be written.
     MissingDependencyError
         If converting requires a package that is not installed.
     """
@@ -96,10 +98,12 @@ def convert_folder(  # noqa: PLR0913 - keywords of convert_checkpoint
     ------
     CheckpointError, ConfigError
         If it cannot be converted.
+    OutputError
+        If `target` cannot be written.
     MissingDependencyError
         If converting requires a package that is not installed.
     """
-    with _named_converter("a checkpoint"):
+    with _wrap_missing_package("a checkpoint"):
         from sparkalbert.convert import convert_checkpoint
     return convert_checkpoint(
         source,
@@ -130,7 +134,7 @@ def _open_bundle(folder: Path, precision: Precision | None, given: PieceOptions)
 
 
 def _check_options(bundle: Bundle, given: PieceOptions) -> None:
-    from sparkalbert.text import PieceTokenizer  # loads NumPy, which names do not need
+    from sparkalbert.text import PieceTokenizer  # imported here because it loads NumPy, which only this check needs
 
     options = asdict(PieceTokenizer.load(bundle.path).options)
     for name, value in given.stated.items():
@@ -143,14 +147,14 @@ def _check_options(bundle: Bundle, given: PieceOptions) -> None:
 
 
 def _import_onnx(source: Path, given: PieceOptions, target: Path, *, name: str) -> Bundle:
-    with _named_converter("an ONNX export"):
+    with _wrap_missing_package("an ONNX export"):
         from sparkalbert.convert import import_onnx
     return import_onnx(source, target, name=name, **given.stated)
 
 
 @contextmanager
-def _named_converter(what: str) -> Iterator[None]:
-    """Raise a missing package of the converter as MissingDependencyError, and every other error unchanged."""
+def _wrap_missing_package(what: str) -> Iterator[None]:
+    """Raise MissingDependencyError if a package of the converter is not installed; any other error passes unchanged."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -15,11 +15,10 @@ from sparkalbert.models.folders import folder_kind
 from sparkalbert.models.hub import open_repository
 from sparkalbert.models.names import HubModel
 from sparkalbert.models.repositories import cached_from_hub
-from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.options import NOTHING_GIVEN
 
 __all__ = ["Inspection", "inspect_model"]
 
-_NOTHING_GIVEN: Final = PieceOptions()
 _PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8", "fp16")
 
 
@@ -75,8 +74,10 @@ def inspect_model(model: str | os.PathLike[str], *, revision: str | None = None)
 
     Raises
     ------
-    ModelNotFoundError, ParamError, DownloadError, MissingDependencyError
+    ModelNotFoundError, ParamTypeError, ParamError, BundleError, DownloadError, OutputError, MissingDependencyError
         See :func:`.find_model`. What is wrong with a checkpoint is in the result instead.
+    CheckpointError, ConfigError
+        If an ONNX export cannot be imported.
     """
     found = what_is_meant(model, revision)
     if isinstance(found, HubModel):
@@ -86,17 +87,17 @@ def inspect_model(model: str | os.PathLike[str], *, revision: str | None = None)
     sizes = {
         path.relative_to(found).as_posix(): path.stat().st_size for path in sorted(found.rglob("*")) if path.is_file()
     }
-    return Inspection(str(found), True, None, None, sizes, checkpoint_contents(found, _NOTHING_GIVEN), ())  # noqa: FBT003
+    return Inspection(str(found), True, None, None, sizes, checkpoint_contents(found, NOTHING_GIVEN), ())  # noqa: FBT003
 
 
 def _cached(model: HubModel) -> Bundle | None:
-    bundles = (cached_from_hub(model, precision, _NOTHING_GIVEN) for precision in _PRECISIONS)
+    bundles = (cached_from_hub(model, precision, NOTHING_GIVEN) for precision in _PRECISIONS)
     return next((bundle for bundle in bundles if bundle is not None), None)
 
 
 def _of_repository(model: HubModel) -> Inspection:
     with open_repository(model) as repository:
-        contents = checkpoint_contents(repository.outline, _NOTHING_GIVEN)
+        contents = checkpoint_contents(repository.outline, NOTHING_GIVEN)
         return Inspection(
             str(model),
             is_local=False,

@@ -27,10 +27,14 @@ def bundle_from_hub(model: HubModel, precision: Precision, given: PieceOptions, 
 
     Raises
     ------
+    BundleError
+        If the bundle of the cache cannot be read.
     CheckpointError, ConfigError
         If the model cannot be converted.
     DownloadError
         If the Hub cannot be reached or refuses, or if `allow_download` is false and files are missing.
+    OutputError
+        If the cache cannot be written.
     MissingDependencyError
         If converting or downloading requires a package that is not installed.
     """
@@ -50,7 +54,13 @@ def bundle_from_hub(model: HubModel, precision: Precision, given: PieceOptions, 
 
 
 def cached_from_hub(model: HubModel, precision: Precision, given: PieceOptions) -> Bundle | None:
-    """Return the bundle of a repository if the cache has it; a branch or tag means what it meant when first used."""
+    """Return the bundle of a repository if the cache has it; a branch or tag means what it meant when first used.
+
+    Raises
+    ------
+    BundleError
+        If the bundle of the cache cannot be read.
+    """
     commit = _commit_of(model)
     return None if commit is None else cached_bundle(_key_of(model, precision, given, commit))
 

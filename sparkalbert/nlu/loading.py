@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.models import find_model
-from sparkalbert.models.find import is_remote
 from sparkalbert.models.folders import folder_kind
 from sparkalbert.nlu.predictor import Predictor
 from sparkalbert.nlu.sources import ModelSource, PipelineSource, Source, StageSource
 from sparkalbert.options import near_miss
-from sparkalbert.storage.paths import local_path, with_home
+from sparkalbert.storage.paths import is_remote, local_path, with_home
 from sparkalbert.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
 def _model_folder(model: str | os.PathLike[str]) -> Path | None:
     """Return the folder of a model or of a saved pipeline, None if `model` is a name."""
     text = os.fspath(model)
-    path = local_path(text) if text.startswith("file:") else Path(with_home(text))
+    path = local_path(text) if text.lower().startswith("file:") else Path(with_home(text))
     if path is None:
         return None
     is_folder = path.is_dir() and (folder_kind(path) is not None or (path / _METADATA).is_dir())

@@ -26,7 +26,7 @@ _INSPECTED_CELLS: Final = 1000
 _VECTOR_NAMES: Final = ("word_embedding", "vector", "embedding")
 _TOKEN_NAMES: Final = ("token",)
 _CLOSING: Final = frozenset(".,;:!?…")
-"""Tokens before which a text without offsets has no space."""
+"""With one row per word and no offsets, tokens that have no space before them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class TextTokens:
     tokens, vectors
         One of each per token.
     spans
-        The half-open span of each token in the text, in any unit; None if they are not known.
+        The half-open span of each token in the text, in any unit, or made up from the tokens (see `_joined`). If None,
+        there is a space before each token, and without `sentence` all tokens are one sentence.
     sentence
         The number of each token's sentence; None if it is not known.
     """
@@ -81,7 +82,7 @@ def read_texts(data: Any, token_col: str | None, vector_col: str | None) -> Iter
     Raises
     ------
     ColumnError
-        If a column is not found, or if a row has not as many tokens as vectors.
+        If a column is not found, or if a row has different numbers of tokens and vectors.
     ParamTypeError
         If `data` is something else.
     """
@@ -116,11 +117,13 @@ def recognize_columns(frame: Any, token_col: str | None, vector_col: str | None)
         If a column is not found.
     """
     kinds = {name: _column_kind(frame[name]) for name in frame.columns}
-    vectors = _choose(kinds, ("annotations", "vectors", "vector"), vector_col, ("vector_col", *_VECTOR_NAMES))
+    wanted = ["annotations", "vectors", "vector"]
+    vectors = _choose(kinds, wanted, vector_col, option="vector_col", usual_names=_VECTOR_NAMES)
     kind = kinds[vectors] or ""
     if kind == "annotations":
         return Columns(kind, vectors)
-    tokens = _choose(kinds, ("tokens" if kind == "vectors" else "token",), token_col, ("token_col", *_TOKEN_NAMES))
+    wanted = ["tokens" if kind == "vectors" else "token"]
+    tokens = _choose(kinds, wanted, token_col, option="token_col", usual_names=_TOKEN_NAMES)
     return Columns(kind, vectors, tokens)
 
 
@@ -130,7 +133,7 @@ def read_frame(frame: Any, columns: Columns) -> Iterator[TextTokens]:
     Raises
     ------
     ColumnError
-        If a row has not as many tokens as vectors.
+        If a row has different numbers of tokens and vectors.
     """
     if columns.kind == "annotations":
         yield from (_annotated(cell) for cell in frame[columns.vectors] if isinstance(cell, _LISTS))
@@ -180,7 +183,10 @@ def _wide_texts(frame: Any, token_col: str, vector_col: str) -> Iterator[TextTok
         if not isinstance(tokens, _LISTS) or not isinstance(vectors, _LISTS):
             continue  # a null text
         if len(tokens) != len(vectors):
-            msg = f"A row has {len(tokens)} {token_col} and {len(vectors)} {vector_col}, expected equally many."
+            msg = (
+                f"A row has {len(tokens)} tokens in {token_col!r} but {len(vectors)} vectors in {vector_col!r}, "
+                "expected equally many. Choose columns that belong together with token_col and vector_col."
+            )
             raise ColumnError(msg)
         spans = None
         if has_spans and isinstance(row["begin"], _LISTS) and len(row["begin"]) == len(tokens):
@@ -238,9 +244,29 @@ def _joined(tokens: Sequence[str]) -> list[tuple[int, int]]:
     return spans
 
 
-def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str | None, names: Sequence[str]) -> str:
-    """Return the column of a wanted kind: the given one, the only one, or the only one with a fitting name."""
-    option, *prefixes = names
+def _choose(
+    kinds: Mapping[str, str | None],
+    wanted: Sequence[str],
+    given: str | None,
+    *,
+    option: str,
+    usual_names: Sequence[str],
+) -> str:
+    """Return the column of a wanted kind: the given column, the only column, or the only column with a usual name.
+
+    Parameters
+    ----------
+    kinds
+        What each column holds.
+    wanted
+        The kinds that fit.
+    given
+        The column that the caller chose, if any.
+    option
+        The caller's option for it, for messages.
+    usual_names
+        If several columns fit, the column with such a name is taken, else the column whose name begins with one.
+    """
     fitting = [name for name, kind in kinds.items() if kind in wanted]
     if given is not None and given in fitting:
         return given
@@ -249,8 +275,8 @@ def _choose(kinds: Mapping[str, str | None], wanted: Sequence[str], given: str |
         msg = f"{option} is {given!r}, expected the {what}; found {', '.join(map(str, fitting)) or 'none'} "
         msg += f"among the columns {', '.join(map(str, kinds))}."
         raise ColumnError(msg)
-    exact = [name for name in fitting if name in prefixes]
-    named = [name for name in fitting if str(name).startswith(tuple(prefixes))]
+    exact = [name for name in fitting if name in usual_names]
+    named = [name for name in fitting if str(name).startswith(tuple(usual_names))]
     for candidates in (fitting, exact, named):
         if len(candidates) == 1:
             return candidates[0]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path, PurePath
 from typing import Final
 
-__all__ = ["exists", "file_uri", "is_folder", "local_path", "with_home", "with_slashes"]
+__all__ = ["exists", "file_uri", "is_folder", "is_remote", "local_path", "with_home", "with_slashes"]
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)")
 """RFC 3986, section 3.1; one letter is a drive of Windows."""
@@ -50,6 +50,19 @@ def local_path(text: str) -> Path | None:
         below_root = path.lstrip("/")
         return Path(f"/{below_root}" if path.startswith("/") and not _DRIVE.match(below_root) else below_root)
     return None
+
+
+def is_remote(text: str) -> bool:
+    """Return whether a text is the URI of another file system (``s3a:``, ``hdfs:``).
+
+    Without a slash it is a name, which may contain a colon.
+
+    Examples
+    --------
+    >>> [is_remote(text) for text in ("hdfs://host/model", "file:///model", "C:/model", "albert:v2")]
+    [True, False, False, False]
+    """
+    return "/" in text and local_path(text) is None
 
 
 def file_uri(path: PurePath) -> str:

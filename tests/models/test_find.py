@@ -86,10 +86,12 @@ class TestNames:
 
 
 class TestWrongPath:
-    @pytest.mark.parametrize("path", ["./nowhere", "/no/where", "../no-where", "nowhere/", "a/b/c", "file:/no"])
+    @pytest.mark.parametrize(
+        "path", ["./nowhere", "/no/where", "../no-where", "nowhere/", "a/b/c", "file:/no", "FILE:/no", "C:/no"]
+    )
     def test_it_is_not_there(self, tmp_path, monkeypatch, path):
         monkeypatch.chdir(tmp_path)
-        expected = Path(path.removeprefix("file:"))
+        expected = Path(path.removeprefix("file:").removeprefix("FILE:"))
         message = not_found(path)
         assert message.startswith(f"There is no folder {expected}. Known names: {KNOWN}")
 

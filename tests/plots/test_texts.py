@@ -120,7 +120,9 @@ def test_what_cannot_be_told_apart_is_refused_with_the_candidates():
         read_words(nlu(), vector_col="vector")
     with pytest.raises(ColumnError, match=r"Expected one token column, found none\. The columns are x\."):
         read_words(pd.DataFrame({"x": list(VECTORS)}))
-    with pytest.raises(ColumnError, match="A row has 10 tokens and 9 vectors"):
+    with pytest.raises(
+        ColumnError, match=r"A row has 10 tokens in 'tokens' but 9 vectors in 'vectors', expected equally many\. Choose"
+    ):
         read_words(wide(vectors=list(VECTORS[:9])))
     with pytest.raises(ColumnError, match="The vectors have 2, 3 numbers"):
         read_words([embedded(), EmbeddedText(["a"], [0], [1], [0], np.zeros((1, 2), np.float32))])

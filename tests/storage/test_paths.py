@@ -3,7 +3,19 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from sparkalbert.storage.paths import exists, file_uri, is_folder, local_path, with_slashes
+from sparkalbert.storage.paths import exists, file_uri, is_folder, is_remote, local_path, with_slashes
+
+
+@pytest.mark.parametrize("text", ["hdfs://host/albert", "s3a:/albert", "dbfs:/models/a:b"])
+def test_the_uri_of_another_file_system(text):
+    assert is_remote(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["file:///albert", "FILE:/albert", "/albert", "./a:b/c", "~/albert", "C:/albert", "owner/name", "albert:v2"]
+)
+def test_a_path_or_name_is_not_the_uri_of_another_file_system(text):
+    assert not is_remote(text)
 
 
 @pytest.mark.parametrize(

@@ -280,12 +280,14 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     def _worker_column(self, dataset: DataFrame) -> WorkerColumn:
         form = output_form(dataset, self._input_names(), self.inputAnnotatorTypes, self._output_options(), self.uid)
         checked = self._checked_model(form.annotator_bytes)
+        threads = self._value_if_set(self.threads, self.getThreads)
+        max_error_fraction = self.getMaxErrorFraction() if self.getOnError() == "null" else None
         # Everything is checked: only now is the model sent, if it has to be.
         handle = ship_model(dataset, checked.bundle, self.getModelDistribution())
         task = RowErrorsTask(
-            form.task(checked.worker_model(handle, self._value_if_set(self.threads, self.getThreads))),
+            form.make_task(checked.worker_model(handle, threads)),
             self._job_column or self.getOutputCol(),
-            self.getMaxErrorFraction() if self.getOnError() == "null" else None,
+            max_error_fraction,
             counted=self._counts_rows,
             in_job=self._job_column is not None,
         )
@@ -328,8 +330,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         return {
             "annotatorType": self.outputAnnotatorType,
             "dimension": checked.dimension,
-            # Not getStorageRef, which would look for the model again.
-            "ref": self._value_if_set(self.storageRef, self.getStorageRef) or checked.bundle.manifest.name,
+            # If storageRef is not set, getStorageRef would look for the model again.
+            "ref": self.getStorageRef() if self.isSet(self.storageRef) else checked.bundle.manifest.name,
         }
 
     def _local_task(self) -> AnnotationTask:
@@ -389,6 +391,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
 
 def _with_model(stage: AlbertEmbeddings) -> AlbertEmbeddings:
     """Return a stage whose model was found, with the uid that Spark NLP gives a stage created from a model."""
-    stage._bundle()  # noqa: SLF001 - a friend of the class: a wrong name fails at once
+    # Finds the model now, so that a wrong name fails here.
+    stage._bundle()  # noqa: SLF001
     stage._resetUid(f"ALBERT_EMBEDDINGS_{uuid.uuid4().hex[-12:]}")  # noqa: SLF001
     return stage

@@ -93,8 +93,9 @@ class AlbertEmbeddingsParams(SparkNlpParams, ModelParams, HasParamKeywords):
     )
     deterministic = declare_param(
         "deterministic",
-        "Whether Spark may treat the column as deterministic, as some lakehouse writers require of what MERGE reads. "
-        "Spark may then compute it twice, under explode for instance; the vectors are the same. False by default.",
+        "If true, Spark may treat the column as deterministic, which some lakehouse writers require of what MERGE "
+        "reads. Spark may then compute it twice, under explode for instance; the vectors are the same. False by "
+        "default.",
         TypeConverters.toBoolean,
     )
     memoryBudgetMb = declare_param(

@@ -54,7 +54,8 @@ class OutputOptions:
     lower_case
         If true, annotations show tokens lower-cased.
     counted
-        If true, the tasks count their rows, see :class:`~.worker.row_counts.RowCounts`.
+        If true, tasks of annotation columns count their rows, see :class:`~.worker.row_counts.RowCounts`; a column of
+        token lists is never counted.
     """
 
     level: OutputLevel
@@ -94,7 +95,7 @@ class OutputForm:
         The columns that the task reads.
     fields
         What it reads of each of them.
-    task
+    make_task
         Returns the task of the workers, given their model.
     type
         Spark type of the output.
@@ -104,7 +105,7 @@ class OutputForm:
 
     columns: Sequence[InputColumn]
     fields: Sequence[Sequence[Field]]
-    task: Callable[[EmbedderSource], ModelTask]
+    make_task: Callable[[EmbedderSource], ModelTask]
     type: DataType
     annotator_bytes: int
 
@@ -155,7 +156,7 @@ def output_form(
 def _token_list_form(column: InputColumn, options: OutputOptions, uid: str) -> OutputForm:
     if options.level != "token":
         msg = (
-            f"outputLevel is {options.level!r}, which {uid} computes of annotations only. Pass two "
+            f"outputLevel is {options.level!r}, which {uid} computes from annotations only. Pass two "
             "columns, document and token, or set outputLevel to 'token'."
         )
         raise ParamError(msg)

@@ -17,7 +17,7 @@ from sparkalbert.bundle.folder import BUNDLE_KIND, MANIFEST_FILE
 from sparkalbert.errors import BundleError, OutputError
 from sparkalbert.ml.files import HadoopFileSystem
 from sparkalbert.ml.session.connect import is_connect_session
-from sparkalbert.models.cache import converted_once
+from sparkalbert.models.cache import KEY_DIGITS, converted_once
 from sparkalbert.models.folders import folder_kind
 from sparkalbert.storage.folders import FileSystem, LocalFileSystem, write_folder
 from sparkalbert.storage.paths import is_folder, local_path, with_home
@@ -55,7 +55,8 @@ class SavedModel:
     def of(cls, model: str, options: Mapping[str, Any], digest: str, *, by_value: bool) -> SavedModel:
         """Return the record of the model that these Params identify; a folder is recorded by its absolute path."""
         path = Path(with_home(model))
-        in_folder = is_folder(path) and folder_kind(path) is not None  # the rule by which the model was found
+        # As find_model recognizes a folder; a file: URI is kept as it was set.
+        in_folder = is_folder(path) and folder_kind(path) is not None
         return cls(model=str(path.absolute()) if in_folder else model, digest=digest, by_value=by_value, **options)
 
     def is_of(self, model: str, options: Mapping[str, Any]) -> bool:
@@ -120,7 +121,7 @@ def download_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
     BundleError
         If it is damaged, another bundle, or cannot be reached from here.
     """
-    return converted_once(f"saved-{digest[:16]}", partial(_download, spark, f"{path}/{_FOLDER}", digest))
+    return converted_once(f"saved-{digest[:KEY_DIGITS]}", partial(_download, spark, f"{path}/{_FOLDER}", digest))
 
 
 def _download(spark: SparkSession, source: str, digest: str, target: Path) -> Bundle:

@@ -22,7 +22,10 @@ _MAX_LENGTH_LIMIT: Final = 512
 
 
 class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
-    """Params that Spark NLP's ``AlbertEmbeddings`` has, with its names and defaults."""
+    """Params that Spark NLP's ``AlbertEmbeddings`` has, under its names.
+
+    Their defaults are set in `AlbertEmbeddingsParams._set_defaults`.
+    """
 
     batchSize = declare_param(
         "batchSize",
@@ -65,10 +68,6 @@ class SparkNlpParams(HasLazyAnnotator, HasStorageRef):
     def setDimension(self, value: int) -> Self:
         """Sets the expected width of the model's vectors."""
         return self._set(dimension=value)
-
-    def getDimension(self) -> int:
-        """Gets the width of a vector."""
-        return int(self.getOrDefault(self.dimension))
 
     def setMaxSentenceLength(self, value: int) -> Self:
         """Sets the maximum number of pieces per window, 3 to 512."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, problem_list
-from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames, is_token_id
 
 __all__ = [
     "MAX_VOCABULARY_BYTES",
@@ -275,8 +275,8 @@ class _Settings:
         problems: list[str] = []
         for name, token_id, values in self._added_entries():
             number = int(token_id) if isinstance(token_id, str) and token_id.isdecimal() else token_id
-            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < MAX_TOKENS:
-                problems.append(f"{name} has the id {token_id!r}, expected an integer from 0 to {MAX_TOKENS:,}")
+            if not is_token_id(number):
+                problems.append(f"{name} has the id {token_id!r}, expected an integer from 0 to {MAX_TOKENS - 1:,}")
             elif not isinstance(values.get("content"), str) or not values["content"]:
                 problems.append(f"{name} has a token {values.get('content')!r} with the id {number}, expected a string")
             else:

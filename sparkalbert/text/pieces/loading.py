@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -13,23 +13,22 @@ from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE
 from sparkalbert.errors import CheckpointError, ConfigError, ParamError
 from sparkalbert.text.pieces.files import FoundTokenizer, read_bounded
 from sparkalbert.text.pieces.normalization import NormalizationOptions
-from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
 from sparkalbert.text.pieces.sentence_pieces import SentencePieces
 from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
-from sparkalbert.text.pieces.tokenizer_json import wordpiece_document
+from sparkalbert.text.pieces.tokenizer_json import wordpiece_json
 from sparkalbert.text.pieces.vocabulary import Pieces
 
 if TYPE_CHECKING:
     from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
 
-__all__ = ["DEFAULT", "PieceEncoder", "load_encoder"]
+__all__ = ["DEFAULT", "PieceEncoder", "load_encoder", "restored_encoder"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 DEFAULT: Final = "default"
 """The origin of an option that neither the caller nor a file states."""
 
 _GIVEN: Final = "given"
-_NOTHING_GIVEN: Final = PieceOptions()
 
 
 class PieceEncoder(Protocol):
@@ -97,6 +96,28 @@ def load_encoder(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> 
     return _program(found, given, check=check)
 
 
+def restored_encoder(
+    kind: str,
+    vocabulary: bytes,
+    options: NormalizationOptions,
+    names: SpecialNames,
+    added_tokens: Sequence[AddedToken],
+    source: str,
+) -> PieceEncoder:
+    """Return the encoder that has these attributes, from the bytes that :meth:`PieceEncoder.serialized` returned.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the vocabulary requires the tokenizers library, which is not installed.
+    """
+    if kind == SentencePieces.kind:
+        return SentencePieces(vocabulary, options, names, added_tokens, source)
+    from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
+
+    return TokenizerProgram(vocabulary, names, NOTHING_GIVEN, source)  # its file states the rest
+
+
 def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[PieceEncoder, dict[str, str]]:
     defaults = asdict(NormalizationOptions())
     options, origins = _resolved(defaults, found, given)
@@ -142,14 +163,14 @@ def _program(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tupl
     options, origins = _resolved(defaults, replace(found, stated=stated), given)
     if origins["keep_accents"] == DEFAULT:
         origins["keep_accents"] = origins["do_lower_case"]  # BERT's rule: lower-casing drops accents
-    document = wordpiece_document(
+    text = wordpiece_json(
         _words(text, found.path),
         NormalizationOptions(**options),
         found.added_tokens,
         unk=found.names.unk_token,
         chinese=found.stated.get("tokenize_chinese_chars", True),
     )
-    return TokenizerProgram(document, found.names, _NOTHING_GIVEN, str(found.path)), origins
+    return TokenizerProgram(text, found.names, NOTHING_GIVEN, str(found.path)), origins
 
 
 def _words(text: str, path: Path) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from sparkalbert.errors import ParamTypeError
 
-__all__ = ["PieceOptions"]
+__all__ = ["NOTHING_GIVEN", "PieceOptions"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,7 @@ class PieceOptions:
         '-do_lower_case=false-keep_accents=true'
         """
         return "".join(f"-{name}={str(value).lower()}" for name, value in self.stated.items())
+
+
+NOTHING_GIVEN: Final = PieceOptions()
+"""Leaves every option to the files."""

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-__all__ = ["MAX_TOKENS", "AddedToken", "SpecialNames"]
+__all__ = ["MAX_TOKENS", "AddedToken", "SpecialNames", "is_token_id"]
 
 MAX_TOKENS: Final = 2_000_000
 """Largest number of pieces and added tokens that is read: ten times the largest vocabulary of an ALBERT."""
+
+
+def is_token_id(value: Any) -> TypeGuard[int]:
+    """Return whether a value of a JSON file can be the id of a token: an integer from 0 to `MAX_TOKENS` - 1."""
+    return type(value) is int and 0 <= value < MAX_TOKENS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.errors import ParamError
 from sparkalbert.text.pieces.files import find_tokenizer
-from sparkalbert.text.pieces.loading import DEFAULT, PieceEncoder, load_encoder
+from sparkalbert.text.pieces.loading import DEFAULT, PieceEncoder, load_encoder, restored_encoder
 from sparkalbert.text.pieces.normalization import NormalizationOptions
 from sparkalbert.text.pieces.options import PieceOptions
 from sparkalbert.text.pieces.sentence_pieces import SentencePieces
@@ -29,7 +29,6 @@ from sparkalbert.text.pieces.vocabulary import Pieces
 
 __all__ = ["PieceTokenizer"]
 
-_NOTHING_GIVEN: Final = PieceOptions()
 _CLASSES: Final = {"sentencepiece": "AlbertTokenizer", "tokenizers": "PreTrainedTokenizerFast"}
 
 
@@ -250,11 +249,5 @@ def _unpickled(  # noqa: PLR0913, PLR0917 - the parts of a tokenizer
     source: str,
     origins: Mapping[str, str],
 ) -> PieceTokenizer:
-    from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
-
-    encoder: PieceEncoder
-    if kind == SentencePieces.kind:
-        encoder = SentencePieces(vocabulary, options, names, added_tokens, source)
-    else:
-        encoder = TokenizerProgram(vocabulary, names, _NOTHING_GIVEN, source)
+    encoder = restored_encoder(kind, vocabulary, options, names, added_tokens, source)
     return PieceTokenizer._of(encoder, source, origins)  # noqa: SLF001

@@ -1,6 +1,7 @@
 """Reads and edits what a ``tokenizer.json`` specifies, without the ``tokenizers`` library.
 
-A document is the object in such a file. Functions that edit one return another.
+A document is the object in such a file. Functions that edit a document return a new one; those with json in their name
+return the text of a file.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any, Final
 from sparkalbert.errors import CheckpointError, ParamError
 from sparkalbert.text.pieces.normalization import NormalizationOptions
 from sparkalbert.text.pieces.options import PieceOptions
-from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames
+from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames, is_token_id
 
 __all__ = [
     "CONTINUATION",
     "UNSPELLABLE",
     "ids_around",
+    "json_without_special_tokens",
     "parse_document",
     "read_options",
     "token_document",
@@ -26,8 +28,7 @@ __all__ = [
     "with_added_tokens",
     "with_bert_normalizer",
     "with_options",
-    "without_special_tokens",
-    "wordpiece_document",
+    "wordpiece_json",
 ]
 
 UNSPELLABLE: Final = "\U0010fffe\U0010ffff"
@@ -198,7 +199,8 @@ def with_options(document: dict[str, Any], given: PieceOptions) -> dict[str, Any
         chosen += [{"type": "Lowercase"}] if lower else []
         steps = [*quotes, *chosen, *others]
     if (document.get("normalizer") or {}).get("type") == "BertNormalizer":
-        return {**document, "normalizer": steps[0]}  # see `bert_normalizer`
+        # Not a sequence: TokenizerProgram.bert_normalizer recognizes a single step.
+        return {**document, "normalizer": steps[0]}
     return {**document, "normalizer": {"type": "Sequence", "normalizers": steps}}
 
 
@@ -209,7 +211,7 @@ def token_document(document: dict[str, Any], options: PieceOptions) -> dict[str,
     return {**changed, "normalizer": {"type": "Sequence", "normalizers": steps}, "added_tokens": []}
 
 
-def without_special_tokens(document: Mapping[str, Any], names: SpecialNames) -> str:
+def json_without_special_tokens(document: Mapping[str, Any], names: SpecialNames) -> str:
     """Return the file with special tokens under names that no text spells, and no more steps than encoding needs."""
     special = names.all()
 
@@ -231,7 +233,7 @@ def without_special_tokens(document: Mapping[str, Any], names: SpecialNames) -> 
     return json.dumps({**kept, "model": model, "added_tokens": added, "post_processor": None, "decoder": None})
 
 
-def wordpiece_document(
+def wordpiece_json(
     pieces: Sequence[str],
     options: NormalizationOptions,
     added_tokens: Sequence[AddedToken],
@@ -291,8 +293,14 @@ def _model_type(model: Mapping[str, Any]) -> str:
 def _check_entries(ids: Mapping[Any, Any]) -> None:
     """Check the ids of tokens by their contents, before memory for each id is needed."""
     for content, index in ids.items():
-        if not isinstance(content, str) or type(index) is not int or not 0 <= index < MAX_TOKENS:
-            msg = f"the token {content!r:.200} has the id {index!r:.200}, expected an integer from 0 to {MAX_TOKENS:,}"
+        if not isinstance(content, str):
+            msg = f"the token with the id {index!r:.200} has the content {content!r:.200}, expected a string"
+            raise ValueError(msg)  # noqa: TRY004 - of a file, which is broken
+        if not is_token_id(index):
+            msg = (
+                f"the token {content!r:.200} has the id {index!r:.200}, expected an integer from 0 to "
+                f"{MAX_TOKENS - 1:,}"
+            )
             raise ValueError(msg)
 
 
@@ -305,9 +313,8 @@ def _unk_id(model: Mapping[str, Any], ids: Mapping[str, int]) -> int:
 
 def _checked_id(index: Any) -> int:
     """Return an id of a special token, before memory for it is needed."""
-    if type(index) is not int or not 0 <= index < MAX_TOKENS:
-        msg = f"expected an integer from 0 to {MAX_TOKENS:,}, found {index!r:.200}"
-        raise ValueError(msg)
+    if not is_token_id(index):
+        raise ValueError  # replaced by the message of ids_around
     return index
 
 

@@ -37,6 +37,7 @@ from sparkalbert.text.pieces.tokenizer_json import (
     CONTINUATION,
     UNSPELLABLE,
     ids_around,
+    json_without_special_tokens,
     parse_document,
     read_options,
     token_document,
@@ -45,7 +46,6 @@ from sparkalbert.text.pieces.tokenizer_json import (
     with_added_tokens,
     with_bert_normalizer,
     with_options,
-    without_special_tokens,
 )
 from sparkalbert.text.pieces.vocabulary import Pieces
 
@@ -81,6 +81,10 @@ class TokenizerProgram:
     ----------
     kind, file
         For the manifest of a bundle, and the name of the file in a bundle.
+    document
+        The file's object, with the given options and all added tokens.
+    names, added_tokens
+        As given; the added tokens include the file's own.
     pieces
         Every piece by id, added tokens included; empty for an id that nothing names. Special tokens that were added and
         that no text gets are left out at the end.
@@ -143,7 +147,7 @@ class TokenizerProgram:
         pad_id = ids.get(names.pad_token, 0)
         self.pad_id = pad_id if pad_id < len(self.pieces) else 0
         self.options = read_options(document)
-        self._tokenizer = _built(without_special_tokens(document, names), source)
+        self._tokenizer = _built(json_without_special_tokens(document, names), source)
         self._check_added_tokens()
         self._marks_spaces = self._model["type"] != "WordPiece"
         self._space_id = ids.get(_SPACE, -1)
@@ -229,7 +233,7 @@ class TokenizerProgram:
     def _variant(self, options: PieceOptions) -> tokenizers.Tokenizer:
         """Return the tokenizer for tokens on their own, see :func:`.token_document`."""
         document = token_document(self.document, options)
-        return _built(without_special_tokens(document, self.names), self._source)
+        return _built(json_without_special_tokens(document, self.names), self._source)
 
     def _encoded(self, tokenizer: tokenizers.Tokenizer, text: str) -> Pieces:
         encoding = tokenizer.encode(text, add_special_tokens=False)

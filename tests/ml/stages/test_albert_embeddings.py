@@ -14,7 +14,7 @@ from sparkalbert.errors import BundleError, ColumnError, ModelNotFoundError, Par
 from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.ml.failures import raise_job_errors
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
-from sparkalbert.ml.stages import model_params, python_pass
+from sparkalbert.ml.stages import albert_embeddings, model_params, python_pass
 from sparkalbert.models import find_model
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from sparkalbert.word_embedder import WordEmbedder
@@ -279,6 +279,23 @@ def test_wrong_columns_are_refused_before_any_job(spark, folder):
 def test_a_stage_without_a_model_says_so(spark):
     with pytest.raises(ParamError, match=r"has no model\. Use pretrained"):
         AlbertEmbeddings(inputCols=["tokens"]).transform(spark.createDataFrame([(["a"],)], "tokens array<string>"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("threads", 0), ("maxErrorFraction", 2.0)])
+def test_no_model_is_sent_with_an_invalid_param(spark, folder, monkeypatch, name, value):
+    sent = []
+    monkeypatch.setattr(albert_embeddings, "ship_model", lambda *parts: sent.append(parts))
+    frame = spark.createDataFrame([(["a"],)], "tokens array<string>")
+    stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="vectors", onError="null")
+    with pytest.raises(ParamError, match=name):
+        stage.copy({getattr(stage, name): value}).transform(frame)
+    assert not sent
+
+
+def test_an_empty_storage_ref_is_kept(spark, folder):
+    frame = text_frame(spark)
+    out = pipeline(folder, storageRef="").fit(frame).transform(frame)
+    assert out.schema["embeddings"].metadata["ref"] == ""
 
 
 def test_loading_a_folder_and_a_name(folder, tmp_path):

@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused(spark, folder):
         AlbertEmbeddings(outputLevel="documents")
     tokens = spark.createDataFrame([(["a"],)], "tokens array<string>")
     stage = AlbertEmbeddings(model=folder, inputCols=["tokens"], outputCol="vectors", outputLevel="document")
-    with pytest.raises(ParamError, match="computes of annotations only"):
+    with pytest.raises(ParamError, match="computes from annotations only"):
         stage.transform(tokens)
     light = LightPipeline(text_pipeline(AlbertEmbeddings(model=folder, outputLevel="document")))
     with pytest.raises(ParamError, match=r"outputLevel of .* is 'document', which gives no annotations"):

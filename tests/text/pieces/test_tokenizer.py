@@ -187,6 +187,12 @@ def test_a_lone_surrogate_is_refused_without_the_text(encode, filler):
     assert "geheim" not in str(refused.value)
 
 
+def test_a_sentencepiece_vocabulary_is_unpickled_without_the_code_of_the_other_library(monkeypatch):
+    pickled = pickle.dumps(TOKENIZER)
+    monkeypatch.setitem(sys.modules, "sparkalbert.text.pieces.tokenizers_library", None)
+    assert pickle.loads(pickled).encode("the river").ids.tolist() == TOKENIZER.encode("the river").ids.tolist()
+
+
 def test_a_tokenizer_can_be_pickled():
     tokenizer = with_options(NormalizationOptions(do_lower_case=False))
     copy = pickle.loads(pickle.dumps(tokenizer))
