@@ -84,11 +84,12 @@ def test_the_mend_of_another_error_does_not_contradict_its_message(monkeypatch):
 def endpoint(monkeypatch):
     """Have huggingface_hub ask another address."""
     library = pytest.importorskip("huggingface_hub")
+    constants = pytest.importorskip("huggingface_hub.constants")  # the package itself does not import it
 
     def use(url, *, offline=False):
-        monkeypatch.setattr(library.constants, "ENDPOINT", url)
-        monkeypatch.setattr(library.constants, "HF_HUB_OFFLINE", offline)
-        api = SimpleNamespace(constants=library.constants, HfApi=lambda: library.HfApi(endpoint=url))
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        api = SimpleNamespace(constants=constants, HfApi=lambda: library.HfApi(endpoint=url))
         monkeypatch.setattr(hub, "_library", lambda: api)
 
     return use
