@@ -13,7 +13,7 @@ from sparkalbert.convert.graph.attention import (
     sequence_lengths,
     written_out_attention,
 )
-from sparkalbert.convert.graph.int8 import non_negative_rows, product, symmetric_rows
+from sparkalbert.convert.graph.int8 import IntegerRows, non_negative_rows, product, symmetric_rows
 from sparkalbert.convert.graph.nodes import CONTRIB, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 from sparkalbert.convert.weights.quantize import ACTIVATION_FLOOR, OFFSET, RESIDUAL, SCALE
@@ -113,10 +113,7 @@ def add_projections(nodes: Nodes, form: LayerForm, rows: str, prefix: str) -> li
         nodes.add("Add", product(nodes, integers, f"{prefix}{projection}.weight"), f"{prefix}{projection}.bias")
         for projection in _PROJECTIONS
     )
-    residual = f"{prefix}qkv.weight{RESIDUAL}"
-    if residual in form.stored:
-        value = nodes.add("Add", value, product(nodes, integers, residual))
-    return [*query_and_key, value]
+    return [*query_and_key, _with_residual(nodes, form, value, integers, f"{prefix}qkv.weight")]
 
 
 def add_product(nodes: Nodes, form: LayerForm, rows: str, weight: str) -> str:
@@ -124,9 +121,7 @@ def add_product(nodes: Nodes, form: LayerForm, rows: str, weight: str) -> str:
     if form.precision != "int8":
         return nodes.add("MatMul", rows, weight)
     integers = symmetric_rows(nodes, rows)
-    multiplied = product(nodes, integers, weight)
-    residual = weight + RESIDUAL
-    return nodes.add("Add", multiplied, product(nodes, integers, residual)) if residual in form.stored else multiplied
+    return _with_residual(nodes, form, product(nodes, integers, weight), integers, weight)
 
 
 def add_ffn_output(nodes: Nodes, form: LayerForm, prefix: str, activated: str) -> tuple[str, str]:
@@ -153,6 +148,12 @@ def add_norm(nodes: Nodes, config: AlbertConfig, prefix: str, value: str, skip: 
         axis=-1,
         epsilon=config.layer_norm_eps,
     )
+
+
+def _with_residual(nodes: Nodes, form: LayerForm, multiplied: str, integers: IntegerRows, weight: str) -> str:
+    """Add the product of the matrix's residual to that of the matrix, if it has a residual."""
+    residual = weight + RESIDUAL
+    return nodes.add("Add", multiplied, product(nodes, integers, residual)) if residual in form.stored else multiplied
 
 
 def _activation(nodes: Nodes, config: AlbertConfig, value: str) -> str:
