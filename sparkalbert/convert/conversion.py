@@ -25,7 +25,7 @@ from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.storage.folders import check_target
 from sparkalbert.storage.paths import with_home
 from sparkalbert.text import PieceTokenizer
-from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
 
 __all__ = ["Report", "convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
 
@@ -136,7 +136,7 @@ def load_tokenizer(source: Path, given: PieceOptions) -> PieceTokenizer:
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
     """Write the tokenizer that ``PieceTokenizer`` finds in `source` to another folder."""
-    load_tokenizer(source, PieceOptions()).save(folder)
+    load_tokenizer(source, NOTHING_GIVEN).save(folder)
 
 
 def weight_arrays(

@@ -31,7 +31,7 @@ from sparkalbert.convert.graph.layer import (
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import layer_prefix
-from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.options import NOTHING_GIVEN
 
 __all__ = ["convert_unrolled"]
 
@@ -63,7 +63,7 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
     """
     checkpoint = Checkpoint.open(source)
     config = checkpoint.config
-    tokenizer = load_tokenizer(checkpoint.folder, PieceOptions())
+    tokenizer = load_tokenizer(checkpoint.folder, NOTHING_GIVEN)
     manifest = Manifest(
         name=f"{checkpoint.folder.resolve().name}-unrolled",
         source=checkpoint.folder.resolve().name,

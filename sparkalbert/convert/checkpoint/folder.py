@@ -43,11 +43,10 @@ from sparkalbert.errors import (
 )
 from sparkalbert.storage.paths import is_folder, with_home
 from sparkalbert.text import PieceTokenizer
-from sparkalbert.text.pieces.options import PieceOptions
+from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
 
 __all__ = ["Checkpoint", "read_config", "vocabulary_problems"]
 
-_NOTHING_GIVEN: Final = PieceOptions()
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _Names = Callable[[Mapping[str, StoredTensor]], dict[str, StoredTensor]]
 _READERS: Final[Mapping[WeightsFormat, tuple[Callable[[Path], dict[str, StoredTensor]], _Names]]] = {
@@ -86,7 +85,7 @@ class Checkpoint:
     _tensors: Mapping[str, StoredTensor]
 
     @classmethod
-    def open(cls, folder: str | Path, given: PieceOptions = _NOTHING_GIVEN) -> Checkpoint:
+    def open(cls, folder: str | Path, given: PieceOptions = NOTHING_GIVEN) -> Checkpoint:
         """Open a checkpoint folder.
 
         Parameters
