@@ -45,7 +45,7 @@ from typing import Final
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.graph.build import embeddings, graph_model, widen_halves
+from sparkalbert.convert.graph.build import embeddings, graph_model, layers_until, needed_layers, widen_halves
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 
@@ -81,14 +81,14 @@ def build_accelerator_graph(
         zero, one = constants.add(0, "int64"), constants.add(1, "int64")
         nodes.rename_output(nodes.add("Range", zero, nodes.add("Size", "input_ids"), one), "rows")
     mask = _attention_mask(nodes)
-    first_needed, last_needed = _needed_layers(nodes, config)
+    first_needed, last_needed = needed_layers(nodes, config)
     hidden = nodes.add("Cast", embeddings(nodes, config, "fp16"), to=TensorProto.FLOAT16)
     mixed = _weighted_rows(nodes, config, hidden, constants.add(0, "int64"))
     first_layer = 0
     for group, num_layers in enumerate(config.layers_of_groups()):
         # The layers before the first that is needed; then the others, with their weights.
-        plain = _layers_until(nodes, nodes.add("Sub", first_needed, constants.add(1, "int64")), first_layer, num_layers)
-        weighted = nodes.add("Sub", _layers_until(nodes, last_needed, first_layer, num_layers), plain)
+        plain = layers_until(nodes, nodes.add("Sub", first_needed, constants.add(1, "int64")), first_layer, num_layers)
+        weighted = nodes.add("Sub", layers_until(nodes, last_needed, first_layer, num_layers), plain)
         offset = nodes.add("Add", plain, constants.add(first_layer + 1, "int64"))
         body = _plain_body(constants, config, mask, group)
         hidden = nodes.add("Loop", plain, "", hidden, body=body)
@@ -113,23 +113,6 @@ def _attention_mask(nodes: Nodes) -> str:
     numbers = nodes.add("Range", zero, stop, one)
     starts = nodes.add("Cast", nodes.add("Mul", numbers, nodes.add("Gather", shape, one)), to=TensorProto.INT32)
     return nodes.add("Concat", lengths, starts, starts, axis=0)
-
-
-def _needed_layers(nodes: Nodes, config: AlbertConfig) -> tuple[str, str]:
-    """Add the indices of the first and the last layer weight that is not zero; 0 and 0 if all are zero."""
-    constants = nodes.constants
-    needed = nodes.add("Cast", "layer_weights", to=TensorProto.BOOL)
-    indices = constants.add(range(config.num_hidden_layers + 1), "int64")
-    last = nodes.add("ReduceMax", nodes.add("Where", needed, indices, constants.add(0, "int64")), keepdims=0)
-    first = nodes.add("ReduceMin", nodes.add("Where", needed, indices, last), keepdims=0)
-    return first, last
-
-
-def _layers_until(nodes: Nodes, last_layer: str, first_layer: int, num_layers: int) -> str:
-    """Add how many of a group's layers come up to `last_layer`; `first_layer` layers come before the group."""
-    constants = nodes.constants
-    count = nodes.add("Sub", last_layer, constants.add(first_layer, "int64"))
-    return nodes.add("Clip", count, constants.add(0, "int64"), constants.add(num_layers, "int64"))
 
 
 def _weighted_rows(nodes: Nodes, config: AlbertConfig, hidden: str, index: str) -> str:
