@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
             notify(f"preparing {spec.title} ({spec.precision})", 0, 0)
             processes[key].prepare(result)
             if not result.skipped:
-                plans[name] = _plan(processes[key], result, schedule)
+                plans[name] = _warmed_up(processes[key], result, schedule)
         if plans:
             counts = {name: plan.slices for name, plan in plans.items()}
             order = [*turns(counts, next(iter(plans)))] * schedule.rounds
@@ -168,6 +169,15 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
                 small, large = processes[spec.process or name].run(results[name], plans[name].jobs)
                 results[name].slices.append(Slice(place, number, small, large))
     return list(results.values())
+
+
+def _warmed_up(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:
+    """Let a system run as long as in a round, and return how to divide its rounds."""
+    started_s = time.monotonic()
+    plan = _plan(process, result, schedule)
+    while time.monotonic() - started_s < schedule.seconds:
+        process.run(result, plan.jobs)
+    return plan
 
 
 def _plan(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:

@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from sparkalbert.bench import bare, child, cpu_time
+from sparkalbert.bench import bare, child, cpu_time, rounds
 from sparkalbert.bench.bare import BareSystem, Split, _SessionPool, _shortest_s
 from sparkalbert.bench.benchmark import BenchOptions, run_benchmark
 from sparkalbert.bench.child import serve
@@ -403,9 +403,25 @@ def test_the_process_of_a_system_runs_a_small_and_a_large_job_in_every_slice():
     texts = ["The river was high."] * 8
     arguments = {"bundle": str(tiny_bundle.bundle().path), "texts": texts, "warm_up_texts": texts[:2], "cores": 1}
     spec = Spec("embedder-fp32", "embedder", "fp32", "WordEmbedder", arguments)
-    (found,) = run_rounds([spec], Schedule(rounds=2, seconds=1e6, rows=8, min_rows=2), lambda *_: None)
+    (found,) = run_rounds([spec], Schedule(rounds=2, seconds=2.0, rows=8, min_rows=2), lambda *_: None)
     assert [[job.rows for job in measured.jobs] for measured in found.slices] == [[2, 8]] * 12
     assert found.warm_up_vectors == 2 * 5
+
+
+def test_a_system_runs_as_long_as_a_round_before_it_is_measured(monkeypatch):
+    clock, ran = [0.0], []
+
+    class Process:
+        def run(self, _result, rows):
+            ran.append(rows)
+            clock[0] += sum(rows) / 10
+            return None, Job(rows[-1], rows[-1] / 10)
+
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: clock[0])
+    plan = rounds._warmed_up(Process(), result("pipeline-noop-fp32"), Schedule(3, 30.0, rows=1000, min_rows=2))
+    assert plan.jobs == [12, 50]
+    assert ran == [[2], [8], [32], *[[12, 50]] * 5]
+    assert clock[0] == pytest.approx(4.2 + 5 * 6.2)
 
 
 def test_texts_without_a_word_are_refused():
