@@ -17,7 +17,8 @@ REFERENCE := $(VENV)/.installed-reference
 # The classes that Spark loads at its start, ready for the JVM to map: the tests start Spark some 40 times, and the
 # file halves the time of each start. A JVM that cannot use the file starts without it.
 CLASSES := $(VENV)/spark-classes.jsa
-TEST_JVM := -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable
+FAST_JVM := -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable
+WITH_FAST_JVM := SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:SharedArchiveFile=$(abspath $(CLASSES))"
 # The packages that an executor needs, as the archive that spark-submit --archives sends.
 PACKED := $(VENV)-packed.tar.gz
 WHEEL_VENV := $(VENV)-wheel
@@ -44,10 +45,10 @@ help: ## Show this list
 demo: $(RUN) ## Install, turn a sample text into vectors with Spark, show them, write Parquet and draw a picture
 	@SPARK_CONF_DIR=conf $(BIN)/sparkalbert demo $(ARGS)
 
-test: $(DEV) $(CLASSES) ## Install and run the test suite (without the slow, GPU, cluster and peer tests)
-	SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:SharedArchiveFile=$(abspath $(CLASSES))" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+test: $(DEV) $(CLASSES) ## Install and run the test suite (without the slow, GPU, cluster, notebook and peer tests)
+	$(WITH_FAST_JVM) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: lint test ## Run everything that must hold before a change lands: lint, then the tests
+check: lint test notebooks ## Run everything that must hold before a change lands: lint, the tests, the notebooks
 
 lint: $(DEV) ## Check formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -100,8 +101,8 @@ bench: $(DEV) ## Measure speed against the limit of this machine: ARGS='--shape 
 	$(BIN)/sparkalbert bench --json bench-output.json --picture bench-output.png \
 	  $(if $(wildcard $(PEERS)),--spark-nlp $(PEERS_VENV)/bin/python --spark-nlp-jars $(PEER)/jars) $(ARGS)
 
-notebooks: $(DEV) ## Run every notebook from the first cell to the last
-	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
+notebooks: $(DEV) $(CLASSES) ## Run every notebook from the first cell to the last
+	$(WITH_FAST_JVM) $(BIN)/python -m pytest -m notebooks $(PARALLEL) tests/test_notebooks.py $(ARGS)
 
 wheel: $(DEV) ## Build the wheel, install it into a clean environment and run the demo outside this folder
 	rm -rf dist $(WHEEL_VENV)
@@ -134,7 +135,7 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 	@touch $@ $(RUN)
 
 $(CLASSES): $(DEV)
-	@SPARK_SUBMIT_OPTS="$(TEST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/sparkalbert doctor 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
+	@SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/sparkalbert doctor 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
 
 $(PACKED): $(REQUIREMENTS) $(shell find sparkalbert -name '*.py')
 	rm -rf $(VENV)-packed

@@ -32,6 +32,7 @@ def test_there_are_five():
     ]
 
 
+@pytest.mark.notebooks
 @pytest.mark.timeout(180)  # a notebook takes less than three minutes from its first cell to its last
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
@@ -64,11 +65,13 @@ def test_databricks_can_import_a_notebook(path):
         assert not magic[0] or re.match(r"# MAGIC %(md|pip|restart_python)", lines[0]), cell
 
 
+@pytest.mark.notebooks
 def test_the_notebook_for_clusters_runs_as_a_script(tmp_path):
     code = (ROOT / "notebooks" / "databricks_cluster.py").read_text(encoding="utf-8")
     run_python(f"{code}\nassert spark.table('token_vectors').count() == 16", cwd=tmp_path)
 
 
+@pytest.mark.notebooks
 def test_the_notebook_for_serverless_runs_on_connect_with_its_widgets(connect_spark, tmp_path):
     code = (ROOT / "notebooks" / "databricks_serverless.py").read_text(encoding="utf-8")
     remote = f"sc://127.0.0.1:{connect_spark.conf.get('spark.connect.grpc.binding.port')}"
