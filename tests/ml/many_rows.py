@@ -1,8 +1,9 @@
-"""Embed very many rows and print how rate and memory develop: ``python -m tests.ml.many_rows KIND [ROWS] [MODEL]``.
+"""Embed very many rows and print how rate and memory develop.
 
-KIND ``short`` are texts of five words, a million by default; ``long`` are texts of 100 kB, 2,000 by default. The batch
-job writes one vector per text, by default with the embedded model. Rates are of each tenth of the tasks, memory is the
-largest in that time.
+``python -m tests.ml.many_rows KIND [ROWS] [MODEL] [LAYER]``: KIND ``short`` are texts of five words, a million by
+default; ``long`` are texts of 100 kB, 2,000 by default. The batch job writes one vector per text, by default with all
+layers of the embedded model; with its first layer only, 2,000 long texts take minutes instead of hours. Rates are of
+each tenth of the rows, memory is the largest in that time. Use the rate per CPU second on a machine with other load.
 """
 
 import sys
@@ -16,6 +17,7 @@ import psutil
 from pyspark.sql import functions as F
 
 from sparkalbert import start
+from sparkalbert.bench.cpu_time import family_cpu_s
 from sparkalbert.machine import cpu_features
 from sparkalbert.ml import AlbertEmbeddings
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
@@ -47,44 +49,62 @@ def texts(kind, rows, tasks=TASKS):
     return start().range(0, rows, 1, tasks).select("id", text.alias("text"))
 
 
-def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en"):
-    """Yield the seconds, tokens per second and MB of the JVM and of its Python workers of each part of a job."""
+def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", layer=-1):
+    """Yield of each part of a job the seconds, tokens per second and per CPU second, and MB of JVM and workers."""
     spark = start()
     spark.sparkContext.setLogLevel("ERROR")
-    done_at, samples, finished = {}, [], Event()
-    started_s = time.monotonic()
-
-    def report(progress):
-        done_at.setdefault(progress.done, time.monotonic() - started_s)
+    samples, finished = [], Event()
 
     def watch():
         jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
         while not finished.wait(0.5):
-            samples.append((time.monotonic() - started_s, jvm.memory_info().rss, workers_rss(jvm)))
+            samples.append((time.time(), family_cpu_s(jvm.pid), jvm.memory_info().rss / 1e6, workers_rss(jvm) / 1e6))
 
     with tempfile.TemporaryDirectory(prefix="many-rows-") as name:
         source, target = Path(name) / "in", Path(name) / "out"
         texts(kind, rows, tasks).write.parquet(str(source))
         watcher = Thread(target=watch)
         watcher.start()
-        started_s = time.monotonic()
         try:
-            embeddings = AlbertEmbeddings(model=model)
+            embeddings = AlbertEmbeddings(model=model, layers=[layer])
             goal = VectorTarget(str(target), level="document")
-            summary = embed_texts(spark, embeddings, TextSource(str(source), "parquet", partitions=tasks), goal, report)
+            summary = embed_texts(spark, embeddings, TextSource(str(source), "parquet", partitions=tasks), goal)
         finally:
             finished.set()
             watcher.join()
-    assert summary.rows == rows
-    tasks_done = max(done_at)
-    before_s = before = 0
+    started_s, ended = embedding_tasks(spark)
+    assert sum(count for _, count in ended) == summary.rows == rows
+    before_s, before, done, left = started_s, 0, 0, iter(ended)
     for part in range(1, parts + 1):
-        done = min((done for done in done_at if done >= tasks_done * part / parts), default=tasks_done)
-        stop_s = done_at[done]
-        inside = [sample for sample in samples if before_s <= sample[0] <= stop_s] or samples[-1:]
-        jvm_mb, workers_mb = (max(sample[index] for sample in inside) / 1e6 for index in (1, 2))
-        yield stop_s, summary.tokens * (done - before) / tasks_done / max(stop_s - before_s, 1e-9), jvm_mb, workers_mb
-        before_s, before = stop_s, done
+        while done < rows * part / parts:
+            stop_s, count = next(left)
+            done += count
+        if done > before:
+            inside = [sample for sample in samples if before_s <= sample[0] <= stop_s] or samples[-1:]
+            tokens = summary.tokens * (done - before) / rows
+            _, cpu_s, jvm_mb, workers_mb = zip(*inside, strict=True)
+            rates = tokens / (stop_s - before_s), tokens / max(cpu_s[-1] - cpu_s[0], 0.01)
+            yield stop_s - started_s, *rates, max(jvm_mb), max(workers_mb)
+            before_s, before = stop_s, done
+
+
+def embedding_tasks(spark):
+    """Return when the tasks that wrote rows began; and of each when it ended, and how many rows it wrote, by time."""
+    store = spark.sparkContext._jsc.sc().statusStore()
+    details, summaries, quantiles = False, False, spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
+    stages = of_scala(store.stageList(None, details, summaries, quantiles, []))
+    stage = max(stages, key=lambda one: one.outputRecords())
+    tasks = of_scala(store.taskList(stage.stageId(), stage.attemptId(), stage.numTasks()))
+    ended = [
+        ((task.launchTime().getTime() + task.duration().get()) / 1e3,
+         task.taskMetrics().get().outputMetrics().recordsWritten())
+        for task in tasks
+    ]  # fmt: skip
+    return min(task.launchTime().getTime() for task in tasks) / 1e3, sorted(ended)
+
+
+def of_scala(values):
+    return [values.apply(place) for place in range(values.size())]
 
 
 def workers_rss(jvm):
@@ -96,13 +116,15 @@ def workers_rss(jvm):
     return total
 
 
-def main(kind, rows=None, model="albert_mini_en"):
+def main(kind, rows=None, model="albert_mini_en", layer=-1):
     """Print a line for each tenth."""
     start(params=QUIET)
-    print(f"{rows or ROWS[kind]} {kind} rows, {model}; CPU: {' '.join(cpu_features())}")
-    print("      s  tokens/s  JVM MB  workers MB")
-    for stop_s, rate, jvm_mb, workers_mb in developed(kind, int(rows or ROWS[kind]), model=model):
-        print(f"{stop_s:7.0f} {rate:9,.0f} {jvm_mb:7.0f} {workers_mb:11.0f}", flush=True)
+    print(f"{rows or ROWS[kind]} {kind} rows, {model}, layer {layer}; CPU: {' '.join(cpu_features())}")
+    print("      s  tokens/s  per CPU s  JVM MB  workers MB")
+    for stop_s, rate, cpu_rate, jvm_mb, workers_mb in developed(
+        kind, int(rows or ROWS[kind]), model=model, layer=int(layer)
+    ):
+        print(f"{stop_s:7.0f} {rate:9,.0f} {cpu_rate:10,.0f} {jvm_mb:7.0f} {workers_mb:11.0f}", flush=True)
 
 
 if __name__ == "__main__":
