@@ -108,11 +108,11 @@ def of_scala(values):
 
 
 def workers_rss(jvm):
-    """Return the resident memory of the Python processes below the JVM."""
+    """Return the resident memory of the Python processes below the JVM; a fork of the JVM itself does not count."""
     total = 0
     for process in jvm.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
+            total += process.memory_info().rss if "python" in process.name() else 0
     return total
 
 
