@@ -27,7 +27,8 @@ _VARIABLES = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "HF_HOME", "SPARKALBE
 def own_spark_environment() -> dict[str, str]:
     """Return this process's environment without its Spark, for a process that starts its own.
 
-    The folder of cached models stays, and so do the options with which ``make test`` lets a JVM start faster.
+    The folder of cached models stays, and so do the options with which ``make test`` and
+    ``make notebooks`` let a JVM start faster.
     """
     kept = (HOME_VARIABLE, "SPARK_SUBMIT_OPTS")
     return {name: value for name, value in os.environ.items() if "SPARK" not in name or name in kept}

@@ -1,4 +1,4 @@
-"""Every notebook runs from its first cell to its last, in a kernel of its own."""
+"""Every notebook runs from its first cell to its last (``make notebooks``); ``make test`` checks how it is stored."""
 
 import os
 import re

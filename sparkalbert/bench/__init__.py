@@ -23,8 +23,8 @@ set of weights:
    difference, so the fixed start of a job is not in it; that start is reported as ``job_s``. A slice in which the large
    job was not slower than the small one is left out and counted. Where a small job would have fewer than eight rows per
    core there is none, and the start is a part of the rate. ``start_s`` is the start of a system: session, workers,
-   model and first batch, but not the start of Python and its imports. Then every system runs unmeasured for as long as
-   in a round: in the first half minute a JVM took a tenth of the CPU time to compile its code. A warm-up
+   model and first batch, but not the start of Python and its imports. Then each system runs for the length of a round
+   without being measured, because a JVM spends a tenth of the CPU time of its first half minute on compiling. A warm-up
    of a few rows precedes every slice.
 5. *CPU seconds* (:mod:`~sparkalbert.bench.cpu_time`) of a system are user and system time of its process and of
    everything that it started. Pieces per CPU second depend least on other load. What other processes took while a

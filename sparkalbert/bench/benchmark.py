@@ -49,7 +49,7 @@ class BenchOptions:
     rounds
         Number of rounds, of which the median counts.
     seconds
-        Seconds of each system in a round, about; a slice takes a sixth of them.
+        Seconds of each system in a round, about; a slice takes a sixth of them. A first round is not measured.
     cores
         Number of cores to use; 0 for all cores that this process may use.
     kinds

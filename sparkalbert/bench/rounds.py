@@ -47,7 +47,8 @@ class Schedule:
     rounds
         Number of rounds.
     seconds
-        Seconds of each system in a round, about; more for a system that is too slow for `min_rows`.
+        Seconds of each system in a round, about; more for a system that is too slow for `min_rows`. Each system first
+        runs as long without being measured.
     rows
         Number of rows of the text.
     min_rows
@@ -157,7 +158,8 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
             notify(f"preparing {spec.title} ({spec.precision})", 0, 0)
             processes[key].prepare(result)
             if not result.skipped:
-                plans[name] = _warmed_up(processes[key], result, schedule)
+                notify(f"unmeasured round: {spec.title} ({spec.precision})", 0, 0)
+                plans[name] = _plan_after_unmeasured_round(processes[key], result, schedule)
         if plans:
             counts = {name: plan.slices for name, plan in plans.items()}
             order = [*turns(counts, next(iter(plans)))] * schedule.rounds
@@ -171,12 +173,13 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
     return list(results.values())
 
 
-def _warmed_up(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:
-    """Let a system run as long as in a round, and return how to divide its rounds."""
+def _plan_after_unmeasured_round(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:
+    """Run a system for the length of a round without measuring it; return how to divide its rounds."""
     started_s = time.monotonic()
     plan = _plan(process, result, schedule)
     while time.monotonic() - started_s < schedule.seconds:
-        process.run(result, plan.jobs)
+        _, job = process.run(result, plan.jobs)
+        plan = schedule.slice_of(job.rows, job.seconds)  # it has become faster
     return plan
 
 

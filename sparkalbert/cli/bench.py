@@ -87,7 +87,8 @@ def bench(
     seconds: Annotated[
         float,
         typer.Option(
-            help="Seconds of each system in a round, about, in up to six slices. Shorter runs measure noise.",
+            help="Seconds of each system in a round, about, in up to six slices; a first round is not measured. "
+            "Shorter runs measure noise.",
             rich_help_panel=_WHAT,
         ),
     ] = 30.0,

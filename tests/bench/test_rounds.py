@@ -399,29 +399,39 @@ def test_only_the_systems_that_need_a_form_of_the_weights_cause_it(tmp_path):
         assert len([path for path in folder.iterdir() if path.name != "checkpoint"]) == sum(expected)
 
 
-def test_the_process_of_a_system_runs_a_small_and_a_large_job_in_every_slice():
+def test_the_process_of_a_system_runs_a_small_and_a_large_job_in_every_slice(monkeypatch):
     texts = ["The river was high."] * 8
     arguments = {"bundle": str(tiny_bundle.bundle().path), "texts": texts, "warm_up_texts": texts[:2], "cores": 1}
     spec = Spec("embedder-fp32", "embedder", "fp32", "WordEmbedder", arguments)
-    (found,) = run_rounds([spec], Schedule(rounds=2, seconds=2.0, rows=8, min_rows=2), lambda *_: None)
+    monkeypatch.setattr(rounds, "_plan_after_unmeasured_round", rounds._plan)  # a round of 12 days
+    (found,) = run_rounds([spec], Schedule(rounds=2, seconds=1e6, rows=8, min_rows=2), lambda *_: None)
     assert [[job.rows for job in measured.jobs] for measured in found.slices] == [[2, 8]] * 12
     assert found.warm_up_vectors == 2 * 5
 
 
-def test_a_system_runs_as_long_as_a_round_before_it_is_measured(monkeypatch):
-    clock, ran = [0.0], []
+@pytest.mark.parametrize(
+    ("slow_s", "ran"),
+    [
+        (0.0, [[2], [8], [32], *[[12, 50]] * 5]),
+        (10.0, [[2], [8], [3, 12], [3, 12], *[[12, 50]] * 3]),  # compiling: four times as slow for 10 s
+        (1e9, [[2], [8], *[[3, 12]] * 5]),
+    ],
+)
+def test_a_system_runs_for_a_round_before_it_is_measured(monkeypatch, slow_s, ran):
+    clock, requests = [0.0], []
 
     class Process:
         def run(self, _result, rows):
-            ran.append(rows)
-            clock[0] += sum(rows) / 10
-            return None, Job(rows[-1], rows[-1] / 10)
+            requests.append(rows)
+            row_s = 0.1 if clock[0] >= slow_s else 0.4
+            clock[0] += sum(rows) * row_s
+            return None, Job(rows[-1], rows[-1] * row_s)
 
     monkeypatch.setattr(rounds.time, "monotonic", lambda: clock[0])
-    plan = rounds._warmed_up(Process(), result("pipeline-noop-fp32"), Schedule(3, 30.0, rows=1000, min_rows=2))
-    assert plan.jobs == [12, 50]
-    assert ran == [[2], [8], [32], *[[12, 50]] * 5]
-    assert clock[0] == pytest.approx(4.2 + 5 * 6.2)
+    schedule = Schedule(3, 30.0, rows=1000, min_rows=2)
+    plan = rounds._plan_after_unmeasured_round(Process(), result("pipeline-noop-fp32"), schedule)
+    assert requests == ran
+    assert plan.jobs == ran[-1]
 
 
 def test_texts_without_a_word_are_refused():

@@ -19,7 +19,7 @@ from tests.damage import change_a_byte
 
 
 def nodes(graph):
-    """Yield the nodes of a graph and of the loop bodies inside."""
+    """Yield the nodes of a graph and of its subgraphs."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:

@@ -1,9 +1,10 @@
 """Embed very many rows and print how rate and memory develop.
 
 ``python -m tests.ml.many_rows KIND [ROWS] [MODEL] [LAYER]``: KIND ``short`` are texts of five words, a million by
-default; ``long`` are texts of 100 kB, 2,000 by default. The batch job writes one vector per text, by default with all
-layers of the embedded model; with its first layer only, 2,000 long texts take minutes instead of hours. Rates are of
-each tenth of the rows, memory is the largest in that time. Use the rate per CPU second on a machine with other load.
+default; ``long`` are texts of 100 kB, 2,000 by default. The batch job writes one vector per text. LAYER is the layer
+that is returned, by default the last; with 1 no other layer is computed, so that 2,000 long texts take minutes instead
+of hours. Rates are of each tenth of the rows, memory is the largest in that time. On a machine with other load use the
+rate per CPU second.
 """
 
 import sys
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import psutil
 from pyspark.sql import functions as F
 
@@ -50,15 +52,24 @@ def texts(kind, rows, tasks=TASKS):
 
 
 def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", layer=-1):
-    """Yield of each part of a job the seconds, tokens per second and per CPU second, and MB of JVM and workers."""
+    """Yield of each part of a job when it ended, its tokens per second and per CPU second, and its largest memory.
+
+    The end is in seconds since the first task began; memory is that of the JVM and that of its Python workers, in MB.
+    """
     spark = start()
     spark.sparkContext.setLogLevel("ERROR")
     samples, finished = [], Event()
 
+    jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
+
+    def sample():
+        samples.append((time.time(), family_cpu_s(jvm.pid), jvm.memory_info().rss / 1e6, workers_rss(jvm) / 1e6))
+
     def watch():
-        jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
+        sample()
         while not finished.wait(0.5):
-            samples.append((time.time(), family_cpu_s(jvm.pid), jvm.memory_info().rss / 1e6, workers_rss(jvm) / 1e6))
+            sample()
+        sample()
 
     with tempfile.TemporaryDirectory(prefix="many-rows-") as name:
         source, target = Path(name) / "in", Path(name) / "out"
@@ -74,26 +85,31 @@ def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", laye
             watcher.join()
     started_s, ended = embedding_tasks(spark)
     assert sum(count for _, count in ended) == summary.rows == rows
+    seconds, cpu_s, jvm_mb, workers_mb = np.array(samples).T
     before_s, before, done, left = started_s, 0, 0, iter(ended)
     for part in range(1, parts + 1):
         while done < rows * part / parts:
             stop_s, count = next(left)
             done += count
-        if done > before:
-            inside = [sample for sample in samples if before_s <= sample[0] <= stop_s] or samples[-1:]
+        if done > before:  # a task may be larger than a part
             tokens = summary.tokens * (done - before) / rows
-            _, cpu_s, jvm_mb, workers_mb = zip(*inside, strict=True)
-            rates = tokens / (stop_s - before_s), tokens / max(cpu_s[-1] - cpu_s[0], 0.01)
-            yield stop_s - started_s, *rates, max(jvm_mb), max(workers_mb)
+            spent_s = np.diff(np.interp([before_s, stop_s], seconds, cpu_s)).item()
+            first, last = np.searchsorted(seconds, [before_s, stop_s])
+            inside = slice(max(first - 1, 0), last + 1)
+            rates = tokens / (stop_s - before_s), tokens / spent_s
+            yield stop_s - started_s, *rates, jvm_mb[inside].max(), workers_mb[inside].max()
             before_s, before = stop_s, done
 
 
 def embedding_tasks(spark):
-    """Return when the tasks that wrote rows began; and of each when it ended, and how many rows it wrote, by time."""
-    store = spark.sparkContext._jsc.sc().statusStore()
+    """Return when the first task that wrote rows began; and when each ended and how many rows it wrote, by time."""
+    context = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty()
+    store = context.statusStore()
     details, summaries, quantiles = False, False, spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
     stages = of_scala(store.stageList(None, details, summaries, quantiles, []))
-    stage = max(stages, key=lambda one: one.outputRecords())
+    # The source was written with as many rows, in an earlier stage.
+    stage = max(stages, key=lambda one: (one.outputRecords(), one.stageId()))
     tasks = of_scala(store.taskList(stage.stageId(), stage.attemptId(), stage.numTasks()))
     ended = [
         ((task.launchTime().getTime() + task.duration().get()) / 1e3,

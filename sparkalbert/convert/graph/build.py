@@ -15,7 +15,9 @@ The hidden states are those of Hugging Face: the embeddings, then the output of 
 All layers of a group share their weights, so each group is one ``Loop`` whose body reads the weights from
 the outer scope: the file is as large as the checkpoint, and a session loads each weight once. The loops
 stop after the last layer whose weight is not zero, and the sum begins with the first such layer: until then it is a
-single zero. A sum after every layer took 1 % of the time of ``albert_mini_en``.
+single zero. Adding every layer to the sum took 1.0 % of the time of ``albert_mini_en`` in fp32 and 1.3 % in int8 (CPU).
+It begins by an ``If`` within the loop, not in a second loop as in fp16: two bodies would keep two rearranged copies of
+every matrix in memory.
 """
 
 from __future__ import annotations
@@ -125,15 +127,15 @@ def needed_layers(nodes: Nodes, config: AlbertConfig) -> tuple[str, str]:
     return first, last
 
 
-def layers_until(nodes: Nodes, last_layer: str, first_layer: int, num_layers: int) -> str:
-    """Add how many of a group's layers come up to `last_layer`; `first_layer` layers come before the group."""
+def layers_until(nodes: Nodes, last_state: str, layers_before: int, num_layers: int) -> str:
+    """Add the number of a group's layers up to hidden state `last_state`; `layers_before` layers precede the group."""
     constants = nodes.constants
-    count = nodes.add("Sub", last_layer, constants.add(first_layer, "int64"))
+    count = nodes.add("Sub", last_state, constants.add(layers_before, "int64"))
     return nodes.add("Clip", count, constants.add(0, "int64"), constants.add(num_layers, "int64"))
 
 
 def _add_weighted(nodes: Nodes, mixed: str, hidden: str, index: str, first_needed: str) -> str:
-    """Add a hidden state times its layer weight to the sum, from the first layer that is needed on."""
+    """Add the sum with a hidden state times its layer weight; before state `first_needed`, the sum unchanged."""
     weighted = Nodes(nodes.constants, f"{nodes.scope}weighted.")
     product = weighted.add("Mul", hidden, weighted.add("Gather", "layer_weights", index))
     weighted.rename_output(weighted.add("Add", mixed, product), f"{weighted.scope}sum")
@@ -168,6 +170,7 @@ def _group_body(
     nodes.rename_output(hidden, outputs["hidden"])
     nodes.rename_output(names["go_on"], outputs["go_on"])
     state: list[str | int | None] = ["batch", "pieces", form.config.hidden_size]
+    # The sum has no declared shape: it is a single zero at first, then [batch, pieces, hidden].
     return helper.make_graph(
         nodes.nodes,
         f"group_{group}",

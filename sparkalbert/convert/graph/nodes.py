@@ -17,7 +17,7 @@ CONTRIB: Final = "com.microsoft"
 
 @dataclass
 class Constants:
-    """The small constants of a graph and of its loop bodies; equal constants are stored once."""
+    """The small constants of a graph and of its subgraphs; equal constants are stored once."""
 
     tensors: dict[str, TensorProto] = field(default_factory=dict)
 
@@ -31,14 +31,14 @@ class Constants:
 
 @dataclass
 class Nodes:
-    """The nodes of one graph or loop body.
+    """The nodes of one graph, loop body or branch.
 
     Attributes
     ----------
     constants
-        The constants, shared with the enclosing graph, whose names a loop body can read.
+        The constants, shared with the enclosing graph, whose names a subgraph can read.
     scope
-        Prefix of the names of nodes and values, different for each body.
+        Prefix of the names of nodes and values, different for each subgraph.
     """
 
     constants: Constants

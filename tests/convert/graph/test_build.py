@@ -1,4 +1,5 @@
 import json
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,9 @@ def test_the_output_is_the_weighted_sum_of_hidden_states(shape):
     states = hidden_states(checkpoint.config, checkpoint.tensor, ids, mask)
     session = EncoderSession(bundle)
     weights = np.random.default_rng(1).standard_normal(len(states)).astype(np.float32)
-    for last in range(len(states)):
-        mix = np.where(np.arange(len(states)) <= last, weights, 0).astype(np.float32)
+    places = np.arange(len(states))
+    for first, last in combinations_with_replacement(places, 2):
+        mix = np.where((first <= places) & (places <= last), weights, 0).astype(np.float32)
         mixed = session.run(ids, mask, mix)
         expected = np.tensordot(mix.astype(np.float64), states, 1)
         np.testing.assert_allclose(mixed[mask == 1], expected[mask == 1], rtol=0, atol=1e-5)
@@ -100,31 +102,39 @@ def test_a_single_layer_has_exactly_the_bits_of_that_layer(precision):
     np.testing.assert_array_equal(session.run(ids, mask, one_layer(5, 5) / 2) * 2, alone[5])
 
 
-def test_without_layers_the_output_is_zero_and_padding_alone_is_finite():
-    session = EncoderSession(tiny_bundle.bundle())
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("shape", [{}, GROUPS], ids=["plain", "groups"])
+def test_without_layers_the_output_is_zero_and_padding_alone_is_finite(precision, shape):
+    session = EncoderSession(tiny_bundle.bundle(precision, **shape))
+    num_layers = session.bundle.manifest.num_layers
     ids, mask = right_padded([3, 0], 3)
-    np.testing.assert_array_equal(session.run(ids, mask, np.zeros(4, dtype=np.float32)), np.zeros((2, 3, 32)))
-    assert np.isfinite(session.run(ids, mask, one_layer(3, 3))).all()
+    nothing = np.zeros(num_layers + 1, dtype=np.float32)
+    np.testing.assert_array_equal(session.run(ids, mask, nothing), np.zeros((2, 3, 32)))
+    assert np.isfinite(session.run(ids, mask, one_layer(num_layers, num_layers))).all()
 
 
-@pytest.mark.parametrize("last_layer", [0, 1, 3, 4, 5])
-def test_the_loops_stop_after_the_last_layer_needed(tmp_path, last_layer):
-    bundle = tiny_bundle.bundle(**GROUPS)
+@pytest.mark.parametrize(("precision", "once_a_layer"), [("fp32", "MultiHeadAttention"), ("int8", "Softmax")])
+@pytest.mark.parametrize(
+    ("layers", "computed", "summed"),
+    [((-1,), 5, 1), ((0,), 0, 1), ((1,), 1, 1), ((3,), 3, 1), ((2, 4), 4, 3), ((0, -1), 5, 6), ((), 0, 1)],
+)
+def test_layers_are_computed_up_to_the_last_needed_and_summed_from_the_first_on(
+    tmp_path, precision, once_a_layer, layers, computed, summed
+):
+    bundle = tiny_bundle.bundle(precision, **GROUPS)
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(tmp_path / "profile")
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(bundle.graph_path), options, ["CPUExecutionProvider"])
     ids, mask = right_padded([4], 4)
-    feed = {"input_ids": ids, "attention_mask": mask, "layer_weights": one_layer(last_layer, 5)}
-    session.run(None, feed)
+    weights = np.isin(np.arange(6), np.array(layers, dtype=int) % 6).astype(np.float32)
+    session.run(None, {"input_ids": ids, "attention_mask": mask, "layer_weights": weights})
     events = json.loads(Path(session.end_profiling()).read_text())
-    computed = [
-        event
-        for event in events
-        if event.get("args", {}).get("op_name") == "MultiHeadAttention" and "kernel_time" in event["name"]
-    ]
-    assert len(computed) == last_layer * 2  # each layer has two inner layers
+    kernels = [event for event in events if event["name"].endswith("kernel_time")]
+    found = [event["args"]["op_name"] for event in kernels].count(once_a_layer)
+    assert found == computed * 2  # each layer has two inner layers
+    assert sum("weighted.Mul_" in event["name"] for event in kernels) == summed
 
 
 @settings(max_examples=25)
