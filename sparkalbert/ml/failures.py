@@ -23,6 +23,9 @@ _SPARK_MODULES: Final = ("pyspark.", "py4j.")  # a Connect client may come witho
 _OWN_ERROR: Final = re.compile(r"^sparkalbert\.errors\.(\w+): (.*)$")
 _CAUSE: Final = re.compile(r"^(?:Caused by)?: (?:[\w.$]+(?:Exception|Error): ?)?(.+)$")
 _SQL_STATE: Final = re.compile(r"\s*SQLSTATE: \w+$")
+_MISSING_IN_JVM: Final = " does not exist in the JVM"
+"""The end of py4j's message for a class or method. Before a cleanup the same JVM had it."""
+
 _FILE: Final = re.compile(r"(?:reading file|: File) (\S+?)(?: does not exist|\.?\s)")
 _TRACEBACK: Final = "Traceback (most recent call last):"
 _END_OF_MESSAGE: Final = re.compile(r"^(\tat |JVM stacktrace:|Caused by: |Driver stacktrace:|\s*SQLSTATE: |\s*$)")
@@ -86,14 +89,15 @@ def raise_input_errors(problem: str, advice: str = "") -> Iterator[None]:
 def log_spark_failures(message: str) -> Iterator[None]:
     """Log a failure of Spark in the block instead of raising it: for cleanup, which must not hide the first failure.
 
-    If the JVM has ended there is nothing left to clean up, and a warning would only puzzle.
+    If the JVM has ended, or is about to and no longer finds its classes, there is nothing left to clean up, and a
+    warning would only puzzle.
     """
     try:
         yield
     except Exception as error:
         if not is_spark_failure(error):
             raise
-        level = logging.DEBUG if _is_gone(error) else logging.WARNING
+        level = logging.DEBUG if _is_gone(error) or str(error).endswith(_MISSING_IN_JVM) else logging.WARNING
         _LOGGER.log(level, "%s: %s", message, str(error).partition("\n")[0])
 
 

@@ -225,7 +225,10 @@ def test_a_failed_cleanup_is_logged_and_hides_nothing(spark, caplog):
     assert "\n" not in record.getMessage()
 
 
-def test_nothing_is_logged_if_the_jvm_ended_before_the_cleanup(caplog):
+@pytest.mark.parametrize(
+    "error", [REFUSED, Py4JError("org.apache.spark.sql.classic.SparkSession does not exist in the JVM")]
+)
+def test_nothing_is_logged_if_the_jvm_ended_before_the_cleanup(error, caplog):
     with caplog.at_level(logging.INFO, "sparkalbert"), log_spark_failures("The session was not stopped"):
-        raise_in("py4j.clientserver", REFUSED)
+        raise_in("py4j.clientserver", error)
     assert caplog.records == []
