@@ -9,6 +9,7 @@ import pytest
 
 import sparkalbert
 from sparkalbert import errors
+from sparkalbert.nlu import Predictor
 from tests import models_page
 from tests.child_processes import run_python
 
@@ -105,7 +106,7 @@ def test_the_page_lists_every_keyword_of_nlu_and_each_is_accepted():
     """In the order of NLU 5.4.1."""
     text = MIGRATION.read_text(encoding="utf-8")
     assert [name for name in [*NLUS_PREDICT, *NLUS_LOAD] if not re.search(rf"\b{name}\b", text)] == []
-    predict = inspect.signature(sparkalbert.nlu.Predictor.predict).parameters
+    predict = inspect.signature(Predictor.predict).parameters
     assert list(predict)[1 : len(NLUS_PREDICT) + 1] == NLUS_PREDICT
     load = inspect.signature(sparkalbert.load).parameters
     assert list(load)[: len(NLUS_LOAD)] == ["model", *NLUS_LOAD[1:]]
