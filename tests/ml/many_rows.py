@@ -59,7 +59,6 @@ def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", laye
     spark = start()
     spark.sparkContext.setLogLevel("ERROR")
     samples, finished = [], Event()
-
     jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
 
     def sample():

@@ -1,8 +1,5 @@
 """The graph of fp16, run on the CPU; tests/gpu runs it on a GPU."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,6 +8,7 @@ import pytest
 from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.inference.session import EncoderSession
 from tests import tiny_bundle
+from tests.convert.graph.profiled import profiled_kernels
 
 GROUPS = {"num_hidden_layers": 5, "num_hidden_groups": 2, "inner_group_num": 2, "hidden_act": "gelu"}
 RELU = {"num_hidden_layers": 5, "hidden_act": "relu"}
@@ -76,19 +74,12 @@ def test_rows_come_in_the_order_asked_for(precision):
     [((-1,), 5, 1), ((0,), 0, 0), ((1,), 1, 1), ((2, 4), 4, 3), ((0, -1), 5, 5), ((), 0, 0)],
 )
 def test_only_the_layers_from_the_first_to_the_last_needed_are_summed(tmp_path, layers, computed, summed):
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "profile")
-    path = str(tiny_bundle.bundle("fp16", **GROUPS).graph_path)
-    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
     ids, mask = right_padded()
     weights = np.isin(np.arange(6), np.array(layers, dtype=int) % 6).astype(np.float32)
     feed = {"input_ids": ids, "attention_mask": mask, "layer_weights": weights, "rows": np.arange(3)}
-    session.run(None, feed)
-    events = json.loads(Path(session.end_profiling()).read_text())
-    kernels = [event["name"] for event in events if event["name"].endswith("kernel_time")]
-    assert sum("Attention" in name for name in kernels) == computed * 2  # each layer has two inner layers
-    assert sum(".weighted.Mul_" in name for name in kernels) == summed  # the weight of a layer is its only Mul
+    kernels = profiled_kernels(tiny_bundle.bundle("fp16", **GROUPS), feed, tmp_path)
+    assert sum("Attention" in name for name, _ in kernels) == computed * 2  # each layer has two inner layers
+    assert sum(".weighted.Mul_" in name for name, _ in kernels) == summed  # the weight of a layer is its only Mul
 
 
 def test_all_rows_give_the_interface_of_fp32():

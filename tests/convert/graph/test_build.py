@@ -1,10 +1,7 @@
-import json
 from itertools import combinations_with_replacement
-from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +11,7 @@ from sparkalbert.convert.graph.build import IR_VERSION, OPSET
 from sparkalbert.convert.verify.forward import hidden_states
 from sparkalbert.inference.session import EncoderSession, SessionOptions
 from tests import tiny_bundle
+from tests.convert.graph.profiled import profiled_kernels
 
 GROUPS = {"num_hidden_layers": 5, "num_hidden_groups": 2, "inner_group_num": 2, "hidden_act": "gelu"}
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -121,20 +119,12 @@ def test_without_layers_the_output_is_zero_and_padding_alone_is_finite(precision
 def test_layers_are_computed_up_to_the_last_needed_and_summed_from_the_first_on(
     tmp_path, precision, once_a_layer, layers, computed, summed
 ):
-    bundle = tiny_bundle.bundle(precision, **GROUPS)
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "profile")
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(bundle.graph_path), options, ["CPUExecutionProvider"])
     ids, mask = right_padded([4], 4)
     weights = np.isin(np.arange(6), np.array(layers, dtype=int) % 6).astype(np.float32)
-    session.run(None, {"input_ids": ids, "attention_mask": mask, "layer_weights": weights})
-    events = json.loads(Path(session.end_profiling()).read_text())
-    kernels = [event for event in events if event["name"].endswith("kernel_time")]
-    found = [event["args"]["op_name"] for event in kernels].count(once_a_layer)
-    assert found == computed * 2  # each layer has two inner layers
-    assert sum("weighted.Mul_" in event["name"] for event in kernels) == summed
+    feed = {"input_ids": ids, "attention_mask": mask, "layer_weights": weights}
+    kernels = profiled_kernels(tiny_bundle.bundle(precision, **GROUPS), feed, tmp_path)
+    assert [operator for _, operator in kernels].count(once_a_layer) == computed * 2  # each layer has two inner layers
+    assert sum("weighted.Mul_" in name for name, _ in kernels) == summed
 
 
 @settings(max_examples=25)
