@@ -1,12 +1,12 @@
 """Computes the word vectors of encoded sentences: windows, batches, pooling, in the order of the input.
 
-A sentence's vectors depend on its own pieces alone; the other sentences of a batch only affect speed.
+On a CPU, a sentence's vectors depend on its own pieces alone; the other sentences of a batch only affect speed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -227,7 +227,7 @@ class Engine:
                 with TIMINGS.measure("pool"):
                     out[one.targets] = vectors
         else:
-            self._fill_from_gpu(out, list(passes))
+            self._fill_from_gpu(out, passes)
         return out
 
     def _forward_pass(
@@ -249,11 +249,13 @@ class Engine:
     def _compute(self, one: _ForwardPass) -> Float32Array:
         return self.session.run_rows(one.ids, one.mask, self._layer_weights, one.rows)
 
-    def _fill_from_gpu(self, out: Float32Array, passes: Sequence[_ForwardPass]) -> None:
-        """Run forward passes in several threads, so that the GPU computes while the host copies vectors."""
+    def _fill_from_gpu(self, out: Float32Array, passes: Iterable[_ForwardPass]) -> None:
+        """Run forward passes in several threads, so that the GPU computes while the host pads and copies vectors."""
 
         def fill(one: _ForwardPass) -> None:
             out[one.targets] = self._compute(one)
 
-        with TIMINGS.measure("run"), ThreadPoolExecutor(_GPU_THREADS) as executor:
-            list(executor.map(fill, passes))
+        with ThreadPoolExecutor(_GPU_THREADS) as executor:
+            running = executor.map(fill, passes)  # the first pass runs while the next one is padded
+            with TIMINGS.measure("run"):
+                list(running)

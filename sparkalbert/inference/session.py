@@ -36,6 +36,13 @@ _PROVIDER_ERRORS: Final = (ValueError, RuntimeError)
 """What ONNX Runtime raises if it cannot create a provider. Its errors about the graph have classes of their own. By
 default it prints these errors, creates the session again on the CPU, and does so again when a provider fails later."""
 
+_NO_EFFICIENT_ATTENTION: Final = "ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION"
+"""Makes ONNX Runtime choose another attention kernel, which would take the padding of fp16 graphs for pieces, see
+:mod:`sparkalbert.convert.graph.accelerator`."""
+
+_OUT_OF_MEMORY: Final = re.compile("Failed to allocate memory|out of memory|ALLOC_FAILED")
+"""In messages of ONNX Runtime, CUDA and cuBLAS."""
+
 _SLOWER_FUSIONS: Final = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
 """Fusions into SkipLayerNormalization, which on CPUs takes four times as long as the operators that it replaces:
 2.66 against 0.60 ms for 256 rows of 2048, one thread."""
@@ -113,6 +120,12 @@ class SessionOptions:
                 f"device is {self.device!r}, but ONNX Runtime computes the integer products of model "
                 f"{manifest.name!r} (int8) on the CPU only. Convert the checkpoint with precision fp16 for a GPU, or "
                 "set device to 'cpu'."
+            )
+            raise ParamError(msg)
+        if not self.on_cpu and manifest.precision == "fp16" and os.environ.get(_NO_EFFICIENT_ATTENTION, "0") != "0":
+            msg = (
+                f"{_NO_EFFICIENT_ATTENTION} is {os.environ[_NO_EFFICIENT_ATTENTION]!r}, but model {manifest.name!r} "
+                f"(fp16) needs that kernel on {self.device!r}. Unset it where the model runs."
             )
             raise ParamError(msg)
 
@@ -326,6 +339,13 @@ def _open(bundle: Bundle, options: SessionOptions) -> Any:
             enable_fallback=0,
         )
     except Exception as error:
+        if not options.on_cpu and _OUT_OF_MEMORY.search(str(error)):
+            msg = (
+                f"Model {bundle.manifest.name!r} ({bundle.manifest.precision}) does not fit into the free memory of "
+                f"device {options.device!r}. Let fewer tasks share the GPU (spark.task.resource.gpu.amount), or use a "
+                f"smaller model: {error}"
+            )
+            raise ParamError(msg) from error
         if not options.on_cpu and isinstance(error, _PROVIDER_ERRORS):
             raise ParamError(_unusable(options.device, f"ONNX Runtime could not use CUDA: {error}")) from error
         msg = f"ONNX Runtime {onnxruntime.__version__} cannot load {bundle.graph_path} on {options.device!r}: {error}"
@@ -368,6 +388,8 @@ def _providers(device: str) -> list[Any]:
 
     if device == "cpu":
         return [_CPU]
+    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21: finds CUDA and cuDNN in NVIDIA's Python packages
+        onnxruntime.preload_dlls()
     available = onnxruntime.get_available_providers()
     if _CUDA not in available:
         msg = (
@@ -375,7 +397,5 @@ def _providers(device: str) -> list[Any]:
             "Install onnxruntime-gpu instead, or set device to 'cpu'."
         )
         raise ParamError(msg)
-    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21: finds CUDA and cuDNN in NVIDIA's Python packages
-        onnxruntime.preload_dlls()
     found = _DEVICE.fullmatch(device)
     return [(_CUDA, {"device_id": int((found and found["number"]) or 0), **_CUDA_OPTIONS}), _CPU]

@@ -22,7 +22,7 @@ from sparkalbert.text.pieces.options import PieceOptions
 __all__ = ["CONVERSION", "FolderKind", "bundle_from_folder", "convert_folder", "folder_kind"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
-CONVERSION: Final = "5"
+CONVERSION: Final = "6"
 """Increment it when a conversion reads other files than before, or writes another graph or other vectors: the cache
 then misses, and the model is converted again."""
 

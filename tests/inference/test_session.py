@@ -190,6 +190,23 @@ class TestCuda:
         assert len(attempts) == 1
         assert capsys.readouterr().out == ""
 
+    @pytest.mark.parametrize("reason", ["Failed to allocate memory for requested buffer", "CUBLAS_STATUS_ALLOC_FAILED"])
+    def test_a_gpu_whose_memory_is_full(self, monkeypatch, reason):
+        """ONNX Runtime's own class of errors, as for a damaged graph."""
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+        failing_creation(monkeypatch, InvalidGraph(f"Exception during initialization: {reason}"))
+        with pytest.raises(ParamError, match=r"does not fit into the free memory of device 'cuda:2'\. Let fewer tasks"):
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda:2"))
+
+    def test_libraries_are_loaded_before_providers_are_listed(self, monkeypatch):
+        """A provider in a plug-in is listed only once CUDA is found."""
+        offered = ["CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+        monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: offered.append("CUDAExecutionProvider"), raising=False)
+        failing_creation(monkeypatch, InvalidGraph("it was tried"))
+        with pytest.raises(BundleError, match="it was tried"):
+            EncoderSession(tiny_bundle.bundle(), SessionOptions(device="cuda"))
+
     def test_a_graph_that_cannot_be_loaded_on_a_gpu(self, monkeypatch):
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
         failing_creation(monkeypatch, InvalidGraph("no such operator"))
@@ -211,6 +228,21 @@ class TestCuda:
         monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
         EncoderSession(bundle, SessionOptions(device="cuda:3"))
         assert requested == [[("CUDAExecutionProvider", {"device_id": 3, "use_tf32": "0"}), "CPUExecutionProvider"]]
+
+
+def test_fp16_needs_the_attention_kernel_that_reads_its_mask(monkeypatch):
+    monkeypatch.setenv("ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION", "1")
+    manifest = tiny_bundle.bundle("fp16").manifest
+    with pytest.raises(ParamError) as caught:
+        SessionOptions(device="cuda").check(manifest)
+    assert str(caught.value) == (
+        "ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION is '1', but model 'plain' (fp16) needs that kernel on 'cuda'. Unset it "
+        "where the model runs."
+    )
+    SessionOptions().check(manifest)
+    SessionOptions(device="cuda").check(tiny_bundle.bundle().manifest)
+    monkeypatch.setenv("ORT_DISABLE_MEMORY_EFFICIENT_ATTENTION", "0")
+    SessionOptions(device="cuda").check(manifest)
 
 
 def test_int8_is_refused_on_a_gpu():

@@ -34,7 +34,9 @@ stream 2.1e-6, and in the torch programs 2.7e-6 and 2.4e-6 (24 layers). With the
 
 The mask of ``Attention`` has its long form, lengths and where each sequence starts. With lengths alone ONNX Runtime
 chooses cuDNN: 2 % faster, but cuDNN compiles a kernel for every new shape of a batch, which took 60 to 100 ms, several
-times the forward pass.
+times the forward pass. Only the memory-efficient kernel reads the long form so. It needs a head size that is a multiple
+of 8; for another head size ONNX Runtime takes its unfused kernel, which would read the starts as those of padding on
+the left, so the mask has lengths alone then (read in ``contrib_ops/cuda/bert``; not run on a GPU).
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
 
 __all__ = ["build_accelerator_graph"]
+
+_EFFICIENT_HEAD_SIZES: Final = 8
+"""The memory-efficient attention kernel of ONNX Runtime runs for head sizes that are multiples of this number."""
 
 _GELU: Final = {"erf": "BiasGelu", "tanh": "FastGelu"}
 
@@ -80,7 +85,7 @@ def build_accelerator_graph(
     if all_rows:
         zero, one = constants.add(0, "int64"), constants.add(1, "int64")
         nodes.rename_output(nodes.add("Range", zero, nodes.add("Size", "input_ids"), one), "rows")
-    mask = _attention_mask(nodes)
+    mask = _attention_mask(nodes, config)
     first_needed, last_needed = needed_layers(nodes, config)
     hidden = nodes.add("Cast", embeddings(nodes, config, "fp16"), to=TensorProto.FLOAT16)
     mixed = _weighted_rows(nodes, config, hidden, constants.add(0, "int64"))
@@ -102,11 +107,16 @@ def build_accelerator_graph(
     return graph_model(config, nodes, weights, takes_rows=not all_rows)
 
 
-def _attention_mask(nodes: Nodes) -> str:
-    """Add int32 ``[3 * batch + 2]``: the length of each sequence, then twice where each starts and the last ends."""
+def _attention_mask(nodes: Nodes, config: AlbertConfig) -> str:
+    """Add int32 ``[3 * batch + 2]``: the length of each sequence, then twice where each starts and the last ends.
+
+    If the memory-efficient kernel does not support the head size, add int32 ``[batch]``, the lengths alone.
+    """
     constants = nodes.constants
     axis = constants.add([1], "int64")
     lengths = nodes.add("Cast", nodes.add("ReduceSum", "attention_mask", axis, keepdims=0), to=TensorProto.INT32)
+    if config.head_size % _EFFICIENT_HEAD_SIZES:
+        return lengths
     zero, one = constants.add(0, "int64"), constants.add(1, "int64")
     shape = nodes.add("Shape", "attention_mask")
     stop = nodes.add("Add", nodes.add("Gather", shape, zero), one)

@@ -94,8 +94,8 @@ class AlbertEmbeddingsParams(SparkNlpParams, ModelParams, HasParamKeywords):
     deterministic = declare_param(
         "deterministic",
         "If true, Spark may treat the column as deterministic, which some lakehouse writers require of what MERGE "
-        "reads. Spark may then compute it twice, under explode for instance; the vectors are the same. False by "
-        "default.",
+        "reads. Spark may then compute it twice, under explode for instance; the vectors are the same on a CPU and may "
+        "differ slightly on a GPU. False by default.",
         TypeConverters.toBoolean,
     )
     memoryBudgetMb = declare_param(

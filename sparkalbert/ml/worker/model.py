@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from sparkalbert.bundle import Bundle, install_pack, installed
-from sparkalbert.errors import BundleError
+from sparkalbert.errors import BundleError, ParamError
 from sparkalbert.inference.embedder import Embedder, EmbedderOptions
 from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.inference.model import MODELS
@@ -218,9 +218,24 @@ def _task_cpus() -> int:
 
 
 def _task_device(device: str) -> str:
-    """Return the device of this task: Spark may give the same worker another GPU from task to task."""
+    """Return the device of this task: Spark may give the same worker another GPU from task to task.
+
+    Raises
+    ------
+    ParamError
+        If Spark names the GPU by something other than its number.
+    """
     if device != "cuda":
         return device
     context = _task_context()
     resources = context.resources() if context is not None else {}
-    return f"cuda:{resources['gpu'].addresses[0]}" if "gpu" in resources else device
+    if "gpu" not in resources:
+        return device
+    address = resources["gpu"].addresses[0]
+    if not address.isdecimal():
+        msg = (
+            f"Spark gave this task the GPU {address!r}, expected its number. Let the discovery script of the resource "
+            "return numbers, or set device to 'cuda:N'."
+        )
+        raise ParamError(msg)
+    return f"cuda:{address}"

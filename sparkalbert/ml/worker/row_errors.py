@@ -40,7 +40,7 @@ class ModelTask(Protocol):
 
 @dataclass(frozen=True)
 class RowErrorsTask:
-    """Runs a task and finds the rows that fail. The other rows get the same vectors as without them.
+    """Runs a task and finds the rows that fail. On a CPU the other rows get the same vectors as without them.
 
     If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it.
     An error of the model (also if it is loaded again while the task runs) or of the input is not an error of a row, and

@@ -60,6 +60,31 @@ def test_without_layers_the_sum_is_zero():
     np.testing.assert_array_equal(session.run(ids, mask, np.zeros(6, dtype=np.float32)), np.zeros((3, 12, 32)))
 
 
+@pytest.mark.parametrize(("heads", "mask_shape"), [(4, [3 * 3 + 2]), (8, [3])])
+def test_the_mask_suits_the_kernel_of_the_head_size(heads, mask_shape):
+    """Heads of 8 and of 4 dimensions. The CPU reads both forms; on a GPU only one kernel reads the long form."""
+    bundle = tiny_bundle.bundle("fp16", num_attention_heads=heads, num_hidden_layers=5)
+    model = onnx.load(str(bundle.graph_path))
+    bodies = [part.g for node in model.graph.node if node.op_type == "Loop" for part in node.attribute]
+    masks = {node.input[3] for body in bodies for node in body.node if node.op_type == "Attention"}
+    (mask,) = masks
+    model.graph.output.append(onnx.helper.make_tensor_value_info(mask, onnx.TensorProto.INT32, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    ids, attention_mask = right_padded()
+    feed = {"input_ids": ids, "attention_mask": attention_mask, "layer_weights": weights_of(-1), "rows": np.arange(3)}
+    (found,) = session.run([mask], feed)
+    assert list(found.shape) == mask_shape
+    assert found[:3].tolist() == [5, 12, 1]
+    assert found[3:].tolist() == [0, 12, 24, 36] * 2 * (heads == 4)
+    expected = EncoderSession(tiny_bundle.bundle("fp32", num_attention_heads=heads, num_hidden_layers=5))
+    np.testing.assert_allclose(
+        EncoderSession(bundle).run(ids, attention_mask, weights_of(-1))[attention_mask == 1],
+        expected.run(ids, attention_mask, weights_of(-1))[attention_mask == 1],
+        rtol=0,
+        atol=0.03,
+    )
+
+
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_rows_come_in_the_order_asked_for(precision):
     ids, mask = right_padded()

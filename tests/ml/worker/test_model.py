@@ -15,7 +15,7 @@ from pyspark import SparkFiles, TaskContext
 
 from sparkalbert import AlbertEmbeddings, WordEmbedder
 from sparkalbert.bundle import Bundle, pack, packs
-from sparkalbert.errors import BundleError
+from sparkalbert.errors import BundleError, ParamError
 from sparkalbert.inference import EmbedderOptions, SessionOptions
 from sparkalbert.inference.model import MODELS
 from sparkalbert.ml.worker import model as model_module
@@ -154,6 +154,15 @@ def test_the_gpu_is_the_one_that_spark_gave_the_task(monkeypatch, device, gpus, 
     handle = ModelHandle.in_place(tiny_bundle.bundle())
     WorkerModel(handle, EmbedderOptions(session=SessionOptions(device=device))).load()
     assert [(session.device, session.threads) for session in wanted] == [(expected, 3)]
+
+
+def test_a_gpu_that_spark_names_by_no_number_is_refused(monkeypatch):
+    in_task(monkeypatch, ["MIG-1a2b"])
+    source = WorkerModel(
+        ModelHandle.in_place(tiny_bundle.bundle()), EmbedderOptions(session=SessionOptions(device="cuda"))
+    )
+    with pytest.raises(ParamError, match=r"Spark gave this task the GPU 'MIG-1a2b', expected its number\."):
+        source.load()
 
 
 def test_a_held_model_is_the_one_that_was_given():
