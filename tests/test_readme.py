@@ -31,7 +31,7 @@ def examples(tmp_path_factory):
 
 def test_the_python_examples_run_one_after_the_other(examples):
     done, _ = examples
-    assert re.search(r"\|\s*refused\|\[", done.stdout), "five lines of Spark"
+    assert re.search(r"\|\s*refused\|\[", done.stdout), "the first example with Spark"
     assert "love 2 6" in done.stdout, "the table without Spark"
     assert re.search(r"\|\s+love\|\s+2\|\s+5\|", done.stdout), "the table of the pipeline"
     assert "size(vectors)" in done.stdout

@@ -1,4 +1,4 @@
-"""``sparkalbert bench``: how fast this is, compared with what, and how that is measured.
+"""Measures how fast sparkalbert is and compares it with other systems (``sparkalbert bench``).
 
 Figures are ratios between systems that ran side by side. Everything in a run shares one machine, one text and one
 set of weights:
@@ -12,13 +12,13 @@ set of weights:
 2. *One process per system* (:mod:`~sparkalbert.bench.child`). Those of one precision live at the same time and are idle
    while another one works, so nothing that a system leaves in memory or in a thread pool affects another.
    pipeline-noop and pipeline-parquet share a process. Precisions run one after the other.
-3. *Slices* (:mod:`~sparkalbert.bench.rounds`). A round gives each system about 30 s, in up to six slices of about
-   5 s. A slice of a slower model is longer, so that its small job (point 4) has at least eight rows per core; if that
+3. *Slices* (:mod:`~sparkalbert.bench.rounds`). A round gives each system at least 30 s, in up to six slices of about
+   6 s. A slice of a slower model is longer, so that its small job (point 4) has at least eight rows per core; if that
    takes more than the round, one job fills the round, or embeds eight rows per core. A short text gives shorter slices.
-   Before and after every slice the reference, bare ONNX Runtime, runs a slice of its own. A ratio is that of a slice
-   to the mean of the two beside it (:mod:`~sparkalbert.bench.rates`), so load that comes and goes affects both. The
-   value of a round is the median of its slices; the median of the rounds counts, with the lowest and the highest round
-   beside it. The record keeps every slice.
+   Before and after every slice the reference, bare ONNX Runtime, runs a slice of its own. A ratio is that of a slice to
+   the mean of the two beside it (:mod:`~sparkalbert.bench.rates`), so load that comes and goes affects both. The value
+   of a round is the median of its slices; the median of the rounds counts, with the lowest and the highest round beside
+   it. The record keeps every slice. A system that fails takes no further part, and the others continue.
 4. *Steady state.* A slice is two jobs, one with a quarter of the rows of the other. The steady rate is that of their
    difference, so the fixed start of a job is not in it; that start is reported as ``job_s``. A slice in which the large
    job was not slower than the small one is left out and counted. Where a small job would have fewer than eight rows per
@@ -33,8 +33,9 @@ set of weights:
    division of cores, the best batch size (:mod:`~sparkalbert.bench.bare`), and the faster of two graphs of the same
    weights: our loop and a plain unrolled one. A pipeline is measured against it from the text column to the last
    vector. The limit is the best of the settings that were tried, so a round may be above 1 by chance. If even the
-   lowest round is, this is reported: measure again, or choose the settings of bare ONNX Runtime. For a text with
-   repeated sentences it is not reported, because bare ONNX Runtime embeds all of them, so a ratio can rightly exceed 1.
+   lowest round is, this is reported: measure again, or choose the settings of bare ONNX Runtime. In a text with
+   repeated sentences a ratio may rightly exceed 1, because bare ONNX Runtime embeds all of them: it is reported from
+   1 / (1 - share of repeated pieces) on.
 7. *The lone product* is the limit of the CPU, not of the runtime: ONNX Runtime multiplies matrices of the shapes of the
    model's layers and does nothing else (:mod:`~sparkalbert.convert.lone_product`). ``of_product`` is the share per CPU
    second.

@@ -1,4 +1,4 @@
-"""The limit: ONNX Runtime alone, given the same pieces in batches of the size that is fastest for it.
+"""Measures the limit: ONNX Runtime alone, given the same pieces in batches of the size that is fastest for it.
 
 Sequences are encoded beforehand, sorted by length and cut into batches; nothing is pooled or kept. What is fastest on
 this machine is measured: which graph of the same weights, one process with a thread per core or one process per core,
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +41,7 @@ Batch = tuple[Int64Array, Int64Array]
 
 @dataclass(frozen=True)
 class Split:
-    """How the cores are divided.
+    """Describes how the cores are divided.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class Split:
 
 
 class BareSystem:
-    """ONNX Runtime at its best.
+    """Runs ONNX Runtime with its fastest graph and split.
 
     Parameters
     ----------
@@ -106,14 +107,13 @@ class BareSystem:
     def load(self) -> dict[str, Any]:
         """Open the sessions."""
         self._pool = _SessionPool(self._bundles[self._graph], self._split)
-        self._pool.load()
+        self._pool.run_on_each_process([])
         graph = f"graph: {self._graph}, " if len(self._bundles) > 1 else ""
         return {"settings": f"{graph}{self._split}"}
 
     def warm_up(self) -> None:
-        """Run a few sequences on every process; there are no words to count."""
-        for _ in range(self._pool.split.processes):
-            self._pool.run(self._pool.batches(self._warm_up))
+        """Run a few sequences on each process; there are no words to count."""
+        self._pool.run_on_each_process(self._pool.batches(self._warm_up))
         self._counts = Counter()
 
     def take(self, rows: int) -> None:
@@ -137,17 +137,17 @@ class BareSystem:
 
     def _fastest(self, splits: Sequence[Split] | None) -> tuple[str, Split]:
         """Try graphs and divisions of the cores, then batch sizes; each on the same part of the text."""
-        ways = ((self._cores, 1), (1, self._cores))
-        first = splits or [Split(*way, _FIRST_PIECES_PER_BATCH) for way in dict.fromkeys(ways)]
+        divisions = dict.fromkeys([(self._cores, 1), (1, self._cores)])
+        first = splits or [Split(*division, _FIRST_PIECES_PER_BATCH) for division in divisions]
         trials = [(graph, split) for graph in self._bundles for split in first]
         if splits is not None and len(trials) == 1:
             return trials[0]
         sequences = self._trial_sequences()
-        seconds = {trial: self._tried_s(*trial, sequences) for trial in trials}
+        seconds = {trial: self._trial_time_s(*trial, sequences) for trial in trials}
         graph, best = min(seconds, key=seconds.__getitem__)
         for pieces_per_batch in _OTHER_PIECES_PER_BATCH if splits is None else ():
             split = Split(best.processes, best.threads, pieces_per_batch)
-            seconds[graph, split] = self._tried_s(graph, split, sequences)
+            seconds[graph, split] = self._trial_time_s(graph, split, sequences)
         return min(seconds, key=seconds.__getitem__)
 
     def _trial_sequences(self) -> list[Int64Array]:
@@ -159,12 +159,11 @@ class BareSystem:
         lengths = np.cumsum([len(sequence) for sequence in sequences])
         return sequences[: int(np.searchsorted(lengths, enough)) + 1]
 
-    def _tried_s(self, graph: str, split: Split, sequences: Sequence[Int64Array]) -> float:
+    def _trial_time_s(self, graph: str, split: Split, sequences: Sequence[Int64Array]) -> float:
         """Return the seconds that the sequences take with one setting."""
         pool = _SessionPool(self._bundles[graph], split)
         try:
-            pool.load()
-            pool.run(pool.batches(self._warm_up))
+            pool.run_on_each_process(pool.batches(self._warm_up))
             batches = pool.batches(sequences)
             return _shortest_s(lambda: pool.run(batches), self._trial_s)
         finally:
@@ -190,11 +189,13 @@ class _SessionPool:
     def __init__(self, bundle: str, split: Split) -> None:
         self.split = split
         self._pad_id = PieceTokenizer.load(Bundle.open(bundle).path).pad_id
-        self._pool = ProcessPoolExecutor(split.processes, get_context("spawn"), _open_session, (bundle, split.threads))
+        spawn = get_context("spawn")
+        arguments = (bundle, split.threads, spawn.Barrier(split.processes))
+        self._pool = ProcessPoolExecutor(split.processes, spawn, _open_session, arguments)
 
-    def load(self) -> None:
-        """Wait until every session is open."""
-        list(self._pool.map(_wait, range(self.split.processes)))
+    def run_on_each_process(self, batches: Sequence[Batch]) -> None:
+        """Run the same batches on each process, once all of them have opened their session."""
+        list(self._pool.map(_run_after_all_arrived, [batches] * self.split.processes))
 
     def batches(self, sequences: Sequence[Int64Array]) -> list[Batch]:
         """Return sequences as padded batches, those of long sequences first."""
@@ -220,17 +221,20 @@ class _SessionPool:
 
 
 _process: dict[str, Any] = {}
-"""The session of a process of the pool."""
+"""The session of a process of the pool, and the barrier at which all processes meet."""
 
 
-def _open_session(bundle: str, threads: int) -> None:
+def _open_session(bundle: str, threads: int, all_arrived: Barrier) -> None:
     opened = Bundle.open(bundle)
     _process["session"] = EncoderSession(opened, SessionOptions(threads=threads))
     _process["weights"] = layer_weights([-1], opened.manifest.num_layers)
+    _process["all_arrived"] = all_arrived
 
 
-def _wait(_: int) -> None:
-    time.sleep(0.2)  # so that each of the other processes gets a task too
+def _run_after_all_arrived(batches: Sequence[Batch]) -> None:
+    _process["all_arrived"].wait()  # so that no process gets two of these tasks
+    for batch in batches:
+        _run(batch)
 
 
 def _run(batch: Batch) -> None:

@@ -131,7 +131,7 @@ def run_benchmark(options: BenchOptions, notify: Notify) -> dict[str, Any]:
             specs = list(_specs(options, materials, precision, work, folder))
             results += run_rounds(specs, schedule, notify)
         counts = prefix_counts(materials.bundles[options.precisions[0]], texts, results)
-        return whole_record(machine_facts(), materials.name, text_facts(texts, encoded), results, counts)
+        return whole_record(machine_facts(), cores, materials.name, text_facts(texts, encoded), results, counts)
 
 
 def _warm_up_texts(texts: Sequence[str], words: Sequence[int], cores: int) -> list[str]:

@@ -1,6 +1,6 @@
 """The process that a system runs in. It reads requests and writes answers as lines of JSON.
 
-It imports only what the system needs, because the environment of Spark NLP does not have our dependencies. Time is
+It imports only what the system needs, because the environment of Spark NLP may lack our dependencies. Time is
 measured here, the same way for every system: wall and CPU time around :meth:`.System.embed` alone, and the start around
 :meth:`.System.load` and the first :meth:`.System.warm_up`.
 """
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
-from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s
+from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s, spent_cpu_s
 from sparkalbert.bench.system import System
 from sparkalbert.errors import MissingDependencyError
 from sparkalbert.machine import memory_peaks
@@ -123,15 +123,15 @@ def _answer(request: Mapping[str, Any], systems: dict[str, System]) -> dict[str,
 def _timed(system: System, rows: int) -> dict[str, Any]:
     """Let a system embed the first rows; return the fields of a :class:`~sparkalbert.bench.system.Job`."""
     system.take(rows)
-    family_s, busy_s = family_cpu_s(os.getpid()), busy_cpu_s()
+    before, busy_s = family_cpu_s(os.getpid()), busy_cpu_s()
     started_s = time.perf_counter()
     system.embed()
     job: dict[str, Any] = {"rows": rows, "seconds": time.perf_counter() - started_s}
-    family_after_s, busy_after_s = family_cpu_s(os.getpid()), busy_cpu_s()
-    if family_s is not None and family_after_s is not None:
-        job["cpu_s"] = family_after_s - family_s
+    cpu_s, busy_after_s = spent_cpu_s(before, family_cpu_s(os.getpid())), busy_cpu_s()
+    if cpu_s is not None:
+        job["cpu_s"] = cpu_s
         if busy_s is not None and busy_after_s is not None:
-            job["other_cpu_s"] = max(0.0, busy_after_s - busy_s - job["cpu_s"])
+            job["other_cpu_s"] = max(0.0, busy_after_s - busy_s - cpu_s)
     return job
 
 

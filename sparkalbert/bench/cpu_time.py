@@ -7,11 +7,11 @@ NLP too, so it needs no other package.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["busy_cpu_s", "family_cpu_s"]
+__all__ = ["busy_cpu_s", "family_cpu_s", "spent_cpu_s"]
 
 _PARENT: Final = 1
 _USER_TO_CHILDREN_SYSTEM: Final = slice(11, 15)
@@ -20,8 +20,10 @@ _GUEST: Final = 8
 """Guests are counted as user time, too."""
 
 
-def family_cpu_s(pid: int, proc: Path = Path("/proc")) -> float | None:
-    """Return the user and system seconds of a process, its children that have ended, and all processes below it.
+def family_cpu_s(pid: int, proc: Path = Path("/proc")) -> dict[int, float] | None:
+    """Return the user and system seconds of a process and of all processes below it, by their ids.
+
+    A process's seconds contain those of its children that have ended, if it waited for them.
 
     Parameters
     ----------
@@ -32,8 +34,8 @@ def family_cpu_s(pid: int, proc: Path = Path("/proc")) -> float | None:
 
     Returns
     -------
-    float or None
-        None if it is not known.
+    dict or None
+        None if they are not known.
     """
     found = dict(_processes(proc))
     if pid not in found:
@@ -42,7 +44,26 @@ def family_cpu_s(pid: int, proc: Path = Path("/proc")) -> float | None:
     while added:
         added = {number for number, (parent, _) in found.items() if parent in added}
         family |= added
-    return sum(found[number][1] for number in family) / _ticks_per_s()
+    return {number: found[number][1] / _ticks_per_s() for number in family}
+
+
+def spent_cpu_s(before: Mapping[int, float] | None, after: Mapping[int, float] | None) -> float | None:
+    """Return the seconds that a family of processes spent between two readings of :func:`family_cpu_s`.
+
+    Returns
+    -------
+    float or None
+        None if a reading is not known, or if a process ended in between: the kernel forgets the seconds of a Spark
+        worker that ends, because pyspark's daemon does not wait for it.
+
+    Examples
+    --------
+    >>> spent_cpu_s({1: 2.0}, {1: 2.5, 7: 1.0}), spent_cpu_s({1: 2.0, 7: 1.0}, {1: 2.5})
+    (1.5, None)
+    """
+    if before is None or after is None or before.keys() - after.keys():
+        return None
+    return sum(after.values()) - sum(before.values())
 
 
 def busy_cpu_s(proc: Path = Path("/proc")) -> float | None:

@@ -1,4 +1,4 @@
-"""The system without Spark: WordEmbedder in one process, with one thread per core."""
+"""Runs the system without Spark: WordEmbedder in one process, with one thread per core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of a run: the same weights in every form that a system needs.
+"""Prepares the models of a run: the same weights in every form that a system needs.
 
 The weights are those of a checkpoint or of a bundle, or random weights in a published shape.
 """

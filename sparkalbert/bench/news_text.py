@@ -78,7 +78,7 @@ _UNITS: Final = ("million", "billion", "percent", "people", "years", "miles", "j
 
 
 def news_paragraphs(num_words: int, *, seed: int = 0) -> list[str]:
-    """Return paragraphs with at least `num_words` words and punctuation marks in all.
+    """Return paragraphs with about `num_words` words and punctuation marks in all.
 
     Parameters
     ----------

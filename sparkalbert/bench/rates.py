@@ -79,7 +79,10 @@ def steady_rate(measured: Slice, pieces: Mapping[int, int]) -> Rate:
 def _per_second(
     small: Job | None, large: Job, pieces: Mapping[int, int], seconds: Callable[[Job], float | None]
 ) -> float | None:
-    """Return pieces per second of the rows that only the large job has; None if the seconds say nothing."""
+    """Return pieces per second of the rows that only the large job has.
+
+    None if a time is unknown or the large job was not slower.
+    """
     before_s = 0.0 if small is None else seconds(small)
     after_s = seconds(large)
     if before_s is None or after_s is None or after_s <= before_s:

@@ -1,4 +1,4 @@
-"""The record of a run as plain data, for JSON, tables and pictures. Ratios come from the medians of one run."""
+"""Builds the record of a run as plain data, for JSON, tables and pictures. Ratios come from the medians of one run."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def prefix_counts(bundle: Bundle, texts: Sequence[str], results: Sequence[Result
 
 def whole_record(
     machine: Mapping[str, Any],
+    cores: int,
     model: str,
     text: Mapping[str, Any],
     results: Sequence[Result],
@@ -59,6 +60,8 @@ def whole_record(
     ----------
     machine
         See :func:`~sparkalbert.machine.machine_facts`.
+    cores
+        Number of cores that the systems used.
     model
         Description of the model.
     text
@@ -71,13 +74,13 @@ def whole_record(
     Returns
     -------
     dict
-        ``machine``, ``model``, ``text``, ``other_cores`` (how many of ``machine_cores`` other processes took), and
-        ``systems``: one object per system with ``name``, ``title``, ``precision``, ``settings``, ``skipped``;
-        ``slices``, as measured, and ``slices_left_out``, the number of slices without a steady rate (see
-        :func:`~sparkalbert.bench.rates.steady_rate`); ``words_per_s``, ``pieces_per_s`` and ``pieces_per_cpu_s`` in
-        steady state; ``start_s``, the start of the system up to its first vectors, and ``job_s``, the start of a job in
-        a running session;
-        ``other_cores``, ``padding_share``, ``batches``, ``memory_mb``, ``warm_up_vectors``, ``phase_shares``; and
+        ``machine``, ``cores``, ``model``, ``text``, ``other_cores`` (how many of ``machine_cores`` other processes
+        took), and ``systems``: one object per system with ``name``, ``title``, ``precision``, ``settings``,
+        ``skipped``, ``failed``; ``slices``, as measured, and ``slices_left_out``, the number of slices without a steady
+        rate (see :func:`~sparkalbert.bench.rates.steady_rate`); ``words_per_s``, ``pieces_per_s`` and
+        ``pieces_per_cpu_s`` in steady state; ``start_s``, the start of the system up to its first vectors, and
+        ``job_s``, the start of a job in a running session; ``other_cores``, ``padding_share``, ``batches``,
+        ``memory_mb``, ``warm_up_vectors``, ``phase_shares``; and
         ratios to other systems of the same precision: ``of_limit`` (to bare ONNX Runtime) and ``of_limit_cpu`` (the
         same per CPU second), ``of_product`` (to the lone product, per CPU second), ``of_spark_nlp`` (to Spark NLP's
         defaults) and ``of_best_spark_nlp`` (to the fastest of Spark NLP's settings). Figures are medians of the
@@ -89,6 +92,7 @@ def whole_record(
     jobs = [job for result in ran for measured in result.slices for job in measured.jobs]
     return {
         "machine": dict(machine),
+        "cores": cores,
         "machine_cores": os.cpu_count(),
         "other_cores": _other_cores(jobs),
         "model": model,
@@ -132,6 +136,7 @@ def _system(result: Result, ran: Sequence[Result], counts: Mapping[int, tuple[in
         "precision": spec.precision,
         "settings": result.settings,
         "skipped": result.skipped,
+        "failed": result.failed,
         "slices": [asdict(measured) for measured in result.slices],
         "slices_left_out": sum(rate(measured) is None for measured in result.slices),
         "words_per_s": _median(words),

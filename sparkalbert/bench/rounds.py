@@ -30,7 +30,10 @@ Notify = Callable[[str, float, float], None]
 """Called with a line that describes the step, the number of finished steps and that of all; 0 and 0 if unknown."""
 
 _SLICES: Final = 6
-"""Slices of a round, of a system that is fast enough; Spark ends workers that were idle for a minute."""
+"""Largest number of slices in a round. They are short because Spark ends workers that are idle for a minute."""
+
+_OF_SPARK: Final = ("PYSPARK_", "SPARK_")
+"""Environment variables of Spark, which would let a system use another installation or other settings."""
 
 _SMALL_PART: Final = 4
 _SHORTEST_S: Final = 1e-6
@@ -47,8 +50,8 @@ class Schedule:
     rounds
         Number of rounds.
     seconds
-        Seconds of each system in a round, about; more for a system that is too slow for `min_rows`. Each system first
-        runs as long without being measured.
+        Seconds of each system in a round, about, and at least if its rate stays the same. Each system first runs as
+        long without being measured.
     rows
         Number of rows of the text.
     min_rows
@@ -62,27 +65,27 @@ class Schedule:
 
     @property
     def slice_s(self) -> float:
-        """Seconds of a slice, about."""
+        """Seconds of a large job, about."""
         return self.seconds / _SLICES
 
     def slice_of(self, rows: int, seconds: float) -> _Plan:
         """Return the slices of a system that embedded `rows` rows in `seconds`.
 
-        A slice takes a sixth of a round, or more if a small job would otherwise have fewer than `min_rows` rows. If the
-        system is too slow for that, one job fills the round, which makes the start of the job negligible.
+        The large job takes a sixth of a round, or more if the small one would otherwise have fewer than `min_rows`
+        rows. If the system is too slow for that, one job fills the round, which makes the start of the job negligible.
 
         Examples
         --------
         >>> schedule = Schedule(rounds=3, seconds=30.0, rows=1000, min_rows=16)
         >>> schedule.slice_of(100, 2.0), schedule.slice_of(16, 20.0)
-        (_Plan(jobs=[62, 250], slices=6), _Plan(jobs=[24], slices=1))
+        (_Plan(jobs=[62, 250], slices=5), _Plan(jobs=[24], slices=1))
         """
         rows_per_s = rows / max(seconds, _SHORTEST_S)
         enough = min(_SMALL_PART * self.min_rows, round(rows_per_s * self.seconds))
         chosen = min(self.rows, max(self.min_rows, enough, round(rows_per_s * self.slice_s)))
         small = chosen // _SMALL_PART
         jobs = [small, chosen] if small >= self.min_rows else [chosen]
-        return _Plan(jobs, min(_SLICES, max(1, math.ceil(self.seconds * rows_per_s / chosen))))
+        return _Plan(jobs, min(_SLICES, max(1, math.ceil(self.seconds * rows_per_s / sum(jobs)))))
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,9 @@ def turns(slices: Mapping[str, int], reference: str) -> Iterator[str]:
 def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> list[Result]:
     """Prepare every system, run all of them in slices and return what was measured.
 
-    The first system that runs is the reference. A system whose environment lacks a package is skipped, and its result
-    gives the reason.
+    The first system that runs is the reference. A system whose environment lacks a package is skipped, and one that
+    fails in the middle of the rounds takes no further part; the result gives the reason. What was measured of the other
+    systems is not lost.
 
     Parameters
     ----------
@@ -141,7 +145,8 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
     Raises
     ------
     InferenceError
-        If a system fails; the message ends with the last lines that its process printed.
+        If a system fails before the rounds, or the reference at any time; the message ends with the last lines that
+        its process printed.
     """
     results = {spec.name: Result(spec) for spec in specs}
     processes: dict[str, _SystemProcess] = {}
@@ -161,16 +166,36 @@ def run_rounds(specs: Sequence[Spec], schedule: Schedule, notify: Notify) -> lis
                 notify(f"unmeasured round: {spec.title} ({spec.precision})", 0, 0)
                 plans[name] = _plan_after_unmeasured_round(processes[key], result, schedule)
         if plans:
-            counts = {name: plan.slices for name, plan in plans.items()}
-            order = [*turns(counts, next(iter(plans)))] * schedule.rounds
-            for place, name in enumerate(order):
-                number = place // (len(order) // schedule.rounds)
-                spec = results[name].spec
-                line = f"round {number + 1} of {schedule.rounds}: {spec.title} ({spec.precision})"
-                notify(line, place, len(order))
-                small, large = processes[spec.process or name].run(results[name], plans[name].jobs)
-                results[name].slices.append(Slice(place, number, small, large))
+            _measure(results, processes, plans, schedule, notify)
     return list(results.values())
+
+
+def _measure(
+    results: Mapping[str, Result],
+    processes: Mapping[str, _SystemProcess],
+    plans: Mapping[str, _Plan],
+    schedule: Schedule,
+    notify: Notify,
+) -> None:
+    """Run all rounds; a system other than the reference that fails takes no further part."""
+    reference = next(iter(plans))
+    order = list(turns({name: plan.slices for name, plan in plans.items()}, reference))
+    for place, name in enumerate(order * schedule.rounds):
+        number = place // len(order)
+        result = results[name]
+        if result.failed:
+            continue
+        spec = result.spec
+        line = f"round {number + 1} of {schedule.rounds}: {spec.title} ({spec.precision})"
+        notify(line, place, len(order) * schedule.rounds)
+        try:
+            small, large = processes[spec.process or name].run(result, plans[name].jobs)
+        except InferenceError as error:
+            if name == reference:
+                raise
+            result.failed = str(error)
+        else:
+            result.slices.append(Slice(place, number, small, large))
 
 
 def _plan_after_unmeasured_round(process: _SystemProcess, result: Result, schedule: Schedule) -> _Plan:
@@ -208,7 +233,7 @@ class _SystemProcess:
         # Another environment must see this package, but not the packages beside it in site-packages.
         (folder / "sparkalbert").symlink_to(Path(sparkalbert.__file__).parent)
         self._log = (folder / "log.txt").open("w+", encoding="utf-8", errors="replace")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK", "SPARK"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SPARK)}
         environment["PYTHONPATH"] = str(folder)
         self._process = subprocess.Popen(
             [python or sys.executable, "-m", "sparkalbert.bench.child"],

@@ -1,4 +1,4 @@
-"""The systems that are compared: their protocol, their specifications and their results."""
+"""Defines the compared systems: their protocol, their specifications and their results."""
 
 from __future__ import annotations
 
@@ -119,6 +119,8 @@ class Result:
         The system.
     skipped
         Why it did not run; empty if it did.
+    failed
+        Why it stopped in the middle of the rounds; empty if it did not. Its slices until then count.
     settings
         Its settings, for people.
     start_s
@@ -138,6 +140,7 @@ class Result:
 
     spec: Spec
     skipped: str = ""
+    failed: str = ""
     settings: str = ""
     start_s: float | None = None
     warm_up_vectors: int | None = None

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from sparkalbert.cli.files import check_target, read_lines, reported_on_interrupt, whole_file
 from sparkalbert.cli.screen import print_line, print_wide, shown_steps
-from sparkalbert.errors import InputError, ParamError
+from sparkalbert.errors import InferenceError, InputError, ParamError
 
 if TYPE_CHECKING:
     from sparkalbert.bench.benchmark import BenchOptions
@@ -36,18 +36,17 @@ SPEED_COLUMNS: Final = (
     "of limit/CPU s",
     "of product",
     "of Spark NLP",
-    "of its best",
+    "of fastest Spark NLP",
     "start s",
     "job s",
     "other cores",
     "padding",
     "worker MB",
 )
-THROUGHPUT_COLUMNS: Final = ("vectors", "CPU", "", "MB", "seconds", "MB/s per core")
+THROUGHPUT_COLUMNS: Final = ("vectors", "CPU", "MB", "seconds", "MB/s per core")
 _DEFAULT_MODEL: Final = "albert_mini_en"
 _OUTPUT_DIMENSION: Final = 2048
 _OUTPUT_MB: Final = 400
-_LEFT_COLUMNS: Final = 3
 _LIMITS: Final = {"of_limit_range": "the limit", "of_limit_cpu_range": "the limit per CPU second"}
 _THROUGHPUT_PARAMS: Final = frozenset({"output_throughput", "rounds", "cores", "json_file"})
 
@@ -77,7 +76,8 @@ def bench(
     words: Annotated[
         int,
         typer.Option(
-            help="Number of words of made-up news; 0 for 100,000 per core. A slow model uses a part of them.",
+            help="Number of words of made-up news, about, punctuation marks included; 0 for 100,000 per core. A slow "
+            "model uses the first part of them.",
             rich_help_panel=_WHAT,
         ),
     ] = 0,
@@ -194,27 +194,34 @@ def bench(
         check_target(picture, "--picture")
     with reported_on_interrupt(json_file, picture), shown_steps("preparing") as notify:
         record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
+        # Before anything is printed: whoever reads the output may have closed it.
+        if json_file is not None:
+            with whole_file(json_file) as path:
+                path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        drawn = "" if picture is None else _draw(record, picture)
     _show_throughput(record) if output_throughput else _show(record)
     if json_file is not None:
-        with whole_file(json_file) as path:
-            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         print_line(f"Record: {json_file}")
-    if picture is not None:
-        print_line(_draw(record, picture))
+    if drawn:
+        print_line(drawn)
+    failures = [system["failed"] for system in record.get("systems", ()) if system["failed"]]
+    if failures:
+        raise InferenceError("\n".join(failures))
 
 
 def _measure_output(options: BenchOptions, notify: Notify) -> dict[str, Any]:
     from sparkalbert.machine import available_cores, machine_facts
     from sparkalbert.ml.bench.output_throughput import output_throughput
 
+    cores = options.cores or available_cores()
     speeds = output_throughput(
-        options.cores or available_cores(),
+        cores,
         dimension=_OUTPUT_DIMENSION,
         megabytes=_OUTPUT_MB,
         rounds=options.rounds,
         notify=notify,
     )
-    return {"machine": machine_facts(), "dimension": _OUTPUT_DIMENSION, "output_throughput": speeds}
+    return {"machine": machine_facts(), "cores": cores, "dimension": _OUTPUT_DIMENSION, "output_throughput": speeds}
 
 
 def _draw(record: Mapping[str, Any], path: Path) -> str:
@@ -236,7 +243,7 @@ def _show_throughput(record: Mapping[str, Any]) -> None:
             f"{output['median_s']:.2f}",
             f"{output['mb_per_s_per_core']:,.0f}",
         )
-        table.add_row(output["title"], _best_feature(record), "", *numbers)
+        table.add_row(output["title"], _best_feature(record), *numbers)
     print_wide(table)
 
 
@@ -245,7 +252,7 @@ def _show(record: Mapping[str, Any]) -> None:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     features = ", ".join(machine["cpu_features"]) or "no known features"
     print_line(f"{record['model']}; {text['rows']:,} rows, {text['words']:,} words, {text['pieces']:,} pieces")
-    print_line(f"{machine['cores']} cores of {machine['cpu']} ({features}); {libraries}")
+    print_line(f"{record['cores']} of {record['machine_cores']} cores of {machine['cpu']} ({features}); {libraries}")
     if text["repeated_share"]:
         print_line(
             f"{text['repeated_share']:.1%} of the pieces are in sentences that occur again, which sparkalbert may "
@@ -260,15 +267,16 @@ def _show(record: Mapping[str, Any]) -> None:
         'per CPU second; "of product": by that of the lone matrix products, per CPU second; "of Spark NLP": by that of'
     )
     print_line(
-        'Spark NLP with its defaults; "of its best": with the fastest of its settings. Every ratio compares systems of'
+        'Spark NLP with its defaults; "of fastest Spark NLP": with the fastest of its settings. Every ratio compares'
     )
-    print_line('the same precision. "start s": session, workers, model and first batch; "job s": start of a later job.')
+    print_line('systems of the same precision. "start s": session, workers, model and first batch; "job s": start of a')
+    print_line("later job.")
     for line in _warnings(record):
         print_line(line)
     print_line("")
     print_wide(_phase_table(ran))
     for system in record["systems"]:
-        print_line(f"{system['title']} ({system['precision']}): {_skipped_or_settings(system)}")
+        print_line(f"{system['title']} ({system['precision']}): {_state_or_settings(system)}")
 
 
 def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
@@ -283,8 +291,8 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
                 "large job was not slower than the small one. Measure again on an idle machine."
             )
         for name, what in _LIMITS.items():
-            # Equal sentences are computed once by sparkalbert and every time by bare ONNX Runtime.
-            lowest = 0.0 if record["text"]["repeated_share"] else (system[name] or [0.0])[0]
+            # Equal sentences may be computed once by sparkalbert; bare ONNX Runtime computes them every time.
+            lowest = (system[name] or [0.0])[0] * (1 - record["text"]["repeated_share"])
             if lowest > 1:
                 yield (
                     f"{title} is above {what}, {lowest:.3f} in its lowest round. Measure again on an idle machine, or "
@@ -297,12 +305,14 @@ def _best_feature(record: Mapping[str, Any]) -> str:
     return features[-1] if features else "-"
 
 
-def _skipped_or_settings(system: Mapping[str, Any]) -> str:
-    return f"skipped, {system['skipped']}" if system["skipped"] else str(system["settings"])
+def _state_or_settings(system: Mapping[str, Any]) -> str:
+    if system["skipped"]:
+        return f"skipped, {system['skipped']}"
+    return f"{system['settings']}{'; failed, see below' if system['failed'] else ''}"
 
 
 def _speed_table(systems: Sequence[Mapping[str, Any]], feature: str) -> Table:
-    table = _table("Steady throughput: medians of the rounds", SPEED_COLUMNS)
+    table = _table("Steady throughput: medians of the rounds", SPEED_COLUMNS, left_columns=3)
     for system in systems:
         table.add_row(
             system["title"],
@@ -339,10 +349,10 @@ def _phase_table(systems: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def _table(title: str, columns: Sequence[str], *, left_columns: int = 2) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
-        table.add_column(name, no_wrap=True, justify="left" if number < _LEFT_COLUMNS else "right")
+        table.add_column(name, no_wrap=True, justify="left" if number < left_columns else "right")
     return table
 
 

@@ -46,7 +46,8 @@ def throughput(record: Mapping[str, Any] | str | os.PathLike[str]) -> Picture:
             if system["words_per_s"]
         ]
         machine = content["machine"]
-        name, cores, features = content["model"], machine["cores"], machine["cpu_features"]
+        name, features = content["model"], machine["cpu_features"]
+        cores = content.get("cores", machine["cores"])  # records of earlier versions name those of the machine only
     except (KeyError, TypeError) as error:
         msg = (
             "Expected a record of `sparkalbert bench --json`, found other or incomplete JSON "

@@ -21,6 +21,7 @@ FIELDS = {
     "precision": str,
     "settings": str,
     "skipped": str,
+    "failed": str,
     "slices": list,
     "slices_left_out": int,
     "words_per_s": float,
@@ -43,7 +44,7 @@ FIELDS = {
     "warm_up_vectors": int,
     "phase_shares": dict,
 }
-NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "slices", "slices_left_out"}
+NEVER_NULL = {"name", "title", "precision", "settings", "skipped", "failed", "slices", "slices_left_out"}
 
 
 SHORT = ["--seconds", "1e-6", "--cores", "1"]
@@ -73,7 +74,8 @@ def on_spark(tmp_path_factory):
 
 
 def check_fields(record):
-    assert set(record) == {"machine", "machine_cores", "other_cores", "model", "text", "systems"}
+    assert set(record) == {"machine", "machine_cores", "cores", "other_cores", "model", "text", "systems"}
+    assert record["cores"] == 1, "as SHORT specifies"
     assert {"cpu", "cpu_features", "cores", "libraries"} <= set(record["machine"])
     for one in record["systems"]:
         assert set(one) == set(FIELDS)
@@ -209,6 +211,32 @@ def test_an_existing_target_keeps_its_content_if_the_run_fails(monkeypatch, tmp_
     assert target.read_text() == "an earlier record"
 
 
+def test_a_system_that_failed_is_an_error_after_the_record_was_written(capsys, monkeypatch, tmp_path):
+    record = bench(tmp_path, "--precision", "fp32", "--systems", "product,embedder")
+    record["systems"][1] |= {"failed": "The system embedder-fp32 failed: no space left"}
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: record)
+    capsys.readouterr()
+    assert run(["bench", "--json", str(tmp_path / "failed.json")]) == 1
+    shown = capsys.readouterr()
+    assert json.loads((tmp_path / "failed.json").read_text()) == record
+    assert "; failed, see below" in shown.out
+    assert shown.err == "Error: The system embedder-fp32 failed: no space left\n"
+
+
+def test_the_record_is_written_before_anything_is_printed(monkeypatch, tmp_path):
+    """``sparkalbert bench --json record.json | head`` closes the output early."""
+    record = bench(tmp_path, "--precision", "fp32", "--systems", "embedder")
+
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: record)
+    monkeypatch.setattr("sparkalbert.cli.bench._show", closed)
+    with contextlib.suppress(BrokenPipeError):
+        run(["bench", "--json", str(tmp_path / "closed.json")])
+    assert json.loads((tmp_path / "closed.json").read_text()) == record
+
+
 def processes_of(folder):
     """The processes that a benchmark with its temporary files in `folder` has started."""
     found = []
@@ -264,7 +292,7 @@ def test_sigterm_ends_every_process_and_removes_temporary_files(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
+def test_the_table_shows_speed_ratios_memory_and_cpu(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
     words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1", *SHORT]
     options = ["--precision", "fp32", "--systems", "product,embedder", "--split", "1x1x64"]
@@ -274,6 +302,7 @@ def test_a_table_tells_speed_ratio_memory_and_cpu(capsys, monkeypatch):
         assert column in shown
     assert "WordEmbedder" in shown
     assert "processes: 1, threads in each: 1" in shown
+    assert f"1 of {os.cpu_count()} cores of" in shown
     assert f"of {os.cpu_count()} cores." in shown
 
 
@@ -299,7 +328,8 @@ def test_a_system_whose_lowest_round_is_above_the_limit_is_reported():
         "pipeline (int8) is above the limit, 1.554 in its lowest round. Measure again on an idle machine, or try other "
         "settings of bare ONNX Runtime (--split)."
     )
-    assert len(warnings_about(*systems, repeated_share=0.3)) == 1, "equal sentences may be computed once"
+    assert len(warnings_about(*systems, repeated_share=0.3)) == 2, "equal sentences explain a ratio of 1.43"
+    assert len(warnings_about(*systems, repeated_share=0.4)) == 1, "and these one of 1.67"
 
 
 def test_slices_that_are_left_out_are_reported():
