@@ -1,18 +1,19 @@
 """Embed very many rows and print how rate and memory develop.
 
-``python -m tests.ml.many_rows KIND [ROWS] [MODEL] [LAYER]``: KIND ``short`` are texts of five words, a million by
-default; ``long`` are texts of 100 kB, 2,000 by default. The batch job writes one vector per text. LAYER is the layer
+``python -m tests.ml.many_rows KIND [ROWS] [MODEL] [LAYER]``: KIND is ``short`` (texts of five words, by default a
+million) or ``long`` (texts of 100 kB, by default 2,000). The batch job writes one vector per text. LAYER is the layer
 that is returned, by default the last; with 1 no other layer is computed, so that 2,000 long texts take minutes instead
-of hours. Rates are of each tenth of the rows, memory is the largest in that time. On a machine with other load use the
-rate per CPU second.
+of hours. Prints the rates of each tenth of the rows and the largest memory during it. If the machine has other load,
+use the rate per CPU second.
 """
 
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import numpy as np
 import psutil
@@ -37,7 +38,7 @@ WORDS = [
 ]
 
 
-def texts(kind, rows, tasks=TASKS):
+def texts(kind, rows, tasks):
     """Return a frame of ``id`` and ``text`` in which no sentence occurs twice."""
 
     def sentence(number):
@@ -51,18 +52,20 @@ def texts(kind, rows, tasks=TASKS):
     return start().range(0, rows, 1, tasks).select("id", text.alias("text"))
 
 
-def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", layer=-1):
-    """Yield of each part of a job when it ended, its tokens per second and per CPU second, and its largest memory.
+def measured_parts(kind, rows, model="albert_mini_en", layer=-1):
+    """For each part of a job, yield its end, its tokens per second and per CPU second, and its largest memory.
 
     The end is in seconds since the first task began; memory is that of the JVM and that of its Python workers, in MB.
     """
     spark = start()
     spark.sparkContext.setLogLevel("ERROR")
+    tasks = max(1, min(TASKS, rows // PARTS))
     samples, finished = [], Event()
     jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
 
     def sample():
-        samples.append((time.time(), family_cpu_s(jvm.pid), jvm.memory_info().rss / 1e6, workers_rss(jvm) / 1e6))
+        cpu_s = sum(family_cpu_s(jvm.pid).values())
+        samples.append((time.time(), cpu_s, jvm.memory_info().rss / 1e6, workers_rss(jvm) / 1e6))
 
     def watch():
         sample()
@@ -73,25 +76,31 @@ def developed(kind, rows, tasks=TASKS, parts=PARTS, model="albert_mini_en", laye
     with tempfile.TemporaryDirectory(prefix="many-rows-") as name:
         source, target = Path(name) / "in", Path(name) / "out"
         texts(kind, rows, tasks).write.parquet(str(source))
-        watcher = Thread(target=watch)
-        watcher.start()
-        try:
-            embeddings = AlbertEmbeddings(model=model, layers=[layer])
-            goal = VectorTarget(str(target), level="document")
-            summary = embed_texts(spark, embeddings, TextSource(str(source), "parquet", partitions=tasks), goal)
-        finally:
-            finished.set()
-            watcher.join()
+        with ThreadPoolExecutor(1) as pool:
+            watching = pool.submit(watch)
+            try:
+                embeddings = AlbertEmbeddings(model=model, layers=[layer])
+                goal = VectorTarget(str(target), level="document")
+                summary = embed_texts(spark, embeddings, TextSource(str(source), "parquet", partitions=tasks), goal)
+            finally:
+                finished.set()
+            watching.result()
     started_s, ended = embedding_tasks(spark)
     assert sum(count for _, count in ended) == summary.rows == rows
+    yield from parts(started_s, ended, summary.tokens / rows, samples)
+
+
+def parts(started_s, ended, tokens_per_row, samples):
+    """Yield the parts of a job from the ends of its tasks, by time, and samples of CPU seconds and memory."""
     seconds, cpu_s, jvm_mb, workers_mb = np.array(samples).T
+    rows = sum(count for _, count in ended)
     before_s, before, done, left = started_s, 0, 0, iter(ended)
-    for part in range(1, parts + 1):
-        while done < rows * part / parts:
+    for part in range(1, PARTS + 1):
+        while done < rows * part / PARTS:
             stop_s, count = next(left)
             done += count
         if done > before:  # a task may be larger than a part
-            tokens = summary.tokens * (done - before) / rows
+            tokens = tokens_per_row * (done - before)
             spent_s = np.diff(np.interp([before_s, stop_s], seconds, cpu_s)).item()
             first, last = np.searchsorted(seconds, [before_s, stop_s])
             inside = slice(max(first - 1, 0), last + 1)
@@ -107,7 +116,7 @@ def embedding_tasks(spark):
     store = context.statusStore()
     details, summaries, quantiles = False, False, spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
     stages = of_scala(store.stageList(None, details, summaries, quantiles, []))
-    # The source was written with as many rows, in an earlier stage.
+    # The stage that wrote the source has as many output rows, so the later stage is taken.
     stage = max(stages, key=lambda one: (one.outputRecords(), one.stageId()))
     tasks = of_scala(store.taskList(stage.stageId(), stage.attemptId(), stage.numTasks()))
     ended = [
@@ -136,7 +145,7 @@ def main(kind, rows=None, model="albert_mini_en", layer=-1):
     start(params=QUIET)
     print(f"{rows or ROWS[kind]} {kind} rows, {model}, layer {layer}; CPU: {' '.join(cpu_features())}")
     print("      s  tokens/s  per CPU s  JVM MB  workers MB")
-    for stop_s, rate, cpu_rate, jvm_mb, workers_mb in developed(
+    for stop_s, rate, cpu_rate, jvm_mb, workers_mb in measured_parts(
         kind, int(rows or ROWS[kind]), model=model, layer=int(layer)
     ):
         print(f"{stop_s:7.0f} {rate:9,.0f} {cpu_rate:10,.0f} {jvm_mb:7.0f} {workers_mb:11.0f}", flush=True)

@@ -1,9 +1,6 @@
 """The package as one zip file, as ``spark-submit --py-files`` sends it: its own model works on driver and workers."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import numpy as np
 
 import sparkalbert
 from sparkalbert import WordEmbedder
+from tests.child_processes import own_spark_environment, run_python
 
 JOB = """
 import json, sys
@@ -43,18 +41,8 @@ def test_the_packages_own_model_is_found_in_a_zip(tmp_path):
         for file in package.rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 archive.write(file, file.relative_to(package.parent))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
-    environment |= {"PYTHONPATH": str(path), "SPARKALBERT_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [sys.executable, "-c", JOB, str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    environment = {**own_spark_environment(), "PYTHONPATH": str(path), "SPARKALBERT_HOME": str(tmp_path / "home")}
+    done = run_python(JOB, str(path), cwd=tmp_path, env=environment)
     shown = json.loads(done.stdout)
     assert shown["driver"].startswith(str(path))
     assert ".zip/" in shown["worker"]

@@ -1,11 +1,9 @@
 """A JVM that is killed in the middle of a job: one error of ours, with its reason, and nothing over it."""
 
 import json
-import os
-import subprocess
-import sys
 
 from tests import tiny_bundle
+from tests.child_processes import run_python
 
 # The JVM ends when the job is certain to run: after Spark has reported a task that is active.
 JOB = """
@@ -33,16 +31,7 @@ except SparkAlbertError as error:
 
 def test_a_killed_jvm_is_one_error(tmp_path):
     (tmp_path / "in.txt").write_text("".join(f"Line {number} is like no other.\n" for number in range(100_000)))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
-    done = subprocess.run(
-        [sys.executable, "-c", JOB, str(tmp_path), str(tiny_bundle.bundle().path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    done = run_python(JOB, str(tmp_path), str(tiny_bundle.bundle().path))
     kind, message = json.loads(done.stdout)
     assert kind == "InferenceError"
     assert message == (
