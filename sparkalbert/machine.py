@@ -1,4 +1,4 @@
-"""Reports facts about this machine: the cores that this process may use, the CPU and its features, the memory in use.
+"""Reports facts about this machine: the cores that this process may use, the CPU and its features, its memory.
 
 Reads ``/proc`` and ``/sys``; without them (macOS) features, quotas and memory are unknown.
 """
@@ -21,7 +21,6 @@ __all__ = [
     "installed_versions",
     "machine_facts",
     "memory_limit",
-    "memory_peaks",
 ]
 
 RIVALS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -41,8 +40,6 @@ _FEATURES: Final = {
 """Linux's names of the features that decide how fast a CPU multiplies floats and integers, and their usual names."""
 
 _LIBRARIES: Final = ("sparkalbert", "onnxruntime", "pyspark", "numpy", "pyarrow", "torch", "transformers")
-_KIB_PER_MB: Final = 1_000_000 / 1024
-_MAX_DEPTH: Final = 5
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -170,35 +167,3 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
-
-
-def memory_peaks() -> dict[str, int]:
-    """Return the highest resident memory, in MB, that this process and its children have reached.
-
-    Returns
-    -------
-    dict
-        ``own``: this process. ``python`` and ``java``: the largest of the processes below it (a Spark worker is a
-        grandchild). Processes that have ended are not counted.
-    """
-    statuses = dict(_statuses())
-    family = {os.getpid()}
-    for _ in range(_MAX_DEPTH):
-        family |= {number for number, status in statuses.items() if int(status["PPid"]) in family}
-    peaks: dict[str, int] = {}
-    for number in family & statuses.keys():
-        status = statuses[number]
-        kind = "own" if number == os.getpid() else status["Name"].rstrip("0123456789.")
-        peak = round(int(status.get("VmHWM", "0 kB").split()[0]) / _KIB_PER_MB)
-        peaks[kind] = max(peaks.get(kind, 0), peak)
-    return {kind: peaks[kind] for kind in ("own", "python", "java") if kind in peaks}
-
-
-def _statuses() -> Iterator[tuple[int, dict[str, str]]]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "status").read_text(encoding="utf-8", errors="replace")  # a name may be any bytes
-        except OSError:  # the process has ended
-            continue
-        pairs = (line.partition(":") for line in text.split("\n"))
-        yield int(folder.name), {name: value.strip() for name, _, value in pairs}

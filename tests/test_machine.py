@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sparkalbert import machine
-from sparkalbert.machine import available_cores, cpu_features, machine_facts, memory_limit, memory_peaks
+from sparkalbert.machine import available_cores, cpu_features, machine_facts, memory_limit
 
 ALL = 16
 
@@ -134,32 +134,6 @@ def test_the_version_of_a_library_may_be_that_of_another_distribution(monkeypatc
     versions = {"onnxruntime-gpu": "1.31.0", "numpy": "2.4.6", "pyspark": "4.1.0", "pyspark-client": "4.0.1"}
     monkeypatch.setattr(machine, "_version", versions.get)
     assert machine_facts()["libraries"] == {"onnxruntime": "1.31.0", "pyspark": "4.1.0", "numpy": "2.4.6"}
-
-
-def test_memory_peaks_count_processes_below_this_one():
-    script = "data = bytearray(200_000_000); print('ready', flush=True); input()"
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline() == b"ready\n"
-        peaks = memory_peaks()
-        child.communicate(b"\n")
-    assert 190 <= peaks["python"] < 400
-    assert peaks["own"] > 0
-
-
-def test_a_process_whose_name_is_not_utf_8_is_counted():
-    script = (
-        "open('/proc/self/comm', 'wb').write(b'\\xffjob'); data = bytearray(100_000_000); "
-        "print('ready', flush=True); input()"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline() == b"ready\n"
-        status = dict(machine._statuses())[child.pid]
-        peaks = memory_peaks()
-        child.communicate(b"\n")
-    assert status["Name"] == "\ufffdjob"
-    assert status["PPid"] == str(os.getpid())
-    assert peaks["own"] > 0
 
 
 def test_where_proc_is_missing_features_are_unknown(monkeypatch, tmp_path):

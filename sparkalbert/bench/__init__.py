@@ -26,7 +26,7 @@ set of weights:
    model and first batch, but not the start of Python and its imports. Then each system runs for the length of a round
    without being measured, because a JVM spends a tenth of the CPU time of its first half minute on compiling. A warm-up
    of a few rows precedes every slice.
-5. *CPU seconds* (:mod:`~sparkalbert.bench.cpu_time`) of a system are user and system time of its process and of
+5. *CPU seconds* (:mod:`~sparkalbert.bench.processes`) of a system are user and system time of its process and of
    everything that it started. Pieces per CPU second depend least on other load. What other processes took while a
    system ran is reported in cores. On a loaded machine trust the ratios per CPU second, or measure again.
 6. *The limit* is bare ONNX Runtime on pieces that were encoded and arranged in batches beforehand, with the best

@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
-from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s, spent_cpu_s
+from sparkalbert.bench.processes import busy_cpu_s, family_cpu_s, memory_peaks, spent_cpu_s
 from sparkalbert.bench.system import System
 from sparkalbert.errors import MissingDependencyError
-from sparkalbert.machine import memory_peaks
 
 __all__ = ["make", "serve"]
 

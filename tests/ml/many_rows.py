@@ -20,7 +20,7 @@ import psutil
 from pyspark.sql import functions as F
 
 from sparkalbert import start
-from sparkalbert.bench.cpu_time import family_cpu_s
+from sparkalbert.bench.processes import family_cpu_s
 from sparkalbert.machine import cpu_features
 from sparkalbert.ml import AlbertEmbeddings
 from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkalbert.bench.cpu_time import busy_cpu_s
+from sparkalbert.bench.processes import busy_cpu_s
 from tests.child_processes import own_spark_environment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,17 +1,20 @@
-"""CPU seconds of real processes, and of a ``/proc`` that is written here."""
+"""CPU seconds and memory of real processes, and of a ``/proc`` that is written here."""
 
 import os
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sparkalbert.bench import cpu_time
-from sparkalbert.bench.cpu_time import busy_cpu_s, family_cpu_s, spent_cpu_s
+from sparkalbert.bench import processes
+from sparkalbert.bench.processes import busy_cpu_s, family_cpu_s, memory_peaks, spent_cpu_s
+
+PROC = Path("/proc")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")  # noqa: PTH112
+@pytest.mark.skipif(not PROC.is_dir(), reason="needs Linux's /proc")
 def test_cpu_seconds_are_those_of_a_process_and_of_what_it_started():
     """A child that works for 0.2 CPU seconds, then waits; before and after it has ended."""
     work = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
@@ -50,11 +53,40 @@ def test_cpu_seconds_are_read_from_the_fields_of_proc(tmp_path):
 def test_without_sysconf_cpu_seconds_are_unknown(monkeypatch, tmp_path):
     """As on Windows."""
     monkeypatch.delattr(os, "sysconf", raising=False)
-    module = runpy.run_path(cpu_time.__file__)
+    module = runpy.run_path(processes.__file__)
     assert module["busy_cpu_s"](tmp_path) is None
     assert module["family_cpu_s"](1, tmp_path) is None
 
 
-def test_without_proc_cpu_seconds_are_unknown(tmp_path):
+def test_without_proc_nothing_is_known(tmp_path):
     assert family_cpu_s(os.getpid(), tmp_path) is None
     assert busy_cpu_s(tmp_path) is None
+    assert memory_peaks(tmp_path) == {}
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="needs Linux's /proc")
+def test_memory_peaks_count_processes_below_this_one():
+    script = "data = bytearray(200_000_000); print('ready', flush=True); input()"
+    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"ready\n"
+        peaks = memory_peaks()
+        child.communicate(b"\n")
+    assert 190 <= peaks["python"] < 400
+    assert peaks["own"] > 0
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="needs Linux's /proc")
+def test_a_process_whose_name_is_not_utf_8_is_counted():
+    script = (
+        "open('/proc/self/comm', 'wb').write(b'\\xffjob'); data = bytearray(100_000_000); "
+        "print('ready', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"ready\n"
+        status = processes._status(dict(processes._files("status", PROC))[child.pid])
+        peaks = memory_peaks()
+        child.communicate(b"\n")
+    assert status["Name"] == "\ufffdjob"
+    assert status["PPid"] == str(os.getpid())
+    assert peaks["own"] > 0
