@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import weakref
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Manifest
 from sparkalbert.errors import BundleError, InferenceError, ParamError
+from sparkalbert.inference.weight_files import WeightFiles
 from sparkalbert.options import checked_integer
 
 __all__ = ["EncoderSession", "SessionOptions"]
@@ -138,41 +138,6 @@ def _suggestion(device: str) -> str:
     return f" Did you mean {close!r}?" if close else ""
 
 
-_READ_AT_ONCE: Final = (".json", ".md", ".model", ".txt")
-"""Endings of the files of a bundle that hold no weights. They are read when the model is loaded, or never."""
-
-
-class _WeightFiles:
-    """Notices a write to the weights of a loaded bundle.
-
-    ONNX Runtime maps the weights into memory and reads those that it does not rearrange (embeddings, biases, norms)
-    from the map in each forward pass, so that a byte changed in the file would change vectors. The files stay open,
-    because another process may replace the folder. A write sets the time of a file before it changes a byte. Only a
-    write between the check of the bytes and the opening here is not noticed.
-    """
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._names = [name for name in bundle.manifest.files if not name.endswith(_READ_AT_ONCE)]
-        self._opened: list[int] = []
-        weakref.finalize(self, _close, self._opened)
-        for name in self._names:
-            self._opened.append(os.open(bundle.path / name, os.O_RDONLY))
-        self._times = self._times_now()
-
-    def _times_now(self) -> list[int]:
-        return [os.fstat(file).st_mtime_ns for file in self._opened]
-
-    def changed(self) -> list[str]:
-        """Return the names of the files that were written to since the bundle was loaded."""
-        times = zip(self._names, self._times, self._times_now(), strict=True)
-        return [name for name, before, now in times if before != now]
-
-
-def _close(files: list[int]) -> None:
-    for file in files:
-        os.close(file)
-
-
 class EncoderSession:
     """A loaded graph.
 
@@ -195,7 +160,7 @@ class EncoderSession:
         self.bundle = bundle
         self.options = options or SessionOptions()
         self.options.check(bundle.manifest)
-        self._files = _opened_files(bundle)
+        self._files = WeightFiles(bundle)
         self._session = _open(bundle, self.options)
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         self._output = _output_name([node.name for node in self._session.get_outputs()])
@@ -315,15 +280,6 @@ def _output_name(names: list[str]) -> str:
 def _as_declared(values: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
     """Convert ids for imported graphs that take int32."""
     return values.astype(np.int32) if kind == "tensor(int32)" else values
-
-
-def _opened_files(bundle: Bundle) -> _WeightFiles:
-    try:
-        return _WeightFiles(bundle)
-    except OSError as error:
-        reason = error.strerror or error
-        msg = f"The weights of {bundle.path} cannot be read ({reason}). Check that this user may read them."
-        raise BundleError(msg) from error
 
 
 def _open(bundle: Bundle, options: SessionOptions) -> Any:
