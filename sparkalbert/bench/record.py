@@ -197,7 +197,7 @@ def _other_cores(jobs: Sequence[Job]) -> float | None:
 def _phase_shares(result: Result) -> dict[str, float] | None:
     """Return each phase's share of the last slice, over all cores; ``rest`` is Spark and waiting."""
     seconds = result.measurements.get("seconds")
-    if not seconds:
+    if not seconds or not result.slices:  # it may have failed after its unmeasured round
         return None
     whole_s = sum(job.seconds for job in result.slices[-1].jobs) * result.measurements["phase_cores"]
     shares = {phase: seconds[phase] / whole_s for phase in PHASES}

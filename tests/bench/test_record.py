@@ -153,6 +153,20 @@ def test_phase_shares_are_of_all_cores_and_add_up_to_one():
     assert sum(shares.values()) == pytest.approx(1)
 
 
+def test_a_system_that_failed_in_its_first_slice_has_no_figures():
+    """Its unmeasured round has left measurements."""
+    measurements = {"seconds": dict.fromkeys(PHASES, 1.0), "phase_cores": 2, "pieces": 120, "slots": 150}
+    record, found = record_of(
+        result("bare-fp32", [slice_at(0, 100.0)]),
+        result("pipeline-noop-fp32", failed="no space left", measurements=measurements),
+    )
+    failed = found["pipeline-noop-fp32"]
+    assert failed["failed"] == "no space left"
+    assert (failed["words_per_s"], failed["of_limit"], failed["phase_shares"]) == (None, None, None)
+    assert found["bare-fp32"]["pieces_per_s"] == pytest.approx(100.0)
+    assert record["other_cores"] == 0
+
+
 def test_words_and_pieces_are_counted_for_the_rows_of_each_job():
     bundle = tiny_bundle.bundle()
     texts = ["The river was high. The bank closed.", "The river was high.", "", "The bank."]
