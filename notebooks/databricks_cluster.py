@@ -22,8 +22,8 @@
 # MAGIC %md
 # MAGIC ## What to embed
 # MAGIC
-# MAGIC The widgets appear above the notebook. `model` is a folder on a volume, which every node reads in place, or a name;
-# MAGIC `albert_mini_en` is part of the package. `source` is a table with a column `id`; without one a few sentences stand in.
+# MAGIC The widgets appear above the notebook. `model` is a folder on a volume, which every node reads in place, or
+# MAGIC `albert_mini_en`, which is part of the package; other names need the extras `hub` and `convert`. `source` is a table with a column `id`; without one a few sentences stand in.
 
 # COMMAND ----------
 
