@@ -131,9 +131,14 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """The bundle's identity: sha256 over the names, sizes and checksums of its files."""
-        content = json.dumps({name: asdict(record) for name, record in self.files.items()}, sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        """The bundle's identity: sha256 over the names, sizes and checksums of its files.
+
+        Whether sequences run alone decides vectors as well, and only the manifest knows it.
+        """
+        identity: dict[str, object] = {name: asdict(record) for name, record in self.files.items()}
+        if not self.batch_invariant:
+            identity["batch_invariant"] = False
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @property
     def size_bytes(self) -> int:

@@ -221,11 +221,11 @@ class Engine:
             batches = list(plan_batches(lengths, self._batching))
         passes = (self._forward_pass(unique, batch, request.row, by_sequence, bounds) for batch in batches)
         if self.session.options.on_cpu:
-            for one in passes:
+            for forward_pass in passes:
                 with TIMINGS.measure("run"):
-                    vectors = self._compute(one)
+                    vectors = self._compute(forward_pass)
                 with TIMINGS.measure("pool"):
-                    out[one.targets] = vectors
+                    out[forward_pass.targets] = vectors
         else:
             self._fill_from_gpu(out, passes)
         return out
@@ -246,14 +246,14 @@ class Engine:
         TIMINGS.count_batch(pieces=int(mask.sum()), slots=ids.size)
         return _ForwardPass(ids, mask, positions * ids.shape[1] + needed_row[targets], targets)
 
-    def _compute(self, one: _ForwardPass) -> Float32Array:
-        return self.session.run_rows(one.ids, one.mask, self._layer_weights, one.rows)
+    def _compute(self, forward_pass: _ForwardPass) -> Float32Array:
+        return self.session.run_rows(forward_pass.ids, forward_pass.mask, self._layer_weights, forward_pass.rows)
 
     def _fill_from_gpu(self, out: Float32Array, passes: Iterable[_ForwardPass]) -> None:
         """Run forward passes in several threads, so that the GPU computes while the host pads and copies vectors."""
 
-        def fill(one: _ForwardPass) -> None:
-            out[one.targets] = self._compute(one)
+        def fill(forward_pass: _ForwardPass) -> None:
+            out[forward_pass.targets] = self._compute(forward_pass)
 
         with ThreadPoolExecutor(_GPU_THREADS) as executor:
             running = executor.map(fill, passes)  # the first pass runs while the next one is padded

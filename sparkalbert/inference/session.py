@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Manifest
 from sparkalbert.errors import BundleError, InferenceError, ParamError
-from sparkalbert.inference.weight_files import WeightFiles
+from sparkalbert.inference.loaded_files import LoadedFiles
 from sparkalbert.options import checked_integer
 
 __all__ = ["EncoderSession", "SessionOptions"]
@@ -58,12 +58,6 @@ class SessionOptions:
         Threads of one forward pass. ONNX Runtime ignores ``OMP_NUM_THREADS`` and would take every core.
     device
         ``cpu``, ``cuda`` or ``cuda:N``.
-    spinning
-        If true, idle threads spin while waiting. Slightly faster on an idle machine, much slower when cores are
-        shared.
-    prepacking
-        If true, ONNX Runtime keeps a rearranged copy of the weights: faster, at the cost of a private copy per
-        process. If false, the weights stay in the memory map of the file.
 
     Raises
     ------
@@ -73,7 +67,8 @@ class SessionOptions:
     Notes
     -----
     Throughput of two cores for each way to share them, in pieces per second, with the sentence lengths of news, base
-    shape, CPU with AVX512-VNNI. So each task uses one core and one thread unless memory is too small:
+    shape, CPU with AVX512-VNNI. So each task uses one core and one thread, and idle threads do not spin while they
+    wait:
 
     ===================  ==========  ==========
     processes x threads  fp32        int8
@@ -93,8 +88,6 @@ class SessionOptions:
 
     threads: int = 1
     device: str = "cpu"
-    spinning: bool = False
-    prepacking: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threads", checked_integer("threads", self.threads, minimum=1))
@@ -151,7 +144,7 @@ class EncoderSession:
     Raises
     ------
     BundleError
-        If a file cannot be read, or ONNX Runtime cannot load the graph.
+        If a file cannot be read or was written to since its check, or ONNX Runtime cannot load the graph.
     ParamError
         If ONNX Runtime cannot use the device, or cannot run this model on it.
     """
@@ -160,8 +153,11 @@ class EncoderSession:
         self.bundle = bundle
         self.options = options or SessionOptions()
         self.options.check(bundle.manifest)
-        self._files = WeightFiles(bundle)
+        self._files = LoadedFiles(bundle)
         self._session = _open(bundle, self.options)
+        if changed := self._files.changed():
+            msg = f"{bundle.path} changed while it was loaded ({', '.join(changed)}). Load the model again."
+            raise BundleError(msg)
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         self._output = _output_name([node.name for node in self._session.get_outputs()])
         _LOGGER.info(
@@ -179,7 +175,7 @@ class EncoderSession:
 
     @property
     def is_changed(self) -> bool:
-        """Whether a file of weights was written to since the graph was loaded: it computes other vectors then."""
+        """Whether a file was written to since the model was loaded: it may compute other vectors then."""
         return bool(self._files.changed())
 
     def run(self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array) -> Float32Array:
@@ -203,7 +199,7 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails, or a file of weights was written to since the graph was loaded.
+            If ONNX Runtime fails, or a file was written to since the model was loaded.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, np.arange(input_ids.size))
         return hidden.reshape(*input_ids.shape, -1)
@@ -228,10 +224,17 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails, or a file of weights was written to since the graph was loaded.
+            If ONNX Runtime fails, a file was written to since the model was loaded, or a number is infinite or NaN.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, rows)
-        return hidden if "rows" in self._inputs else hidden.reshape(-1, hidden.shape[-1])[rows]
+        needed: Float32Array = hidden if "rows" in self._inputs else hidden.reshape(-1, hidden.shape[-1])[rows]
+        if not np.isfinite(needed[:, 0]).all():  # a number that is not finite spreads over its row in LayerNorm
+            msg = (
+                f"Model {self.bundle.manifest.name!r} ({self.bundle.manifest.precision}) computed numbers that are "
+                "infinite or NaN. If it is fp16, its activations are too large for that: convert it in fp32."
+            )
+            raise InferenceError(msg)
+        return needed
 
     def _forward(
         self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array, rows: Int64Array
@@ -263,7 +266,7 @@ class EncoderSession:
         if changed:
             cause = BundleError(f"{self.bundle.path} is not what was loaded")
             msg = (
-                f"The weights of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
+                f"The files of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
                 f"{', '.join(changed)} in {self.bundle.path} was written to. Load the "
                 "model again; if that fails, restore the file."
             )
@@ -334,8 +337,7 @@ def _settings(options: SessionOptions) -> Any:
     settings.log_severity_level = _ERRORS_ONLY
     # Every batch has its own shape, so the memory plan of a batch would be kept but hardly ever used again.
     settings.enable_mem_pattern = False
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
-    settings.add_session_config_entry("session.disable_prepacking", "0" if options.prepacking else "1")
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return settings
 
 

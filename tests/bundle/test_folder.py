@@ -26,7 +26,8 @@ def names(folder):
 
 def test_a_real_bundle_opens_and_verifies():
     bundle = tiny_bundle.bundle()
-    assert bundle.verify() is bundle
+    assert bundle.verify() == bundle
+    assert bundle.verify().verified_states.keys() == bundle.manifest.files.keys()
     assert bundle.graph_path == bundle.path / "model.onnx"
     assert bundle.config.hidden_size == bundle.manifest.dimension
     assert set(bundle.manifest.files) == set(names(bundle.path)) - {"manifest.json"}

@@ -52,6 +52,7 @@ def test_the_digest_depends_on_the_files_but_not_on_their_order():
     for record in (FileRecord(4, SHA256), FileRecord(3, "1" * 64)):
         assert replace(plain, files={**plain.files, "model.onnx": record}).digest != plain.digest
     assert replace(plain, files={"other.onnx": FileRecord(3, SHA256)}).digest != plain.digest
+    assert replace(plain, batch_invariant=False).digest != plain.digest, "sequences run alone, which changes vectors"
 
 
 def test_size_bytes_adds_up():

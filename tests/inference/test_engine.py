@@ -222,5 +222,5 @@ def slow_vector(session, ids, span, options):
         pieces = np.concatenate([states(piece, piece) for piece in range(start, stop)])
     ends = {"first": pieces[:1], "last": pieces[-1:], "first_last": pieces[[0, -1]]}
     if options.pooling == "mean":
-        return np.add.reduceat(pieces, [0])[0] / np.float32(len(pieces))
+        return np.add.accumulate(pieces)[-1] / np.float32(len(pieces))
     return ends[options.pooling].reshape(-1)

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -268,21 +269,38 @@ def computed(session):
     return session.run(ids, np.ones_like(ids), weights)
 
 
-@pytest.mark.parametrize("prepacking", [True, False])
-def test_weights_that_change_while_they_are_loaded_are_an_error_not_other_vectors(tmp_path, prepacking):
+def test_weights_that_change_while_they_are_loaded_are_an_error_not_other_vectors(tmp_path):
     bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
-    session = EncoderSession(bundle, SessionOptions(prepacking=prepacking))
+    session = EncoderSession(bundle)
     assert computed(session).shape == (1, 4, 32)
     row_bytes = 4 * 16
     change_a_byte(tmp_path / "model" / "model.onnx.data", 2 * row_bytes + 3)  # of the embedding of [CLS]
     with pytest.raises(InferenceError) as caught:
         computed(session)
     assert str(caught.value) == (
-        f"The weights of model 'plain' must not change while it is loaded, but model.onnx.data in {tmp_path / 'model'} "
+        f"The files of model 'plain' must not change while it is loaded, but model.onnx.data in {tmp_path / 'model'} "
         "was written to. Load the model again; if that fails, restore the file."
     )
     assert caught.value.__cause__ is not None  # so that Spark runs the task again instead of blaming a row
     assert session.is_changed
+
+
+def test_a_file_that_is_overwritten_with_its_old_time_is_noticed(tmp_path):
+    """As ``cp -a`` does; only the time of change shows it."""
+    session = EncoderSession(Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model")))
+    weights = tmp_path / "model" / "model.onnx.data"
+    before = weights.stat()
+    change_a_byte(weights, 3)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert session.is_changed
+
+
+def test_a_file_that_changes_between_its_check_and_the_load_is_refused(tmp_path):
+    bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model")).verify()
+    change_a_byte(tmp_path / "model" / "spiece.model", 3)
+    with pytest.raises(BundleError) as caught:
+        EncoderSession(bundle)
+    assert str(caught.value) == f"{bundle.path} changed while it was loaded (spiece.model). Load the model again."
 
 
 def test_a_folder_that_is_replaced_or_removed_keeps_its_vectors(tmp_path):
@@ -306,7 +324,7 @@ def test_a_session_closes_its_files(tmp_path):
         return sorted(link.name for link in links if link.parent == folder)
 
     session = EncoderSession(Bundle.open(folder))
-    assert opened() == ["model.onnx", "model.onnx.data"]
+    assert opened() == sorted(session.bundle.manifest.files)
     del session
     gc.collect()
     assert opened() == []
@@ -317,8 +335,19 @@ def test_weights_that_cannot_be_read(tmp_path):
     bundle = Bundle.open(folder)
     (folder / "model.onnx.data").unlink()
     reason = r"cannot be read \(No such file or directory\)\. Check that this user may read them\."
-    with pytest.raises(BundleError, match=rf"^The weights of {folder} {reason}$"):
+    with pytest.raises(BundleError, match=rf"^The files of {folder} {reason}$"):
         EncoderSession(bundle)
+
+
+def test_numbers_that_are_not_finite_are_an_error_not_a_vector():
+    ids = np.array([[2, 10, 11, 3]])
+    infinite = np.full(tiny_bundle.bundle().manifest.num_layers + 1, np.inf, dtype=np.float32)
+    session = EncoderSession(tiny_bundle.bundle())
+    with pytest.raises(
+        InferenceError, match=r"^Model 'plain' \(fp32\) computed numbers that are infinite or NaN\. "
+    ) as caught:
+        session.run_rows(ids, np.ones_like(ids), infinite, np.array([1, 2]))
+    assert caught.value.__cause__ is None, "so that Spark counts it as an error of the row"
 
 
 def test_a_forward_pass_that_fails_names_the_model():
