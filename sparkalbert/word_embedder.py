@@ -172,7 +172,7 @@ class WordEmbedder:
             If a text is not valid Unicode.
         """
         with TIMINGS.measure("tokenize"):
-            split = [self._split(text) for text in _strings(texts, "embed")]
+            split = self._split(_strings(texts, "embed"))
         return self._embedded(split)
 
     def split(self, texts: Iterable[str]) -> list[EmbeddedText]:
@@ -183,7 +183,7 @@ class WordEmbedder:
         ParamTypeError, TextError
             As :meth:`embed` does.
         """
-        split = [self._split(text) for text in _strings(texts, "split")]
+        split = self._split(_strings(texts, "split"))
         return [text.embedded(np.zeros((len(text.tokens), 0), dtype=np.float32)) for text in split]
 
     def embed_tokens(self, token_lists: Iterable[Sequence[str]]) -> list[EmbeddedText]:
@@ -317,13 +317,26 @@ class WordEmbedder:
             raise InferenceError(msg)
         return self._open_embedder
 
-    def _split(self, text: str) -> _SplitText:
-        check_unicode(text)  # before the text is split, so that the error gives the position in the text
-        sentences = np.array(list(self._sentence_splitter.split(text)), dtype=np.int64).reshape(-1, 2)
-        spans = [span_array(self._word_tokenizer.tokenize(text[start:stop])) for start, stop in sentences.tolist()]
-        encoded = self._embedder.encode_sentences([text[start:stop] for start, stop in sentences.tolist()], spans)
-        absolute = np.concatenate([span_array([]), *map(np.add, spans, sentences[:, :1])])
-        return _SplitText([text[start:stop] for start, stop in absolute.tolist()], absolute, sentences, encoded)
+    def _split(self, texts: Iterable[str]) -> list[_SplitText]:
+        """Split texts into sentences and words. Sentences are encoded together, since each call has a fixed cost."""
+        bounds: list[tuple[str, Int64Array]] = []
+        sentences: list[str] = []
+        spans: list[Int64Array] = []
+        for text in texts:
+            check_unicode(text)  # before the text is split, so that the error gives the position in the text
+            own = np.array(list(self._sentence_splitter.split(text)), dtype=np.int64).reshape(-1, 2)
+            bounds.append((text, own))
+            sentences += [text[start:stop] for start, stop in own.tolist()]
+            spans += [span_array(self._word_tokenizer.tokenize(sentence)) for sentence in sentences[len(spans) :]]
+        encoded = self._embedder.encode_sentences(sentences, spans)
+        split, first = [], 0
+        for text, own in bounds:
+            part = slice(first, first + len(own))
+            absolute = np.concatenate([span_array([]), *map(np.add, spans[part], own[:, :1])])
+            words = [text[start:stop] for start, stop in absolute.tolist()]
+            split.append(_SplitText(words, absolute, own, encoded[part]))
+            first = part.stop
+        return split
 
     def _embedded(self, split: Sequence[_SplitText]) -> list[EmbeddedText]:
         vectors = self._embedder.vectors([encoded for text in split for encoded in text.encoded])
