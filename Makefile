@@ -22,7 +22,7 @@ WITH_FAST_JVM := SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:SharedArchiveFile=$(abspath 
 # The packages that an executor needs, as the archive that spark-submit --archives sends.
 PACKED := $(VENV)-packed.tar.gz
 WHEEL_VENV := $(VENV)-wheel
-# The real Spark NLP, if it is here: the folder of spark_nlp.py and jars/.
+# The real Spark NLP, if it is here: the folder of its jars/.
 PEER ?= ../shared/peer/spark-nlp
 PEERS_VENV := $(VENV)-peers
 PEERS := $(PEERS_VENV)/.installed
@@ -135,7 +135,7 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 	@touch $@ $(RUN)
 
 $(CLASSES): $(DEV)
-	@SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/sparkalbert doctor 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
+	@SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/python -m tests.spark_classes 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
 
 $(PACKED): $(REQUIREMENTS) $(shell find sparkalbert -name '*.py')
 	rm -rf $(VENV)-packed

@@ -215,7 +215,7 @@ def _sums(vectors: Float32Array, counts: Int64Array) -> Float32Array:
     instead, which takes several times as long.
     """
     firsts = np.cumsum(counts) - counts
-    sums = vectors[firsts]
+    sums: Float32Array = vectors[firsts]
     longer, place = np.flatnonzero(counts > 1), 1
     while len(longer):
         sums[longer] += vectors[firsts[longer] + place]

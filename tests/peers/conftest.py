@@ -5,7 +5,6 @@ project; where it or the environment is missing, these tests are skipped.
 """
 
 import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +15,9 @@ import pytest
 from sparkalbert.convert import export_spark_nlp
 from sparkalbert.ml.session.java import ensure_java
 from sparkalbert.storage.homes import HOME_VARIABLE
+from tests.peers import real_session
 from tests.recorded.recordings import OWN
 
-_SHARED = Path(__file__).resolve().parents[3] / "shared"
 _STAGES = [
     "AlbertEmbeddings",
     "ChunkEmbeddings",
@@ -64,19 +63,19 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def peer_folder() -> Path:
-    """Where ``spark_nlp.py`` and the jars lie."""
-    folder = Path(os.environ.get("SPARK_NLP_PEER") or _SHARED / "peer" / "spark-nlp")
-    if not (folder / "jars").is_dir():
-        pytest.skip(f"the real Spark NLP is not at {folder}")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny model in Spark NLP's import layout."""
     checkpoint = OWN.write_checkpoint(tmp_path_factory.mktemp("model") / "checkpoint")
     return str(export_spark_nlp(checkpoint, checkpoint.with_name("import")))
+
+
+@pytest.fixture(scope="session")
+def peer_folder() -> Path:
+    """The folder of the real Spark NLP's ``jars/``."""
+    folder = real_session.peer_folder()
+    if not (folder / "jars").is_dir():
+        pytest.skip(f"the real Spark NLP is not at {folder}")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +88,8 @@ def spark(peer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     from pyspark import SparkContext
 
     folder = tmp_path_factory.mktemp("spark")
-    session = _load(peer_folder / "spark_nlp.py").session(
+    session = real_session.start(
+        peer_folder,
         cores=2,
         onnx_threads=1,
         conf={
@@ -128,10 +128,3 @@ def ours() -> SimpleNamespace:
 
 def _stages(*homes: Any) -> SimpleNamespace:
     return SimpleNamespace(**{name: getattr(home, name) for home in homes for name in _STAGES if hasattr(home, name)})
-
-
-def _load(path: Path) -> Any:
-    spec: Any = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -11,7 +11,6 @@ and idle before the first round; the rounds alternate.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.peers.compare import annotators
+from tests.peers.real_session import peer_folder, start
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SHORT_TEXT = "The quick brown fox jumps over the lazy dog. Dr. Wu's car cost $17,000."
@@ -114,10 +114,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _theirs(cores: int) -> tuple[SimpleNamespace, Any]:
-    sys.path.insert(0, os.environ.get("SPARK_NLP_PEER") or str(_ROOT.parent / "shared/peer/spark-nlp"))
-    import spark_nlp
-
-    spark = spark_nlp.session(cores=cores, conf={"spark.driver.memory": "3g"})
+    spark = start(peer_folder(), cores=cores, conf={"spark.driver.memory": "3g"})
     from sparknlp import annotator, base
 
     return SimpleNamespace(**{**vars(annotator), **vars(base)}), spark

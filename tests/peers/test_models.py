@@ -71,7 +71,7 @@ def converted(request, peer_folder, model_folder, tmp_path_factory):
     shutil.copyfile(f"{model_folder}/assets/spiece.model", work / "checkpoint" / "spiece.model")
     bundle = convert_checkpoint(work / "checkpoint", work / "bundle", precision=request.param)
     folder = export_spark_nlp(work / "checkpoint", work / "import", precision=request.param)
-    return bundle.path, folder, rows_of_folder(peer_folder, folder, TEXTS)
+    return bundle.path, folder, rows_of_folder(folder, TEXTS)
 
 
 def test_theirs_runs_what_we_convert_for_it(request, ours, texts, converted):

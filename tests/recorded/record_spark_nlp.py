@@ -1,15 +1,13 @@
 """Records what the real Spark NLP makes of the texts of this folder: python -m tests.recorded.record_spark_nlp
 
 It runs in the environment of ``make test-peers``, from the project's root; SPARK_NLP_PEER names the folder of
-``spark_nlp.py`` and its jars. See README.md for the files that it writes.
+its ``jars/``. See README.md for the files that it writes.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
-import os
 import re
 import shutil
 import sys
@@ -26,6 +24,7 @@ from sparknlp import annotator, base, functions
 
 from sparkalbert.convert import export_spark_nlp
 from tests.peers.compare import with_params
+from tests.peers.real_session import peer_folder, start
 from tests.recorded import function_calls, settings
 from tests.recorded.recordings import OWN
 from tests.recorded.texts import all_texts
@@ -40,13 +39,15 @@ _DIGITS = 6
 
 def main() -> None:
     """Write every file anew."""
-    peer = Path(os.environ["SPARK_NLP_PEER"])
     shutil.rmtree(OWN.folder, ignore_errors=True)
     (OWN.folder / "annotators").mkdir(parents=True)
     with tempfile.TemporaryDirectory() as temporary:
         model = export_spark_nlp(OWN.write_checkpoint(Path(temporary, "checkpoint")), Path(temporary, "import"))
-        spark = _load(peer / "spark_nlp.py").session(
-            cores=2, onnx_threads=1, conf={"spark.sql.shuffle.partitions": "2", "spark.ui.showConsoleProgress": "false"}
+        spark = start(
+            peer_folder(),
+            cores=2,
+            onnx_threads=1,
+            conf={"spark.sql.shuffle.partitions": "2", "spark.ui.showConsoleProgress": "false"},
         )
         _record(spark, str(model))
         spark.stop()
@@ -424,13 +425,6 @@ def _write_json(name: str, value: Any) -> None:
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _load(path: Path) -> Any:
-    spec: Any = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":
