@@ -105,7 +105,8 @@ class Manifest:
         The file of the source that the weights were read from; empty if it was not recorded.
     batch_invariant
         Whether a vector depends on its own sequence only. If false, each sequence runs alone: the graph of a
-        foreign export scales its numbers by all sequences of a batch (dynamic quantization).
+        foreign export scales its numbers by all sequences of a batch (dynamic quantization), or heads are so wide
+        that their products are added up in another order in longer batches.
     note
         A warning to users, for instance what the model must not be used for; empty by default.
     tokenizer

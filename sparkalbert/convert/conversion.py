@@ -18,6 +18,7 @@ from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, GRAPH_FILE
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.convert.checkpoint.folder import Checkpoint
 from sparkalbert.convert.graph.accelerator import build_accelerator_graph
+from sparkalbert.convert.graph.attention import MAX_INVARIANT_HEAD_SIZE
 from sparkalbert.convert.graph.build import build_graph
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import graph_weights, to_graph
@@ -25,14 +26,18 @@ from sparkalbert.convert.weights.quantize import halved, stored_arrays
 from sparkalbert.storage.folders import check_target
 from sparkalbert.storage.paths import with_home
 from sparkalbert.text import PieceTokenizer
-from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
+from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["Report", "convert_checkpoint", "copy_tokenizer", "library_versions", "load_tokenizer", "weight_arrays"]
+__all__ = ["Report", "convert_checkpoint", "copy_tokenizer", "library_versions", "weight_arrays"]
 
 Report = Callable[[int, int], None]
-"""Called after each weight of a checkpoint with the number of values converted so far and their total."""
+"""Called with the work that is done so far and the total: values converted, or vectors computed by a verification."""
 
 _LIBRARIES: Final = ("sparkalbert", "numpy", "onnx", "safetensors")
+_WIDE_HEADS: Final = (
+    f"Its attention heads are wider than {MAX_INVARIANT_HEAD_SIZE} numbers, so its vectors would change in their last "
+    "bits with the other texts of a batch. Each sequence runs alone instead, which is slower for short texts."
+)
 
 
 def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
@@ -102,7 +107,9 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
     check_target(target, BUNDLE_KIND, overwrite=overwrite)
     given = PieceOptions(do_lower_case, keep_accents, remove_space)
     checkpoint = Checkpoint.open(source, given).check_values()
-    tokenizer = load_tokenizer(checkpoint.folder, given)
+    tokenizer = checkpoint.tokenizer.check_vocabulary()
+    # fp16 is for GPUs, where products depend on the size of a batch in any case.
+    is_invariant = precision == "fp16" or checkpoint.config.head_size <= MAX_INVARIANT_HEAD_SIZE
     folder_name = checkpoint.folder.resolve().name
     manifest = Manifest(
         name=name or folder_name,
@@ -115,7 +122,8 @@ def convert_checkpoint(  # noqa: PLR0913 - all but two are keywords
         files={},
         versions=library_versions(),
         weights=checkpoint.weights,
-        note=note,
+        batch_invariant=is_invariant,
+        note=note if is_invariant else f"{note} {_WIDE_HEADS}".lstrip(),
         tokenizer=tokenizer.record,
     )
     with write_bundle(target, manifest, overwrite=overwrite) as folder:
@@ -129,14 +137,9 @@ def library_versions() -> dict[str, str]:
     return {library: version(library) for library in _LIBRARIES}
 
 
-def load_tokenizer(source: Path, given: PieceOptions) -> PieceTokenizer:
-    """Load the tokenizer of a folder; options that nobody states must agree with the vocabulary."""
-    return PieceTokenizer.load(source, **given.stated, check_vocabulary=True)
-
-
 def copy_tokenizer(source: Path, folder: Path) -> None:
-    """Write the tokenizer that ``PieceTokenizer`` finds in `source` to another folder."""
-    load_tokenizer(source, NOTHING_GIVEN).save(folder)
+    """Write the tokenizer of `source` to another folder; options that nobody states must agree with the vocabulary."""
+    PieceTokenizer.load(source, check_vocabulary=True).save(folder)
 
 
 def weight_arrays(

@@ -19,7 +19,7 @@ from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, TOKENIZER_CONFIG_
 from sparkalbert.bundle.manifest import check_precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
-from sparkalbert.convert.conversion import Report, load_tokenizer, weight_arrays
+from sparkalbert.convert.conversion import Report, weight_arrays
 from sparkalbert.convert.graph.accelerator import build_accelerator_graph
 from sparkalbert.convert.graph.build import PRODUCER, build_graph
 from sparkalbert.convert.weights.names import graph_weights
@@ -93,7 +93,7 @@ def export_spark_nlp(  # noqa: PLR0913 - all but two are keywords
     check_target(target, _EXPORT, overwrite=overwrite)
     given = PieceOptions(do_lower_case, keep_accents, remove_space)
     checkpoint = Checkpoint.open(source, given)
-    tokenizer = load_tokenizer(checkpoint.folder, given)
+    tokenizer = checkpoint.tokenizer.check_vocabulary()
     if tokenizer.record.file != VOCABULARY_FILE:
         msg = (
             f"Spark NLP's AlbertEmbeddings reads SentencePiece vocabularies only, but that of {source} is "

@@ -17,7 +17,7 @@ from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
-from sparkalbert.convert.conversion import library_versions, load_tokenizer, weight_arrays
+from sparkalbert.convert.conversion import library_versions, weight_arrays
 from sparkalbert.convert.graph.attention import additive_mask
 from sparkalbert.convert.graph.build import IR_VERSION, OPSET, PRODUCER, embeddings
 from sparkalbert.convert.graph.layer import (
@@ -31,7 +31,6 @@ from sparkalbert.convert.graph.layer import (
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.file import write_weights
 from sparkalbert.convert.weights.names import layer_prefix
-from sparkalbert.text.pieces.options import NOTHING_GIVEN
 
 __all__ = ["convert_unrolled"]
 
@@ -63,7 +62,7 @@ def convert_unrolled(source: str | Path, target: str | Path, precision: Precisio
     """
     checkpoint = Checkpoint.open(source)
     config = checkpoint.config
-    tokenizer = load_tokenizer(checkpoint.folder, NOTHING_GIVEN)
+    tokenizer = checkpoint.tokenizer.check_vocabulary()
     manifest = Manifest(
         name=f"{checkpoint.folder.resolve().name}-unrolled",
         source=checkpoint.folder.resolve().name,

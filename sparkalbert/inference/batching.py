@@ -1,7 +1,7 @@
 """Groups sequences into batches: equal sequences once, similar lengths together, each batch filled to a budget.
 
-On a CPU grouping never changes a vector, because the graph is batch invariant; it only affects speed. A foreign graph
-that is not batch invariant runs one sequence at a time (see :attr:`sparkalbert.bundle.Manifest.batch_invariant`). On a
+On a CPU grouping never changes a vector, because the graph is batch invariant; it only affects speed. A graph that is
+not batch invariant runs one sequence at a time (see :attr:`sparkalbert.bundle.Manifest.batch_invariant`). On a
 GPU the library chooses a product's algorithm by its size, so vectors differ slightly (see the README).
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.files import checkpoint_files, config_path, weight_files
-from sparkalbert.convert.checkpoint.folder import read_config, vocabulary_problems
+from sparkalbert.convert.checkpoint.folder import read_config, read_tokenizer
 from sparkalbert.errors import ConfigError, MissingDependencyError, SparkAlbertError, listed_problems
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.files import TOKENIZER_SETTINGS, find_tokenizer, tokenizer_files
@@ -71,28 +71,26 @@ def checkpoint_contents(folder: Path, given: PieceOptions) -> Contents:
         config = read_config(folder)
     except ConfigError as error:
         problems += listed_problems(error)
+    tokenizer = None
     try:
-        problems += vocabulary_problems(folder, config, given)
+        tokenizer = read_tokenizer(folder, config, given, problems)
     except MissingDependencyError as error:
         problems.append(str(error))
     warnings: list[str] = []
-    options = {} if problems else _options(folder, given, problems, warnings)
+    options = {} if problems or tokenizer is None else _options(tokenizer, problems, warnings)
     weight_files(folder, problems)
     return Contents(config, _uses(folder), options, tuple(problems), tuple(warnings))
 
 
-def _options(
-    folder: Path, given: PieceOptions, problems: list[str], warnings: list[str]
-) -> dict[str, tuple[bool, str]]:
-    """Return the options of a tokenizer that loads.
+def _options(tokenizer: PieceTokenizer, problems: list[str], warnings: list[str]) -> dict[str, tuple[bool, str]]:
+    """Return the options of a tokenizer.
 
     If they contradict its vocabulary, a problem is appended, or a warning if transformers uses them, too.
     """
     try:
-        tokenizer = PieceTokenizer.load(folder, **given.stated, check_vocabulary=True)
+        tokenizer.check_vocabulary()
     except ConfigError as error:
         problems += listed_problems(error)
-        tokenizer = PieceTokenizer.load(folder, **given.stated)
     warnings += [tokenizer.doubt] if tokenizer.doubt else []
     record = tokenizer.record
     return {name: (record.options[name], origin) for name, origin in record.origins.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path, PureWindowsPath
@@ -20,6 +21,7 @@ from sparkalbert.text.pieces.options import PieceOptions
 
 __all__ = ["check_language", "find_model", "what_is_meant"]
 
+_LOGGER: Final = logging.getLogger("sparkalbert")
 _SPARK_NLP_NAME: Final = re.compile(r"[A-Za-z0-9_.]*bert[A-Za-z0-9_.]*", re.IGNORECASE)
 _MAX_LISTED: Final = 4
 """How many known names a message lists: the first are Google's."""
@@ -36,6 +38,8 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
     remove_space: bool | None = None,
 ) -> Bundle:
     """Return the bundle of a model, converted or downloaded if necessary.
+
+    If it is not batch invariant, which makes it slower, its note is logged as a warning.
 
     Parameters
     ----------
@@ -65,7 +69,7 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
         If `precision` is unknown, if it or an option of the tokenizer differs from that of an existing bundle, or if
         `revision` is invalid, or given for a folder or an embedded model.
     BundleError, CheckpointError, ConfigError
-        If the model is damaged or cannot be converted.
+        If the model is damaged, cannot be read or converted, or changes while it is converted.
     DownloadError
         If the Hub cannot be reached or refuses; the message describes what to do without a network.
     OutputError
@@ -85,8 +89,12 @@ def find_model(  # noqa: PLR0913 - all but one are keywords
     given = PieceOptions(do_lower_case, keep_accents, remove_space)
     found = what_is_meant(model, revision)
     if isinstance(found, HubModel):
-        return bundle_from_hub(found, precision or "fp32", given, allow_download=allow_download)
-    return bundle_from_folder(found, precision, given)
+        bundle = bundle_from_hub(found, precision or "fp32", given, allow_download=allow_download)
+    else:
+        bundle = bundle_from_folder(found, precision, given)
+    if not bundle.manifest.batch_invariant:
+        _LOGGER.warning("%s: %s", bundle.path, bundle.manifest.note)
+    return bundle
 
 
 def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) -> Path | HubModel:
@@ -101,7 +109,7 @@ def what_is_meant(model: str | os.PathLike[str], revision: str | None = None) ->
     ParamError
         If `revision` is invalid, or given for a folder or an embedded model.
     BundleError, CheckpointError, OutputError
-        If an embedded model cannot be copied to the cache, see :func:`.embedded_folder`.
+        If a folder cannot be read, or an embedded model cannot be copied to the cache, see :func:`.embedded_folder`.
     """
     folder = _folder(model)
     if folder is not None:
@@ -151,6 +159,8 @@ def _folder(model: str | os.PathLike[str]) -> Path | None:
     ------
     ModelNotFoundError
         If `model` looks like a path, but there is no model folder.
+    CheckpointError
+        If the folder cannot be read.
     ParamTypeError
         If `model` is neither a string nor a path.
     """

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -14,35 +13,40 @@ from typing import Final, Literal
 from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import Precision
 from sparkalbert.convert.checkpoint.files import checkpoint_files, choose_weights, config_path
+from sparkalbert.convert.foreign.saved_model import is_saved_model
 from sparkalbert.errors import CheckpointError, MissingDependencyError, ParamError
 from sparkalbert.models.cache import KEY_DIGITS, cache_key, converted_once
 from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.storage.folders import LocalFileSystem
+from sparkalbert.storage.reading import wrap_unreadable
 from sparkalbert.text.pieces.options import PieceOptions
 
-__all__ = ["CONVERSION", "FolderKind", "bundle_from_folder", "convert_folder", "folder_kind"]
+__all__ = ["CONVERSION", "ModelKind", "bundle_from_folder", "convert_folder", "folder_kind"]
 
-_LOGGER: Final = logging.getLogger("sparkalbert")
-CONVERSION: Final = "6"
-"""Increment it when a conversion reads other files than before, or writes another graph or other vectors: the cache
-then misses, and the model is converted again."""
+CONVERSION: Final = "7"
+"""Increment it when a conversion reads other files than before, or writes another graph, other vectors or another
+manifest: the cache then misses, and the model is converted again."""
 
-_SPARK_NLP_VOCABULARY: Final = "albert_spp"
-
-FolderKind = Literal["bundle", "checkpoint", "onnx"]
+ModelKind = Literal["bundle", "checkpoint", "onnx"]
 """What a model folder holds: our own format, a Hugging Face checkpoint, or an ONNX export."""
 
 
-def folder_kind(folder: Path) -> FolderKind | None:
-    """Return what a model folder holds, None if it does not look like one."""
-    if Bundle.is_bundle(folder):
-        return "bundle"
-    if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
-        return "checkpoint"
-    if (folder / _SPARK_NLP_VOCABULARY).exists():
-        return "onnx"
-    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
-        return "onnx"
-    return "checkpoint" if config_path(folder).is_file() else None
+def folder_kind(folder: Path) -> ModelKind | None:
+    """Return what a model folder holds, None if it does not look like one.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be read.
+    """
+    with wrap_unreadable(folder):
+        if Bundle.is_bundle(folder):
+            return "bundle"
+        if choose_weights([path.name for path in folder.iterdir() if path.is_file()]):
+            return "checkpoint"
+        if is_saved_model(folder) or any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
+            return "onnx"
+        return "checkpoint" if config_path(folder).is_file() else None
 
 
 def bundle_from_folder(folder: Path, precision: Precision | None, given: PieceOptions) -> Bundle:
@@ -62,24 +66,26 @@ def bundle_from_folder(folder: Path, precision: Precision | None, given: PieceOp
     ParamError
         If the bundle has another precision or other options.
     BundleError, CheckpointError, ConfigError
-        If the model is damaged or cannot be converted.
+        If the model is damaged, cannot be converted, or changes while it is converted.
     OutputError
         If the cache cannot be written.
     MissingDependencyError
         If converting requires a package that is not installed.
     """
     kind = folder_kind(folder)
-    name = folder.resolve().name
+    if kind is None or kind == "bundle":
+        return _open_bundle(folder, precision, given)
+    name, content = folder.resolve().name, _content_key(folder, kind)
+    convert: Callable[[Path], Bundle]
     if kind == "onnx":
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        key = cache_key(name, "onnx", _content_key(folder, files), given)
-        imported = converted_once(key, partial(_import_onnx, folder, given, name=name))
-        return _open_bundle(imported.path, precision, given)
-    if kind == "checkpoint":
+        key = cache_key(name, kind, content, given)
+        convert = partial(_import_onnx, folder, given, name=name)
+    else:
         chosen: Precision = precision or "fp32"
-        key = cache_key(name, chosen, _content_key(folder, checkpoint_files(folder)), given)
-        return converted_once(key, partial(convert_folder, folder, given, precision=chosen, name=name))
-    return _open_bundle(folder, precision, given)
+        key = cache_key(name, chosen, content, given)
+        convert = partial(convert_folder, folder, given, precision=chosen, name=name)
+    bundle = converted_once(key, partial(_convert_unchanged, convert, folder, kind, content))
+    return _open_bundle(bundle.path, precision, given) if kind == "onnx" else bundle
 
 
 def convert_folder(  # noqa: PLR0913 - keywords of convert_checkpoint
@@ -126,8 +132,6 @@ def _open_bundle(folder: Path, precision: Precision | None, given: PieceOptions)
             "precision out, or convert the checkpoint again."
         )
         raise ParamError(msg)
-    if not bundle.manifest.batch_invariant:
-        _LOGGER.warning("%s: %s", folder, bundle.manifest.note)
     if given.stated:
         _check_options(bundle, given)
     return bundle
@@ -144,6 +148,31 @@ def _check_options(bundle: Bundle, given: PieceOptions) -> None:
                 f"{name} out, or convert the checkpoint again."
             )
             raise ParamError(msg)
+
+
+def _convert_unchanged(
+    convert: Callable[[Path], Bundle], folder: Path, kind: ModelKind, content: str, target: Path
+) -> Bundle:
+    """Convert a model whose files have the key `content`; if they have another key by the end, remove the bundle.
+
+    Raises
+    ------
+    CheckpointError
+        If the files changed: the bundle may be that of other files than its key states.
+    """
+    bundle = convert(target)
+    try:
+        _check_unchanged(folder, kind, content)
+    except CheckpointError:
+        LocalFileSystem().remove(str(bundle.path))
+        raise
+    return bundle
+
+
+def _check_unchanged(folder: Path, kind: ModelKind, content: str) -> None:
+    if _content_key(folder, kind) != content:
+        msg = f"The model {folder} changed while it was converted. Load it again when nothing writes to it."
+        raise CheckpointError(msg)
 
 
 def _import_onnx(source: Path, given: PieceOptions, target: Path, *, name: str) -> Bundle:
@@ -167,18 +196,29 @@ def _wrap_missing_package(what: str) -> Iterator[None]:
         raise MissingDependencyError(msg) from error
 
 
-def _content_key(folder: Path, files: Iterable[Path]) -> str:
-    """Return a key that depends on the names and bytes of the files that a conversion reads."""
+def _content_key(folder: Path, kind: ModelKind) -> str:
+    """Return a key that depends on the names and bytes of the files that a conversion reads.
+
+    Raises
+    ------
+    CheckpointError
+        If a file cannot be read.
+    """
     digest = hashlib.sha256(CONVERSION.encode())
-    for path in files:
-        try:
-            status = path.stat()
-            sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
-        except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror or error}). Check that this user may read it."
-            raise CheckpointError(msg) from error
-        digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
+    with wrap_unreadable(folder):
+        for path in _files(folder, kind):
+            with wrap_unreadable(path):
+                status = path.stat()
+                sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+            digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()[:KEY_DIGITS]
+
+
+def _files(folder: Path, kind: ModelKind) -> list[Path]:
+    """Return the files that a conversion reads, sorted; of an ONNX export, every file."""
+    if kind == "checkpoint":
+        return checkpoint_files(folder)
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from sparkalbert.models.folders import folder_kind
 from sparkalbert.models.hub import open_repository
 from sparkalbert.models.names import HubModel
 from sparkalbert.models.repositories import cached_from_hub
+from sparkalbert.storage.reading import wrap_unreadable
 from sparkalbert.text.pieces.options import NOTHING_GIVEN
 
 __all__ = ["Inspection", "inspect_model"]
@@ -77,17 +78,18 @@ def inspect_model(model: str | os.PathLike[str], *, revision: str | None = None)
     ModelNotFoundError, ParamTypeError, ParamError, BundleError, DownloadError, OutputError, MissingDependencyError
         See :func:`.find_model`. What is wrong with a checkpoint is in the result instead.
     CheckpointError, ConfigError
-        If an ONNX export cannot be imported.
+        If a folder cannot be read, or an ONNX export cannot be imported.
     """
     found = what_is_meant(model, revision)
     if isinstance(found, HubModel):
         return _cached(found) or _of_repository(found)
     if folder_kind(found) != "checkpoint":
         return find_model(found)
-    sizes = {
-        path.relative_to(found).as_posix(): path.stat().st_size for path in sorted(found.rglob("*")) if path.is_file()
-    }
-    return Inspection(str(found), True, None, None, sizes, checkpoint_contents(found, NOTHING_GIVEN), ())  # noqa: FBT003
+    with wrap_unreadable(found):
+        files = [path for path in sorted(found.rglob("*")) if path.is_file()]
+        sizes = {path.relative_to(found).as_posix(): path.stat().st_size for path in files}
+        contents = checkpoint_contents(found, NOTHING_GIVEN)
+    return Inspection(str(found), True, None, None, sizes, contents, ())  # noqa: FBT003
 
 
 def _cached(model: HubModel) -> Bundle | None:

@@ -15,15 +15,14 @@ class FileState:
 
     Attributes
     ----------
-    inode, links
-        The file, and the number of its names.
+    links
+        The number of its names.
     size_bytes
         Its size.
     modified_ns, changed_ns
         When its content, and when anything about it was last changed.
     """
 
-    inode: int
     links: int
     size_bytes: int
     modified_ns: int
@@ -33,15 +32,15 @@ class FileState:
     def of(cls, file: Path | int) -> FileState:
         """Return the state of a file, given by its path or as an open descriptor; raises OSError."""
         status = file.stat() if isinstance(file, Path) else os.fstat(file)
-        return cls(status.st_ino, status.st_nlink, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return cls(status.st_nlink, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def may_differ(self, later: FileState) -> bool:
         """Return whether the content may be another in a later state.
 
         Programs such as ``cp -a`` set the time of modification at will, so the time of change counts as well. A file
-        that loses its name, because its folder is removed or replaced, has another time of change and fewer links.
+        that loses its name, because its folder is removed or replaced, has another time of change and fewer links. The
+        number of the inode does not count, because mounted object stores make it up anew.
         """
-        content = (self.inode, self.size_bytes, self.modified_ns)
-        if content != (later.inode, later.size_bytes, later.modified_ns):
+        if (self.size_bytes, self.modified_ns) != (later.size_bytes, later.modified_ns):
             return True
         return self.changed_ns != later.changed_ns and self.links == later.links

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -15,7 +16,9 @@ from sparkalbert.bundle import Bundle
 from sparkalbert.convert import convert_checkpoint, export_spark_nlp, import_onnx, verify_bundle
 from sparkalbert.errors import CheckpointError, ConfigError, OutputError, ParamError
 from sparkalbert.text import PieceTokenizer
-from tests import tiny_checkpoint, tiny_vocabulary
+from sparkalbert.text.pieces import tokenizer
+from tests import tiny_bundle, tiny_checkpoint, tiny_vocabulary
+from tests.convert.batches import ONE_BATCH, vectors
 from tests.convert.checkpoint.weight_writers import write_hdf5, write_legacy_torch, write_tensorflow, write_torch
 from tests.full_shapes import XLARGE
 from tests.recorded.tokenizer_folders import FOLDER, WORD_PIECES
@@ -232,6 +235,58 @@ def test_every_kind_of_shape_is_converted(tmp_path, shape, precision):
     bound = {"fp32": 0.999999, "fp16": 0.99999, "int8": 0.998}[precision]
     assert result.mean_cosine > bound
     assert len(result.layer_errors) == bundle.manifest.num_layers + 1
+
+
+WIDE_HEADS = {"hidden_size": 256, "num_attention_heads": 1}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_with_wide_heads_a_text_has_the_same_vectors_beside_a_long_one(precision):
+    """From 65 pieces on, ONNX Runtime adds up the products of queries and keys in shorter blocks."""
+    bundle = tiny_bundle.bundle(precision, **WIDE_HEADS)
+    assert not bundle.manifest.batch_invariant
+    texts = ["The river was high in the spring.", " ".join(["the bridge was closed"] * 20)]
+    alone = vectors(bundle, texts[:1])
+    np.testing.assert_array_equal(vectors(bundle, texts, ONE_BATCH)[: len(alone)], alone)
+    in_batches = Bundle(bundle.path, replace(bundle.manifest, batch_invariant=True))
+    assert (vectors(in_batches, texts, ONE_BATCH)[: len(alone)] != alone).any()  # so the test can fail
+
+
+def test_wide_heads_are_noted_for_cpus(tmp_path):
+    wide = convert_checkpoint(tiny_bundle.checkpoint(**WIDE_HEADS), tmp_path / "wide", note="A test.")
+    assert wide.manifest.note.startswith("A test. Its attention heads are wider than 128 numbers, so its vectors would")
+    widest = {"hidden_size": 128, "num_attention_heads": 1}
+    for bundle in (tiny_bundle.bundle("fp16", **WIDE_HEADS), tiny_bundle.bundle(**widest)):
+        assert bundle.manifest.batch_invariant
+        assert not bundle.manifest.note
+
+
+@pytest.mark.parametrize("write", [convert_checkpoint, export_spark_nlp, import_onnx])
+def test_the_tokenizer_is_loaded_once(tmp_path, write, monkeypatch):
+    """A file of 16 MB takes seconds."""
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+    if write is import_onnx:
+        source = export_spark_nlp(source, tmp_path / "export")
+    load_encoder, loads = tokenizer.load_encoder, []
+
+    def counted(*arguments, **options):
+        loads.append(arguments)
+        return load_encoder(*arguments, **options)
+
+    monkeypatch.setattr(tokenizer, "load_encoder", counted)
+    write(source, tmp_path / "out")
+    assert len(loads) == 1
+
+
+def test_a_checkpoint_that_changes_while_it_is_converted_leaves_nothing_behind(tmp_path):
+    source = tiny_checkpoint.write(tmp_path / "tiny")
+
+    def change(*_):
+        tiny_checkpoint.write(source, seed=1)
+
+    with pytest.raises(CheckpointError, match="changed after the checkpoint was opened"):
+        convert_checkpoint(source, tmp_path / "out" / "bundle", report=change)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 MEASURE = """

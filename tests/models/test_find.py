@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkalbert.errors import ModelNotFoundError, ParamError
-from sparkalbert.models import embedded_models, find, find_model
+from sparkalbert.errors import CheckpointError, ModelNotFoundError, ParamError
+from sparkalbert.models import embedded_models, find, find_model, inspect_model
 
 KNOWN = "albert_base_uncased, albert_large_uncased, albert_xlarge_uncased, albert_xxlarge_uncased"
 
@@ -119,6 +119,18 @@ class TestWrongPath:
     def test_a_file(self, tiny):
         path = tiny.path / "model.onnx"
         assert not_found(path) == f"{path} is a file, expected a model folder."
+
+    def test_a_folder_that_cannot_be_read(self, tmp_path, monkeypatch):
+        def refuse(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        for find_or_inspect in (find_model, inspect_model):
+            with pytest.raises(CheckpointError) as caught:
+                find_or_inspect(tmp_path)
+            assert str(caught.value) == (
+                f"{tmp_path} cannot be read (Permission denied). Check that this user may read it."
+            )
 
     def test_a_user_that_is_not_there(self):
         assert not_found("~no-such-user/model").startswith("~no-such-user/model is not a valid path: ")

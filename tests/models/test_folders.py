@@ -1,6 +1,7 @@
 """Folders of models are recognized, and converted once into the cache."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -12,9 +13,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
+from sparkalbert.convert import convert_checkpoint, import_onnx
 from sparkalbert.errors import BundleError, CheckpointError, ModelNotFoundError, ParamError, ParamTypeError
 from sparkalbert.models import find_model, folders
 from tests import child_processes, tiny_bundle, tiny_checkpoint, tiny_vocabulary
+from tests.storage.unreadable import make_unreadable
 
 
 @pytest.fixture
@@ -168,15 +171,22 @@ class TestCheckpointFolder:
         assert found.manifest.name == "a" * 255
         assert found.path.name.startswith("a" * 100 + "-fp32-")
 
-    def test_weights_that_cannot_be_read(self, checkpoint, monkeypatch):
-        def refused(path):
-            raise PermissionError(13, "Permission denied", str(path))
-
-        monkeypatch.setattr(folders, "sha256_of", refused)
-        with pytest.raises(
-            CheckpointError, match=r"cannot be read \(Permission denied\)\. Check that this user may read"
-        ):
+    @pytest.mark.parametrize("name", ["model.safetensors", "spiece.model", "config.json"])
+    def test_a_file_that_cannot_be_read(self, checkpoint, name):
+        make_unreadable(checkpoint / name)
+        with pytest.raises(CheckpointError) as caught:
             find_model(checkpoint)
+        assert str(caught.value) == (
+            f"{checkpoint / name} cannot be read (Input/output error). Check that this user may read it."
+        )
+
+    def test_a_model_that_runs_each_sequence_alone_is_warned_of(self, tmp_path, caplog):
+        checkpoint = tiny_checkpoint.write(tmp_path / "wide", hidden_size=256, num_attention_heads=1)
+        for _ in range(2):  # when it is converted, and when it is found in the cache
+            caplog.clear()
+            with caplog.at_level(logging.WARNING, logger="sparkalbert"):
+                bundle = find_model(checkpoint)
+            assert f"{bundle.path}: Its attention heads are wider than 128 numbers" in caplog.text
 
     def test_a_checkpoint_that_cannot_be_converted(self, checkpoint, home):
         (checkpoint / "model.safetensors").unlink()
@@ -278,11 +288,53 @@ class TestImportFolder:
         (export / "config.json").write_text(json.dumps(tiny_checkpoint.tiny_config(hidden_size=8).to_dict()))
         assert find_model(export).manifest.num_layers == 0
 
+    @pytest.mark.parametrize("name", ["model.onnx", "assets/spiece.model"])
+    def test_a_file_that_cannot_be_read(self, export, name, tmp_path):
+        make_unreadable(export / name)
+        with pytest.raises(CheckpointError, match=rf"{name} cannot be read \(Input/output error\)"):
+            find_model(export)
+        with pytest.raises(CheckpointError, match="Input/output error"):
+            import_onnx(export, tmp_path / "out")
+
     def test_without_vocabulary(self, export, home):
         (export / "assets" / "spiece.model").unlink()
         with pytest.raises(CheckpointError, match=r"spiece\.model"):
             find_model(export)
         assert not (home / "bundles").exists() or cached(home) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["checkpoint", "export"])
+def test_a_model_that_changes_while_it_is_converted(kind, when, home, request, tmp_path, monkeypatch):
+    """Before: between the key and the conversion. A bundle of other files must not have that key."""
+    folder = request.getfixturevalue(kind)
+    name = {"checkpoint": "convert_folder", "export": "_import_onnx"}[kind]
+    convert = getattr(folders, name)
+
+    def change():
+        if kind == "checkpoint":
+            tiny_checkpoint.write(folder, seed=1)
+        else:
+            (folder / "assets" / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+
+    def convert_while_it_changes(*arguments, **options):
+        if when == "before":
+            change()
+        bundle = convert(*arguments, **options)
+        if when == "after":
+            change()
+        return bundle
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, name, convert_while_it_changes)
+        with pytest.raises(CheckpointError) as caught:
+            find_model(folder)
+    assert str(caught.value) == (
+        f"The model {folder} changed while it was converted. Load it again when nothing writes to it."
+    )
+    assert cached(home) == []
+    direct = convert_checkpoint if kind == "checkpoint" else import_onnx
+    assert find_model(folder).digest == direct(folder, tmp_path / "direct").digest
 
 
 @pytest.mark.parametrize("folder", ["checkpoint", "export"])

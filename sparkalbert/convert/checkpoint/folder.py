@@ -41,11 +41,14 @@ from sparkalbert.errors import (
     listed_problems,
     problem_list,
 )
+from sparkalbert.storage.file_state import FileState
 from sparkalbert.storage.paths import is_folder, with_home
+from sparkalbert.storage.reading import wrap_unreadable
 from sparkalbert.text import PieceTokenizer
+from sparkalbert.text.pieces.files import LFS_POINTER
 from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
 
-__all__ = ["Checkpoint", "read_config", "vocabulary_problems"]
+__all__ = ["Checkpoint", "read_config", "read_tokenizer"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _Names = Callable[[Mapping[str, StoredTensor]], dict[str, StoredTensor]]
@@ -58,7 +61,6 @@ _READERS: Final[Mapping[WeightsFormat, tuple[Callable[[Path], dict[str, StoredTe
 _MODEL: Final = ("embeddings.", "encoder.")
 """What hidden states depend on."""
 
-_LFS_POINTER: Final = b"version https://git-lfs"
 _MAX_LISTED: Final = 3
 _VALUES_PER_BLOCK: Final = 1 << 20
 
@@ -77,12 +79,17 @@ class Checkpoint:
         Its ``config.json``, or Google's ``albert_config.json``.
     weights
         Name of the file that the weights are read from; for shards, that of their index.
+    tokenizer
+        Its tokenizer. Whether the vocabulary agrees with options that nobody states is not checked yet, see
+        :meth:`sparkalbert.text.PieceTokenizer.check_vocabulary`.
     """
 
     folder: Path
     config: AlbertConfig
     weights: str
+    tokenizer: PieceTokenizer
     _tensors: Mapping[str, StoredTensor]
+    _states: Mapping[Path, FileState]
 
     @classmethod
     def open(cls, folder: str | Path, given: PieceOptions = NOTHING_GIVEN) -> Checkpoint:
@@ -91,15 +98,16 @@ class Checkpoint:
         Parameters
         ----------
         folder
-            A folder with ``config.json``, ``spiece.model`` and weights, see
-            :mod:`sparkalbert.convert.checkpoint.files`; ``tokenizer_config.json`` is optional.
+            A folder with ``config.json``, a vocabulary (``spiece.model``, ``tokenizer.json`` or ``vocab.txt``) and
+            weights, see :mod:`sparkalbert.convert.checkpoint.files`; ``tokenizer_config.json`` is optional.
         given
             Options of the tokenizer that the caller states.
 
         Raises
         ------
         CheckpointError
-            If the folder cannot be converted; the message lists every problem.
+            If the folder cannot be converted; the message lists every problem. If the folder or a file in it cannot be
+            read.
         MissingDependencyError
             If the weights are in an HDF5 file and h5py is not installed.
         """
@@ -107,19 +115,26 @@ class Checkpoint:
         if not is_folder(path):
             msg = f"{path} is not a folder, expected a Hugging Face checkpoint with config.json."
             raise CheckpointError(msg)
+        with wrap_unreadable(path):
+            return cls._open(path, given)
+
+    @classmethod
+    def _open(cls, path: Path, given: PieceOptions) -> Checkpoint:
         problems: list[str] = []
         config: AlbertConfig | None = None
         try:
             config = read_config(path)
         except ConfigError as error:
             problems += listed_problems(error)
-        problems += vocabulary_problems(path, config, given)
+        tokenizer = read_tokenizer(path, config, given, problems)
         weights = weight_files(path, problems)
+        # Before the headers are read, so that a later write shows.
+        states = {file: FileState.of(file) for file in weights.files} if weights else {}
         stored = _stored(weights, problems) if weights else None
         tensors = {} if config is None or stored is None else _of_model(config, stored, problems)
-        if problems or config is None or weights is None:
+        if problems or config is None or tokenizer is None or weights is None:
             raise CheckpointError(problem_list(f"The checkpoint {path}", problems))
-        return cls(path, config, weights.name, tensors)
+        return cls(path, config, weights.name, tokenizer, tensors, states)
 
     def tensor(self, name: str) -> Float32Array:
         """Return one tensor as float32. It is read from the file each time.
@@ -132,9 +147,9 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the tensor holds infinities or NaN, or the file has changed since it was opened.
+            If the tensor holds infinities or NaN, or the file cannot be read or has changed since it was opened.
         """
-        values = self._tensors[name].read()
+        values = self._read(name)
         if not _is_finite(values):
             raise CheckpointError(self._not_finite([name]))
         return values
@@ -145,34 +160,61 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If tensors hold infinities or NaN; the message names all of them.
+            If tensors hold infinities or NaN; the message names all of them. If a file cannot be read or has changed
+            since it was opened.
         """
-        names = [name for name in checkpoint_shapes(self.config) if not _is_finite(self._tensors[name].read())]
+        names = [name for name in checkpoint_shapes(self.config) if not _is_finite(self._read(name))]
         if names:
             raise CheckpointError(self._not_finite(names))
         return self
+
+    def _read(self, name: str) -> Float32Array:
+        tensor = self._tensors[name]
+        values = tensor.read()
+        opened = self._states.get(tensor.path)
+        with wrap_unreadable(tensor.path):
+            now = FileState.of(tensor.path)
+        if opened is None or opened.may_differ(now):  # the tensors may be those of two models
+            msg = (
+                f"{tensor.path} changed after the checkpoint was opened, expected one file for all of its tensors. "
+                "Convert or verify the checkpoint again when nothing writes to it."
+            )
+            raise CheckpointError(msg)
+        return values
 
     def _not_finite(self, names: list[str]) -> str:
         advice = "it holds NaN or infinity; download the checkpoint again, or check its training"
         return problem_list(f"The checkpoint {self.folder}", [f"{name}: {advice}" for name in names])
 
 
-def vocabulary_problems(folder: Path, config: AlbertConfig | None, given: PieceOptions) -> list[str]:
-    """Return why the tokenizer of a folder does not fit its model, one line per problem.
+def read_tokenizer(
+    folder: Path, config: AlbertConfig | None, given: PieceOptions, problems: list[str]
+) -> PieceTokenizer | None:
+    """Return the tokenizer of a folder, None if it cannot be loaded.
 
-    The embedding table may have more rows than the vocabulary has pieces, but not fewer.
+    Parameters
+    ----------
+    folder
+        The folder.
+    config
+        Shape of the model, if it is known. The embedding table may have more rows than the vocabulary has pieces, but
+        not fewer.
+    given
+        Options of the tokenizer that the caller states.
+    problems
+        One line is appended for each reason why the tokenizer cannot be loaded or does not fit the model.
     """
     try:
         tokenizer = PieceTokenizer.load(folder, **given.stated)
     except (CheckpointError, ConfigError, ModelNotFoundError) as error:
-        return listed_problems(error)
+        problems += listed_problems(error)
+        return None
     if config is not None and tokenizer.vocabulary_size > config.vocab_size:
-        problem = (
+        problems.append(
             f"{tokenizer.record.source} has {tokenizer.vocabulary_size} pieces, but {CONFIG_FILE} has vocab_size "
             f"{config.vocab_size}; they belong to different models"
         )
-        return [problem]
-    return []
+    return tokenizer
 
 
 def _is_finite(values: Float32Array) -> bool:
@@ -206,8 +248,8 @@ def _stored(weights: WeightFiles, problems: list[str]) -> dict[str, StoredTensor
     is_complete = bool(weights.parts)
     for path in weights.parts:
         try:
-            with path.open("rb") as file:
-                if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            with wrap_unreadable(path), path.open("rb") as file:
+                if file.read(len(LFS_POINTER)) == LFS_POINTER:
                     problems.append(f"{path.name} is a pointer of Git LFS; download the file itself (git lfs pull)")
                     is_complete = False
                     continue

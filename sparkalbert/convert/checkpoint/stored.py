@@ -15,6 +15,7 @@ import numpy as np
 
 from sparkalbert.arrays import Float32Array
 from sparkalbert.errors import CheckpointError
+from sparkalbert.storage.reading import wrap_unreadable
 
 __all__ = ["FLOATS", "StoredTensor", "check_inside"]
 
@@ -69,9 +70,9 @@ class StoredTensor:
         Raises
         ------
         CheckpointError
-            If the file has become shorter.
+            If the file has become shorter or cannot be read.
         """
-        with self.path.open("rb") as file:
+        with wrap_unreadable(self.path), self.path.open("rb") as file:
             file.seek(self.offset_bytes)
             numbers = np.fromfile(file, dtype=FLOATS[self.dtype], count=self.span)
         if numbers.size != self.span:

@@ -8,8 +8,7 @@ optimum exports, and a model folder that Spark NLP saved. Such a graph returns i
 from __future__ import annotations
 
 import os
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +20,9 @@ from sparkalbert.arrays import Float32Array, Int64Array
 from sparkalbert.bundle import Bundle, Manifest, Precision, write_bundle
 from sparkalbert.bundle.folder import BUNDLE_KIND, CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
-from sparkalbert.convert.checkpoint.folder import vocabulary_problems
-from sparkalbert.convert.conversion import library_versions, load_tokenizer
-from sparkalbert.convert.foreign.graph_files import data_files, is_dynamically_quantized, read_graph
+from sparkalbert.convert.checkpoint.folder import read_tokenizer
+from sparkalbert.convert.conversion import library_versions
+from sparkalbert.convert.foreign.graph_files import data_files, depends_on_batch, read_graph
 from sparkalbert.convert.foreign.interface import (
     GraphInputs,
     find_inputs,
@@ -33,9 +32,11 @@ from sparkalbert.convert.foreign.interface import (
 )
 from sparkalbert.convert.foreign.saved_model import unpacked_model
 from sparkalbert.errors import BundleError, CheckpointError, ConfigError, InferenceError, problem_list
+from sparkalbert.inference.batching import pad
 from sparkalbert.inference.session import EncoderSession
 from sparkalbert.storage.folders import check_target
 from sparkalbert.storage.paths import with_home
+from sparkalbert.storage.reading import copy_readable, wrap_unreadable
 from sparkalbert.text import PieceTokenizer
 from sparkalbert.text.pieces.options import PieceOptions
 
@@ -48,14 +49,23 @@ _PADDING_TOLERANCE: Final = 1e-2
 """Largest change by padding, relative to the root mean square of the hidden states: far above rounding errors,
 even in float16, and far below the effect of a wrong mask."""
 
-_DYNAMIC_TOLERANCE: Final = 0.5
-"""The same for a graph with dynamic quantization, relative to the change by padding that is not masked."""
+_QUANTIZED_TOLERANCE: Final = 0.5
+"""The same for a graph with quantization that depends on the batch, relative to the change by padding that is not
+masked."""
+
+_LONG: Final = 70
+"""Pieces of the longer sequence in the batch that shows whether a graph is batch invariant. Matrix products change how
+they add up when a batch becomes longer than 64 pieces, see :mod:`sparkalbert.convert.graph.attention`."""
 
 _ALONE: Final = (
-    "The graph is dynamically quantized, so its vectors would change with the other texts of a batch. Each sequence "
-    "runs alone instead, which costs 5 % of the speed for sentences of 28 pieces and two thirds for sentences of 6 "
-    "(base shape). Convert the checkpoint that it was exported from instead (precision int8)."
+    "The vectors of the graph would change with the other texts of a batch, for instance by dynamic quantization. "
+    "Each sequence runs alone instead, which costs 5 % of the speed for sentences of 28 pieces and two thirds for "
+    "sentences of 6 (base shape). Convert the checkpoint that it was exported from instead (precision int8)."
 )
+
+
+class _BatchError(Exception):
+    """A graph gives a sequence other vectors in a batch than alone, although its operators do not show it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ class _Export:
     model: ModelProto
     config_path: Path | None
     config: AlbertConfig | None
+    tokenizer: PieceTokenizer
 
     @property
     def hidden_size(self) -> int:
@@ -112,7 +123,8 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
     ConfigError
         If no file states an option of the tokenizer, and the vocabulary contradicts the default.
     CheckpointError
-        If the folder holds no such graph, or ONNX Runtime cannot run it; the message lists every problem.
+        If the folder holds no such graph, or ONNX Runtime cannot run it; the message lists every problem. If a file
+        cannot be read.
     OutputError
         If `target` exists and must not be replaced, or cannot be written.
     """
@@ -126,16 +138,16 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
         problems: list[str] = []
         inputs = find_inputs(model, problems)
         output = find_output(model, problems)
-        vocabulary_size = PieceTokenizer.load(folder, **given.stated).vocabulary_size
+        vocabulary_size = export.tokenizer.vocabulary_size
         dimension = output_dimension(model, output, export.hidden_size, vocabulary_size, problems) if output else 0
         weights = data_files(model, export.graph_path.parent, problems)
         if problems or output is None:
             raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
-        tokenizer = load_tokenizer(folder, given)
+        tokenizer = export.tokenizer.check_vocabulary()
         rename_inputs(model, inputs)
         del model.graph.output[:]
         model.graph.output.append(output)
-        is_dynamic = is_dynamically_quantized(model)
+        is_dependent = depends_on_batch(model)
         manifest = Manifest(
             name=name or folder_name,
             source=folder_name,
@@ -146,32 +158,34 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
             files={},
             versions=library_versions(),
             weights=export.graph_path.relative_to(folder).as_posix(),
-            batch_invariant=not is_dynamic,
-            note=_ALONE if is_dynamic else "",
+            batch_invariant=not is_dependent,
+            note=_ALONE if is_dependent else "",
             tokenizer=tokenizer.record,
         )
-        with write_bundle(target, manifest, overwrite=overwrite) as work:
-            tokenizer.save(work)
-            _write_files(export, weights, work)
-            _check_runs(Bundle(work, manifest), inputs)
+        try:
+            _write(export, weights, inputs, target, manifest, overwrite=overwrite)
+        except _BatchError:
+            manifest = replace(manifest, batch_invariant=False, note=_ALONE)
+            _write(export, weights, inputs, target, manifest, overwrite=overwrite)
     return Bundle.open(with_home(os.fspath(target)))
 
 
 def _open(folder: Path, source: Path, given: PieceOptions) -> _Export:
     problems: list[str] = []
-    graph_path = _graph_path(folder, problems)
     config = None
-    config_path = _first(folder, _CONFIGS)
+    with wrap_unreadable(folder):
+        graph_path = _graph_path(folder, problems)
+        config_path = _first(folder, _CONFIGS)
     if config_path:
         try:
             config = AlbertConfig.from_file(config_path)
         except ConfigError as error:
             problems.append(str(error))
-    problems += vocabulary_problems(folder, config, given)
+    tokenizer = read_tokenizer(folder, config, given, problems)
     model = read_graph(graph_path, problems) if graph_path else None
-    if problems or graph_path is None or model is None:
+    if problems or graph_path is None or model is None or tokenizer is None:
         raise CheckpointError(problem_list(f"The ONNX export {source}", problems))
-    return _Export(folder, graph_path, model, config_path, config)
+    return _Export(folder, graph_path, model, config_path, config, tokenizer)
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -200,11 +214,27 @@ def _precision(model: ModelProto) -> Precision:
     return "fp16" if data_type == TensorProto.FLOAT16 else "fp32"
 
 
+def _write(
+    export: _Export,
+    weights: list[Path],
+    inputs: GraphInputs,
+    target: str | Path,
+    manifest: Manifest,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a bundle and check that it runs, see :func:`_check_runs`."""
+    with write_bundle(target, manifest, overwrite=overwrite) as work:
+        export.tokenizer.save(work)
+        _write_files(export, weights, work)
+        _check_runs(Bundle(work, manifest), inputs)
+
+
 def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
     for file in weights:
-        shutil.copyfile(file, folder / file.name)
+        copy_readable(file, folder / file.name)
     if export.config_path:
-        shutil.copyfile(export.config_path, folder / CONFIG_FILE)
+        copy_readable(export.config_path, folder / CONFIG_FILE)
     try:
         (folder / GRAPH_FILE).write_bytes(export.model.SerializeToString(deterministic=True))
     except (EncodeError, ValueError) as error:
@@ -216,7 +246,15 @@ def _write_files(export: _Export, weights: list[Path], folder: Path) -> None:
 
 
 def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
-    """Run a few pieces to refuse a graph that cannot run, or whose inputs are not what their names suggest."""
+    """Run a few pieces to refuse a graph that cannot run, or whose inputs are not what their names suggest.
+
+    Raises
+    ------
+    CheckpointError
+        If the graph is refused.
+    _BatchError
+        If the manifest states that the graph is batch invariant, but it is not.
+    """
     source = bundle.manifest.source
     ids = np.array([[2, 4, 5, 3]], dtype=np.int64)
     padding = [(0, 0), (0, 3)]
@@ -233,13 +271,13 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
             raise CheckpointError(msg)
         reordered = _run(session, ids[:, [0, 2, 1, 3]], np.ones_like(ids))
         masked, unmasked = (_run(session, padded, used)[:, : ids.shape[1]] for used in (mask, np.ones_like(mask)))
+        is_refuted = bundle.manifest.batch_invariant and not _is_batch_invariant(session, ids)
     except (BundleError, InferenceError) as error:
         msg = f"ONNX Runtime cannot run the ONNX export {source}: {error}"
         raise CheckpointError(msg) from error
-    if bundle.manifest.batch_invariant:
-        allowed = _PADDING_TOLERANCE * float(np.sqrt(np.mean(hidden.astype(np.float64) ** 2)))
-    else:
-        allowed = _DYNAMIC_TOLERANCE * _distance(unmasked, hidden)
+    allowed = _PADDING_TOLERANCE * float(np.sqrt(np.mean(hidden.astype(np.float64) ** 2)))
+    if not bundle.manifest.batch_invariant:
+        allowed = max(allowed, _QUANTIZED_TOLERANCE * _distance(unmasked, hidden))
     depends_on_ids = not np.array_equal(reordered, hidden)
     if not (depends_on_ids and _distance(masked, hidden) <= allowed):
         found = "change with masked padding" if depends_on_ids else "do not change with the ids"
@@ -250,6 +288,23 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
             "swapped. Export the model again with Hugging Face's names and a mask."
         )
         raise CheckpointError(msg)
+    if is_refuted:
+        raise _BatchError
+
+
+def _is_batch_invariant(session: EncoderSession, ids: Int64Array) -> bool:
+    """Return whether a short and a long sequence have the same bits alone and in one batch.
+
+    This shows what the list of operators does not contain. Another batch may still differ.
+    """
+    length = min(_LONG, session.bundle.manifest.max_pieces)
+    alone = [ids[0, :length], np.resize(ids, length)]
+    batch, mask = pad(alone, 0)
+    together = _run(session, batch, mask)
+    return all(
+        np.array_equal(_run(session, one[None], np.ones_like(one[None]))[0], vectors[: len(one)])
+        for one, vectors in zip(alone, together, strict=True)
+    )
 
 
 def _distance(one: Float32Array, other: Float32Array) -> float:

@@ -21,9 +21,10 @@ from typing import Final
 
 from sparkalbert.bundle.folder import GRAPH_FILE, TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, OutputError, SparkAlbertError, problem_list
+from sparkalbert.storage.reading import copy_readable, wrap_unreadable
 from sparkalbert.text.pieces.files import read_bounded
 
-__all__ = ["unpacked_model"]
+__all__ = ["is_saved_model", "unpacked_model"]
 
 _GRAPH: Final = "albert_onnx"
 _VOCABULARY: Final = "albert_spp"
@@ -49,6 +50,11 @@ _DAMAGED_ZIP: Final = (
 """What zipfile raises for a damaged or encrypted file, besides OSError."""
 
 
+def is_saved_model(folder: Path) -> bool:
+    """Return whether Spark NLP saved the model in a folder; raises OSError if the folder cannot be read."""
+    return (folder / _VOCABULARY).exists()
+
+
 @contextmanager
 def unpacked_model(folder: Path) -> Iterator[Path]:
     """Yield `folder`, or, if Spark NLP saved it, a temporary folder with the same model as an ONNX export.
@@ -56,20 +62,23 @@ def unpacked_model(folder: Path) -> Iterator[Path]:
     Raises
     ------
     CheckpointError
-        If the saved model has no ONNX graph, or its zip file is damaged or unpacks to an implausible size.
+        If the saved model has no ONNX graph, its zip file is damaged or unpacks to an implausible size, or a file
+        cannot be read.
     OutputError
         If there is no room to unpack it.
     """
-    if not (folder / _VOCABULARY).exists():
+    with wrap_unreadable(folder):
+        is_saved = is_saved_model(folder)
+        if is_saved and not (folder / _GRAPH).is_file():
+            raise CheckpointError(_no_graph(folder))
+    if not is_saved:
         yield folder
         return
-    if not (folder / _GRAPH).is_file():
-        raise CheckpointError(_no_graph(folder))
     with tempfile.TemporaryDirectory(prefix="sparkalbert-") as temporary:
         export = Path(temporary)
         (export / _GRAPH_FOLDER).mkdir()
         _unpack(folder / _GRAPH, export / _GRAPH_FOLDER)
-        shutil.copyfile(folder / _VOCABULARY, export / VOCABULARY_FILE)
+        copy_readable(folder / _VOCABULARY, export / VOCABULARY_FILE)
         if _is_case_sensitive(folder):
             options = {"do_lower_case": False, "keep_accents": True}
             (export / TOKENIZER_CONFIG_FILE).write_text(json.dumps(options), encoding="utf-8")

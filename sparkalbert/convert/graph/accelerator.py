@@ -47,6 +47,7 @@ from typing import Final
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sparkalbert.config import AlbertConfig
+from sparkalbert.convert.graph.attention import sequence_lengths
 from sparkalbert.convert.graph.build import embeddings, graph_model, layers_until, needed_layers, widen_halves
 from sparkalbert.convert.graph.nodes import CONTRIB, Constants, Nodes
 from sparkalbert.convert.weights.names import layer_prefix
@@ -113,8 +114,7 @@ def _attention_mask(nodes: Nodes, config: AlbertConfig) -> str:
     If the memory-efficient kernel does not support the head size, add int32 ``[batch]``, the lengths alone.
     """
     constants = nodes.constants
-    axis = constants.add([1], "int64")
-    lengths = nodes.add("Cast", nodes.add("ReduceSum", "attention_mask", axis, keepdims=0), to=TensorProto.INT32)
+    lengths = sequence_lengths(nodes)
     if config.head_size % _EFFICIENT_HEAD_SIZES:
         return lengths
     zero, one = constants.add(0, "int64"), constants.add(1, "int64")

@@ -27,7 +27,21 @@ from onnx import TensorProto
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.graph.nodes import CONTRIB, Nodes
 
-__all__ = ["additive_mask", "fused_attention", "sequence_lengths", "written_out_attention"]
+__all__ = [
+    "MAX_INVARIANT_HEAD_SIZE",
+    "additive_mask",
+    "fused_attention",
+    "sequence_lengths",
+    "written_out_attention",
+]
+
+MAX_INVARIANT_HEAD_SIZE: Final = 128
+"""Largest width of a head with which attention gives the same bits for any padding, in both forms.
+
+ONNX Runtime multiplies queries and keys by MLAS's SGEMM, which adds up the products of a head in blocks of 128 numbers;
+if the batch is at most 64 pieces long, the blocks are longer. So a head of at most 128 numbers is one sum for every
+length, but a wider head is the sum of one block or of several, which are rounded differently.
+"""
 
 _LOWEST: Final = float(np.finfo(np.float32).min)
 

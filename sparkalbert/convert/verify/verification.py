@@ -14,14 +14,15 @@ from typing import Final
 
 import numpy as np
 
-from sparkalbert.arrays import Float64Array, Int64Array
+from sparkalbert.arrays import Float32Array, Float64Array, Int64Array
 from sparkalbert.bundle import Bundle, Precision
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.conversion import Report
 from sparkalbert.convert.verify.bundle_weights import bundle_tensors
 from sparkalbert.convert.verify.closeness import Closeness, compare_words, encode_words
 from sparkalbert.convert.verify.forward import Tensors, embedding_output, hidden_states
-from sparkalbert.convert.verify.work import Report, Work, comparison_work
+from sparkalbert.convert.verify.work import Work, comparison_work
 from sparkalbert.errors import VerificationError, problem_list
 from sparkalbert.inference.session import EncoderSession, SessionOptions
 from sparkalbert.machine import available_cores
@@ -178,7 +179,7 @@ def _compare(  # noqa: PLR0913, PLR0917 - a part of verify_bundle
     for layer in layers:
         one_layer = np.zeros(config.num_hidden_layers + 1, dtype=np.float32)
         one_layer[layer] = 1
-        states = session.run(input_ids, mask, one_layer).astype(np.float64)
+        states = _computed(session, input_ids, mask, one_layer)
         errors.append(_errors(states[valid], expected[layer][valid]))
         work.add(pieces * layer)
     if layers[0] == 0:
@@ -195,6 +196,22 @@ def _compare(  # noqa: PLR0913, PLR0917 - a part of verify_bundle
         relative_errors=tuple(relative.tolist()),
         pieces=pieces,
     )
+
+
+def _computed(session: EncoderSession, ids: Int64Array, mask: Int64Array, layer_weights: Float32Array) -> Float64Array:
+    """Run sequences as users do: in one batch, or each alone if the graph is not batch invariant.
+
+    Returns
+    -------
+    ndarray
+        float64 ``[batch, pieces, hidden]``; rows of padding are undefined.
+    """
+    if session.bundle.manifest.batch_invariant:
+        return session.run(ids, mask, layer_weights).astype(np.float64)
+    states = np.zeros((*ids.shape, session.bundle.manifest.dimension))
+    for row, length in enumerate(mask.sum(axis=1)):
+        states[row, :length] = session.run(ids[row : row + 1, :length], mask[row : row + 1, :length], layer_weights)[0]
+    return states
 
 
 def _sequences(config: AlbertConfig) -> tuple[Int64Array, Int64Array]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-__all__ = ["Report", "Work", "comparison_work"]
+from sparkalbert.convert.conversion import Report
 
-Report = Callable[[int, int], None]
-"""Called with the number of vectors computed so far, and their total: one per piece and layer."""
+__all__ = ["Work", "comparison_work"]
 
 
 class Work:
@@ -18,7 +17,7 @@ class Work:
     report
         Called after each addition; None if nobody watches.
     total
-        Number of vectors in all.
+        Number of vectors in all: one per piece and layer.
     """
 
     def __init__(self, report: Report | None, total: int) -> None:

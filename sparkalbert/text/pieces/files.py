@@ -17,9 +17,11 @@ from typing import Any, Final, Literal
 
 from sparkalbert.bundle.folder import CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, VOCABULARY_FILE
 from sparkalbert.errors import CheckpointError, ConfigError, ModelNotFoundError, problem_list
+from sparkalbert.storage.reading import wrap_unreadable
 from sparkalbert.text.pieces.special_tokens import MAX_TOKENS, AddedToken, SpecialNames, is_token_id
 
 __all__ = [
+    "LFS_POINTER",
     "MAX_VOCABULARY_BYTES",
     "TOKENIZER_FILES",
     "TOKENIZER_SETTINGS",
@@ -50,8 +52,10 @@ TOKENIZER_FILES: Final = (*_SENTENCEPIECE_FILES, _WORDPIECE_FILE, *TOKENIZER_SET
 VOCABULARIES: Final = frozenset({*_SENTENCEPIECE_FILES, TOKENIZER_FILE, _WORDPIECE_FILE})
 """Names of the files that hold a vocabulary."""
 
+LFS_POINTER: Final = b"version https://git-lfs"
+"""How a file begins that stands for a file of Git LFS that was not downloaded."""
+
 _MAX_CANDIDATES: Final = 3
-_LFS_POINTER: Final = b"version https://git-lfs"
 _PLACES: Final = (".", "assets", "assets/tokenizer")
 MAX_VOCABULARY_BYTES: Final = 64 << 20
 """Several times the largest vocabulary of an ALBERT: a ``tokenizer.json`` of 200,000 pieces has 16 MB."""
@@ -123,17 +127,18 @@ def find_tokenizer(path: Path) -> FoundTokenizer:
     ModelNotFoundError
         If there is no vocabulary.
     CheckpointError
-        If the files name a tokenizer that sparkalbert does not have.
+        If the files name a tokenizer that sparkalbert does not have, or a file cannot be read.
     ConfigError
-        If a file cannot be read; every problem is listed.
+        If a file is not valid; every problem is listed.
     """
-    settings = _Settings.read(path)
-    kind, vocabulary = _vocabulary(path, settings)
+    with wrap_unreadable(path):
+        settings = _Settings.read(path)
+        kind, vocabulary = _vocabulary(path, settings)
+        words = _first(path if path.is_dir() else path.parent, (_WORDPIECE_FILE,)) if kind == "tokenizers" else None
     _check_class(kind, settings.tokenizer_class, vocabulary)
     defaults = _BERT_NAMES if kind == "wordpiece" or settings.has_bert_program else SpecialNames()
     names = replace(defaults, **settings.names)
     added = settings.added_tokens()
-    words = _first(path if path.is_dir() else path.parent, (_WORDPIECE_FILE,)) if kind == "tokenizers" else None
     if settings.reads_only_program:
         words = None
     has_found_tokens = bool(names.additional_special_tokens) or any(token.content not in names.all() for token in added)
@@ -164,14 +169,16 @@ def read_bounded(path: Path, max_bytes: int = MAX_VOCABULARY_BYTES) -> bytes:
     Raises
     ------
     CheckpointError
-        If it is larger; nothing is read then.
+        If it is larger, and then nothing is read; or if it cannot be read.
     """
-    size_bytes = path.stat().st_size
+    with wrap_unreadable(path):
+        size_bytes = path.stat().st_size
     if size_bytes > max_bytes:
         msg = f"{path} has {size_bytes:,} bytes, expected at most {max_bytes:,}. Copy the file again."
         raise CheckpointError(msg)
-    content = path.read_bytes()
-    if content.startswith(_LFS_POINTER):
+    with wrap_unreadable(path):
+        content = path.read_bytes()
+    if content.startswith(LFS_POINTER):
         msg = f"{path} is a pointer of Git LFS, expected the file itself. Download it (git lfs pull)."
         raise CheckpointError(msg)
     return content

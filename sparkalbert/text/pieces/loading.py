@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE
-from sparkalbert.errors import CheckpointError, ConfigError, ParamError
+from sparkalbert.errors import CheckpointError, ParamError
 from sparkalbert.text.pieces.files import FoundTokenizer, read_bounded
 from sparkalbert.text.pieces.normalization import NormalizationOptions
 from sparkalbert.text.pieces.options import NOTHING_GIVEN, PieceOptions
@@ -22,7 +22,7 @@ from sparkalbert.text.pieces.vocabulary import Pieces
 if TYPE_CHECKING:
     from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
 
-__all__ = ["DEFAULT", "PieceEncoder", "load_encoder", "restored_encoder"]
+__all__ = ["DEFAULT", "LoadedEncoder", "PieceEncoder", "load_encoder", "restored_encoder"]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 DEFAULT: Final = "default"
@@ -67,8 +67,27 @@ class PieceEncoder(Protocol):
         """Return the bytes of the vocabulary."""
 
 
-def load_encoder(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tuple[PieceEncoder, dict[str, str]]:
-    """Return the encoder of a tokenizer that was found, and the origin of each option.
+class LoadedEncoder(NamedTuple):
+    """An encoder, and what its files state about its options.
+
+    Attributes
+    ----------
+    encoder
+        The encoder.
+    origins
+        The origin of each option: the caller, a file, or Hugging Face's defaults.
+    contradiction
+        How options of ``tokenizer_config.json`` contradict the ``tokenizer.json`` beside it, if it depends on the
+        version of transformers which of them is used; otherwise empty.
+    """
+
+    encoder: PieceEncoder
+    origins: dict[str, str]
+    contradiction: str = ""
+
+
+def load_encoder(found: FoundTokenizer, given: PieceOptions, *, warn: bool) -> LoadedEncoder:
+    """Return the encoder of a tokenizer that was found.
 
     Parameters
     ----------
@@ -76,16 +95,13 @@ def load_encoder(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> 
         What the files of the model state.
     given
         Options that the caller gives.
-    check
-        If true, options that ``tokenizer_config.json`` states must agree with the ``tokenizer.json`` beside it;
-        otherwise a contradiction is a warning.
+    warn
+        If true, a contradiction between two files is logged as a warning. If false, only one that is no error is.
 
     Raises
     ------
     CheckpointError
         If ALBERT cannot have this vocabulary, or if two files hold different vocabularies.
-    ConfigError
-        With `check`, if two files contradict each other.
     MissingDependencyError
         If the model requires the tokenizers library, which is not installed.
     ParamError
@@ -93,7 +109,7 @@ def load_encoder(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> 
     """
     if found.kind == "sentencepiece":
         return _sentence_pieces(found, given)
-    return _program(found, given, check=check)
+    return _program(found, given, warn=warn)
 
 
 def restored_encoder(
@@ -118,7 +134,7 @@ def restored_encoder(
     return TokenizerProgram(vocabulary, names, NOTHING_GIVEN, source)  # its file states the rest
 
 
-def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[PieceEncoder, dict[str, str]]:
+def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> LoadedEncoder:
     defaults = asdict(NormalizationOptions())
     options, origins = _resolved(defaults, found, given)
     vocabulary = read_bounded(found.path)
@@ -132,10 +148,10 @@ def _sentence_pieces(found: FoundTokenizer, given: PieceOptions) -> tuple[PieceE
             "not belong to the model."
         )
         raise CheckpointError(msg)
-    return encoder, origins
+    return LoadedEncoder(encoder, origins)
 
 
-def _program(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tuple[PieceEncoder, dict[str, str]]:
+def _program(found: FoundTokenizer, given: PieceOptions, *, warn: bool) -> LoadedEncoder:
     from sparkalbert.text.pieces.tokenizers_library import TokenizerProgram
 
     text = _decoded(found.path)
@@ -147,8 +163,8 @@ def _program(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tupl
         _check_processor(found, encoder.document)
         if found.other_words is not None:
             _check_same_words(found, found.other_words, encoder)
-        _check_overruled(found, encoder, given, only_warn=not check or found.is_of_library)
-        return encoder, _program_origins(found, encoder, given)
+        contradiction = _contradiction(found, encoder, given, warn=warn)
+        return LoadedEncoder(encoder, _program_origins(found, encoder, given), contradiction)
     if given.remove_space is not None:
         msg = (
             f"remove_space is {given.remove_space}, but a WordPiece vocabulary ({found.path.name}) always splits words "
@@ -170,7 +186,7 @@ def _program(found: FoundTokenizer, given: PieceOptions, *, check: bool) -> tupl
         unk=found.names.unk_token,
         chinese=found.stated.get("tokenize_chinese_chars", True),
     )
-    return TokenizerProgram(text, found.names, NOTHING_GIVEN, str(found.path)), origins
+    return LoadedEncoder(TokenizerProgram(text, found.names, NOTHING_GIVEN, str(found.path)), origins)
 
 
 def _words(text: str, path: Path) -> list[str]:
@@ -203,16 +219,11 @@ def _program_origins(found: FoundTokenizer, encoder: TokenizerProgram, given: Pi
     return origins | dict.fromkeys(given.stated, _GIVEN)
 
 
-def _check_overruled(found: FoundTokenizer, encoder: TokenizerProgram, given: PieceOptions, *, only_warn: bool) -> None:
-    """Check that ``tokenizer_config.json`` does not contradict the normalizer of a ``tokenizer.json``.
+def _contradiction(found: FoundTokenizer, encoder: TokenizerProgram, given: PieceOptions, *, warn: bool) -> str:
+    """Return how ``tokenizer_config.json`` contradicts the normalizer of a ``tokenizer.json``, and what to do about it.
 
     Which of them is used depends on the class and on the version of transformers, except for the classes of the
-    library, which use ``tokenizer.json``.
-
-    Raises
-    ------
-    ConfigError
-        If it does; the message names the options to pass.
+    library, which use ``tokenizer.json``: for them a contradiction is a warning, and the result is empty.
     """
     used = {name: value for name, value in asdict(encoder.options).items() if name in {"do_lower_case", "keep_accents"}}
     stated = dict(found.stated)
@@ -224,7 +235,7 @@ def _check_overruled(found: FoundTokenizer, encoder: TokenizerProgram, given: Pi
             stated["keep_accents"] = not stated["strip_accents"]
     wrong = [name for name, value in used.items() if name not in given.stated and stated.get(name, value) != value]
     if not wrong:
-        return
+        return ""
     contradictions = " and ".join(f"{name}={stated[name]}" for name in wrong)
     msg = (
         f"{TOKENIZER_CONFIG_FILE} states {contradictions}, but {found.path} beside it normalizes with "
@@ -232,11 +243,11 @@ def _check_overruled(found: FoundTokenizer, encoder: TokenizerProgram, given: Pi
     )
     passed = [name for name in wrong if name != "tokenize_chinese_chars"]
     advice = f"Pass {' and '.join(passed)} to decide" if passed else "Correct the file that is wrong"
-    if only_warn:
+    if warn or found.is_of_library:
         _LOGGER.warning("%s, which is used. %s.", msg, advice)
-        return
-    msg = f"{msg}; which of them is used depends on the version of transformers. {advice}."
-    raise ConfigError(msg)
+    if found.is_of_library:
+        return ""
+    return f"{msg}; which of them is used depends on the version of transformers. {advice}."
 
 
 def _check_processor(found: FoundTokenizer, document: Mapping[str, Any]) -> None:

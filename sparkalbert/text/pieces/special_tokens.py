@@ -1,7 +1,9 @@
 """The names of a vocabulary's special tokens, and tokens that were added to it after it was trained. Needs no NumPy.
 
-The model's own special tokens are never found in a text: a text that spells ``[CLS]`` or ``<pad>`` does not get their
-ids. Every other added token is found.
+The model's own special tokens are not found in a text: a text that spells ``[CLS]`` or ``<pad>`` does not get their
+ids. Only a SentencePiece vocabulary that was trained with such a token as a user-defined symbol, not as a control
+symbol, finds it in every text, in Google's code, in transformers and in Spark NLP as well. Every other added token is
+found.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sparkalbert.bundle.folder import TOKENIZER_CONFIG_FILE, VOCABULARY_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
-from sparkalbert.errors import ParamError
+from sparkalbert.errors import ConfigError, ParamError
 from sparkalbert.text.pieces.files import find_tokenizer
 from sparkalbert.text.pieces.loading import DEFAULT, PieceEncoder, load_encoder, restored_encoder
 from sparkalbert.text.pieces.normalization import NormalizationOptions
@@ -70,7 +70,8 @@ class PieceTokenizer:
         self._encoder: PieceEncoder = SentencePieces(vocabulary, options, names, added_tokens, source)
         self._source = source
         self._origins: Mapping[str, str] = {}
-        self._doubt = ""
+        self._contradiction = self._doubt = ""
+        self._has_config = False
 
     @classmethod
     def load(
@@ -96,16 +97,18 @@ class PieceTokenizer:
         check_vocabulary
             If true, options that nothing states must agree with the vocabulary; if a ``tokenizer_config.json`` leaves
             them to the defaults of its class, a contradiction is a warning. Options that it states must agree with the
-            ``tokenizer.json`` beside it, unless the files name a class that never reads them.
+            ``tokenizer.json`` beside it, unless the files name a class that never reads them. See
+            :meth:`check_vocabulary`.
 
         Raises
         ------
         ModelNotFoundError
             If `path` or its vocabulary does not exist.
         CheckpointError
-            If ALBERT cannot have this vocabulary, or sparkalbert does not have its tokenizer.
+            If ALBERT cannot have this vocabulary, if sparkalbert does not have its tokenizer, or if a file cannot be
+            read.
         ConfigError
-            If ``tokenizer_config.json`` cannot be read; every problem is listed. With `check_vocabulary` and without
+            If ``tokenizer_config.json`` is not valid; every problem is listed. With `check_vocabulary` and without
             such a file, if the vocabulary has pieces that options nobody stated could never produce; with it, if two
             files contradict each other.
         MissingDependencyError
@@ -113,20 +116,35 @@ class PieceTokenizer:
         """
         given = PieceOptions(do_lower_case, keep_accents, remove_space)
         found = find_tokenizer(Path(path))
-        encoder, origins = load_encoder(found, given, check=check_vocabulary)
-        tokenizer = cls._of(encoder, str(found.path), origins)
-        if check_vocabulary:
-            unstated = [name for name in origins if origins[name] == DEFAULT]
-            tokenizer._doubt = check_options(  # noqa: SLF001
-                encoder, unstated, str(found.path), only_warn=found.has_config
-            )
-        return tokenizer
+        loaded = load_encoder(found, given, warn=not check_vocabulary)
+        tokenizer = cls._of(loaded.encoder, str(found.path), loaded.origins)
+        tokenizer._contradiction, tokenizer._has_config = loaded.contradiction, found.has_config  # noqa: SLF001
+        return tokenizer.check_vocabulary() if check_vocabulary else tokenizer
+
+    def check_vocabulary(self) -> PieceTokenizer:
+        """Check the options that :meth:`load` found, and return the tokenizer itself.
+
+        Options that nothing states must agree with the vocabulary; if there is a ``tokenizer_config.json``, a
+        contradiction is a warning and the :attr:`doubt` of the tokenizer. Options that it states must agree with the
+        ``tokenizer.json`` beside it.
+
+        Raises
+        ------
+        ConfigError
+            If the options are contradicted; the message names the options to pass.
+        """
+        if self._contradiction:
+            raise ConfigError(self._contradiction)
+        unstated = [name for name, origin in self._origins.items() if origin == DEFAULT]
+        self._doubt = check_options(self._encoder, unstated, self._source, only_warn=self._has_config)
+        return self
 
     @classmethod
     def _of(cls, encoder: PieceEncoder, source: str, origins: Mapping[str, str]) -> PieceTokenizer:
         tokenizer = cls.__new__(cls)
         tokenizer._encoder, tokenizer._source, tokenizer._origins = encoder, source, origins  # noqa: SLF001
-        tokenizer._doubt = ""  # noqa: SLF001
+        tokenizer._contradiction = tokenizer._doubt = ""  # noqa: SLF001
+        tokenizer._has_config = False  # noqa: SLF001
         return tokenizer
 
     @property
@@ -136,7 +154,7 @@ class PieceTokenizer:
 
     @property
     def doubt(self) -> str:
-        """Why options that no file states are probably wrong; empty if that is not known (see :meth:`load`)."""
+        """Why options that no file states are probably wrong; empty before :meth:`check_vocabulary`."""
         return self._doubt
 
     @property
@@ -187,8 +205,8 @@ class PieceTokenizer:
     def encode(self, text: str) -> Pieces:
         """Encode a text by the rule of the reference tokenizers.
 
-        Special tokens that are written in the text (``[MASK]``) are treated like any other text. Tokens that were added
-        to the vocabulary get their ids.
+        Special tokens that are written in the text (``[MASK]``) are treated like any other text, unless a SentencePiece
+        vocabulary has them as user-defined symbols. Tokens that were added to the vocabulary get their ids.
 
         Raises
         ------

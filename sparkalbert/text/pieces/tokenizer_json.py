@@ -46,7 +46,7 @@ def parse_document(text: str | bytes, source: str) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If it is not a document, has no vocabulary or has an id that is not plausible.
+        If it is not a document, has no vocabulary, has an id that is not plausible or draws pieces at random.
     """
     try:
         document = json.loads(text)
@@ -63,6 +63,12 @@ def parse_document(text: str | bytes, source: str) -> dict[str, Any]:
         raise CheckpointError(msg) from error
     if not vocab or not isinstance(vocab, (list, dict)):
         msg = f"{source} has no vocabulary. Copy the file again."
+        raise CheckpointError(msg)
+    if model.get("dropout"):
+        msg = (
+            f"Expected a tokenizer that gives a text the same pieces each time, but {source} draws them at random "
+            f"(dropout is {model['dropout']!r:.200} in its model), which is for training. Set it to null in the file."
+        )
         raise CheckpointError(msg)
     return {**document, "model": {**model, "type": kind}}
 

@@ -1,6 +1,6 @@
 """A SentencePiece vocabulary: splits normalized text into pieces and reports where each piece comes from.
 
-This is the only module that imports sentencepiece.
+This is the only module that runs sentencepiece; :mod:`sparkalbert.distill.vocabulary` trains vocabularies with it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Vocabulary:
         self.unk_id: int = processor.unk_id()
         self._bytes = _byte_pieces(self.pieces) if any(processor.is_byte(list(range(len(self.pieces))))) else {}
         self._check()
-        # A text that spells a control piece such as [CLS] does not get its id.
+        # A text that spells a control piece such as [CLS] does not get its id. A user-defined symbol does get it.
         self._ids = {piece: index for index, piece in enumerate(self.pieces) if not processor.is_control(index)}
         self.space_id = self._ids.get(_SPACE, -1)
         self._comma_splits = {

@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.convert.weights.names import checkpoint_shapes
 from sparkalbert.errors import CheckpointError
 from tests import tiny_checkpoint
+from tests.convert.checkpoint.weight_writers import DATA, write_tensorflow
+from tests.storage.unreadable import make_unreadable
 
 QUERY = "encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
 WORDS = "embeddings.word_embeddings.weight"
@@ -245,6 +249,65 @@ def test_a_file_that_shrinks_after_it_was_opened_is_refused(folder):
     path.write_bytes(path.read_bytes()[:4096])
     with pytest.raises(CheckpointError, match="became shorter while it was read"):
         checkpoint.check_values()
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4] + bytes(4))
+
+
+def replace(path: Path) -> None:
+    """Replace a file as a trainer does that saves in one step."""
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.rename(path)
+
+
+@pytest.mark.parametrize("change", [overwrite, replace])
+@pytest.mark.parametrize("name", ["model.safetensors", "two.safetensors", DATA])
+def test_a_file_that_changes_after_it_was_opened_is_refused(folder, name, change):
+    """Otherwise the tensors would be those of two models of one shape."""
+    if name == DATA:
+        write_tensorflow(folder, load_file(folder / "model.safetensors"))
+        (folder / "model.safetensors").unlink()
+    elif name != "model.safetensors":
+        shard(folder)
+    path = folder / name
+    os.utime(path, ns=(0, 0))  # so that any write shows, however soon
+    checkpoint = Checkpoint.open(folder).check_values()
+    change(path)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.check_values()
+    assert str(caught.value) == (
+        f"{path} changed after the checkpoint was opened, expected one file for all of its tensors. Convert or verify "
+        "the checkpoint again when nothing writes to it."
+    )
+    with pytest.raises(CheckpointError, match="changed after the checkpoint was opened"):
+        [checkpoint.tensor(tensor) for tensor in checkpoint_shapes(checkpoint.config)]
+    Checkpoint.open(folder).check_values()
+
+
+def test_a_file_that_is_gone_is_named(folder):
+    checkpoint = Checkpoint.open(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors cannot be read \(No such file or directory\)"):
+        checkpoint.check_values()
+
+
+def test_files_that_cannot_be_read_are_listed_at_once(folder):
+    make_unreadable(folder / "model.safetensors")
+    make_unreadable(folder / "spiece.model")
+    message = refusal(folder)
+    assert "has 2 problems:" in message
+    for name in ("model.safetensors", "spiece.model"):
+        assert f"{folder / name} cannot be read (Input/output error). Check that this user may read it." in message
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert refusal(folder) == f"{folder} cannot be read (Permission denied). Check that this user may read it."
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper
 
 from sparkalbert.config import AlbertConfig
 from sparkalbert.convert.graph.attention import (
+    MAX_INVARIANT_HEAD_SIZE,
     additive_mask,
     fused_attention,
     sequence_lengths,
@@ -66,3 +67,17 @@ def test_both_forms_give_the_same_bits_and_the_right_values(heads, lengths, extr
         np.testing.assert_array_equal(written_out[row, :length], fused[row, :length])
         expected = scaled_dot_products(*parts[:, row, :length], heads)
         np.testing.assert_allclose(written_out[row, :length], expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("extra", [0, 41, 42, 150, 400])  # 64, 65 pieces and more
+def test_the_widest_heads_do_not_depend_on_padding(extra):
+    config = AlbertConfig(hidden_size=2 * MAX_INVARIANT_HEAD_SIZE, num_attention_heads=2, intermediate_size=8)
+    length = 23
+    parts = np.random.default_rng(0).standard_normal((3, 1, length + extra, config.hidden_size), dtype=np.float32)
+    found = []
+    for pieces in (length, length + extra):
+        mask = (np.arange(pieces) < length).astype(np.int64)[None]
+        feeds = dict(zip(("query", "key", "value"), parts[:, :, :pieces], strict=True)) | {"attention_mask": mask}
+        found += [output[0, :length] for output in session(config).run(["fused", "written_out"], feeds)]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])

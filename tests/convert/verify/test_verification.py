@@ -186,14 +186,42 @@ def test_a_missing_checkpoint_is_refused(tmp_path):
         verify_bundle(tiny_bundle.bundle(), against=tmp_path / "nowhere")
 
 
-def rewritten(bundle: Bundle, target, change) -> Bundle:
+def rewritten(bundle: Bundle, target, change, **manifest) -> Bundle:
     """Copy a bundle with another graph and a manifest that fits."""
-    with write_bundle(target, replace(bundle.manifest, files={})) as folder:
+    with write_bundle(target, replace(bundle.manifest, files={}, **manifest)) as folder:
         for file in bundle.manifest.files:
             shutil.copyfile(bundle.path / file, folder / file)
         model = onnx.load(str(bundle.graph_path), load_external_data=False)
         (folder / "model.onnx").write_bytes(change(model))
     return Bundle.open(target)
+
+
+def shifted_in_batches(model):
+    """Let the graph add the number of sequences but one to every vector."""
+    last = model.graph.node[-1]
+    assert list(last.output) == ["hidden_state"]
+    last.output[0] = "alone"
+    make_node = onnx.helper.make_node
+    model.graph.node.extend(
+        [
+            make_node("Shape", ["input_ids"], ["batch"], start=0, end=1),
+            make_node("Cast", ["batch"], ["count"], to=onnx.TensorProto.FLOAT),
+            make_node("Sub", ["count", "one"], ["others"]),
+            make_node("Add", ["alone", "others"], ["hidden_state"]),
+        ]
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(1, dtype=np.float32), "one"))
+    return model.SerializeToString()
+
+
+def test_a_graph_that_is_not_batch_invariant_is_verified_as_users_run_it(tmp_path):
+    bundle = tiny_bundle.bundle()
+    alone = rewritten(bundle, tmp_path / "alone", shifted_in_batches, batch_invariant=False)
+    assert verify_bundle(alone) == verify_bundle(bundle)
+    assert verify_bundle(alone, against=tiny_bundle.checkpoint()).max_abs_error <= 1e-5
+    in_batches = rewritten(bundle, tmp_path / "in batches", shifted_in_batches)
+    with pytest.raises(VerificationError, match="has a relative error of"):
+        verify_bundle(in_batches)
 
 
 def without_bias(model):

@@ -8,6 +8,7 @@ from sparkalbert.text.pieces.files import find_tokenizer, vocabulary_path
 from sparkalbert.text.pieces.normalization import NormalizationOptions
 from sparkalbert.text.pieces.tokenizer import PieceTokenizer
 from tests import tiny_vocabulary
+from tests.storage.unreadable import make_unreadable
 
 TEXT = "The café  of THE river"
 
@@ -296,6 +297,23 @@ def test_a_vocabulary_of_another_name_is_suggested(tmp_path, name, known):
     (tmp_path / name).touch()
     with pytest.raises(ModelNotFoundError, match=f"If {name} is the vocabulary of the model, rename it to {known}"):
         PieceTokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["spiece.model", "tokenizer.json", "vocab.txt", "tokenizer_config.json"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
+    if name == "tokenizer_config.json":
+        tiny_vocabulary.write(tmp_path)
+    make_unreadable(tmp_path / name)
+    with pytest.raises(CheckpointError) as caught:
+        PieceTokenizer.load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / name} cannot be read (Input/output error). Check that this user may read it."
+    )
+
+
+def test_a_path_that_no_file_system_has_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"a{300} cannot be read \(File name too long\)"):
+        PieceTokenizer.load(tmp_path / ("a" * 300))
 
 
 @pytest.mark.parametrize("name", ["spiece.model", "tokenizer.json", "vocab.txt"])

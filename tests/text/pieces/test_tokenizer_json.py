@@ -97,6 +97,28 @@ def test_a_file_that_is_not_an_alberts_is_refused(tmp_path, changes, message):
         load(tmp_path, document(**changes))
 
 
+def pair_model(**changes):
+    """Return a BPE model without merges, which has the pieces of the file of the tests."""
+    vocab = {piece: index for index, (piece, _) in enumerate(document()["model"]["vocab"])}
+    return {"type": "BPE", "unk_token": "<unk>", "vocab": vocab, "merges": [], **changes}
+
+
+def test_pieces_that_are_drawn_at_random_are_refused(tmp_path):
+    """The same text would get other vectors each time."""
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path, document(model=pair_model(dropout=0.1)))
+    assert str(caught.value) == (
+        f"Expected a tokenizer that gives a text the same pieces each time, but {tmp_path / 'tokenizer.json'} draws "
+        "them at random (dropout is 0.1 in its model), which is for training. Set it to null in the file."
+    )
+
+
+@pytest.mark.parametrize("dropout", [None, 0, 0.0])
+def test_pairs_that_are_always_merged_are_read(tmp_path, dropout):
+    tokenizer = load(tmp_path, document(model=pair_model(dropout=dropout)))
+    assert len({tuple(tokenizer.encode("the river").ids.tolist()) for _ in range(20)}) == 1
+
+
 def test_a_text_before_and_after_xlnets_way_is_refused(tmp_path):
     processor = document()["post_processor"]
     processor["single"] = [processor["single"][1], processor["single"][2], processor["single"][0]]

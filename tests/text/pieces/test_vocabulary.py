@@ -230,6 +230,21 @@ def test_a_vocabulary_without_alberts_special_pieces_is_refused():
         PieceTokenizer(model, source="tokens.model")
 
 
+def test_special_tokens_that_are_user_defined_symbols_are_found_in_texts():
+    """As sentencepiece does it, and so Google's code, transformers and Spark NLP."""
+    model = train(control_symbols=[], user_defined_symbols=["[CLS]", "[SEP]"])
+    processor = sentencepiece.SentencePieceProcessor()
+    processor.load_from_serialized_proto(model)
+    text = "the [SEP] river"
+    pieces = PieceTokenizer(model, UNCHANGED).encode(text)
+    assert pieces.ids.tolist() == processor.encode(text)
+    (index,) = [index for index, piece in enumerate(pieces.pieces) if piece == "[SEP]"]
+    assert pieces.ids[index] == processor.piece_to_id("[SEP]") == 3
+    assert pieces.offsets[index].tolist() == [4, 9]
+    check_offsets(text, pieces)
+    assert 3 not in PieceTokenizer(model).encode(text).ids  # it is lower-cased
+
+
 @pytest.mark.parametrize("suffix", [False, True])
 def test_each_byte_of_an_unknown_character_is_where_the_character_is(suffix):
     tokenizer = PieceTokenizer(train(byte_fallback=True, vocab_size=500, treat_whitespace_as_suffix=suffix), UNCHANGED)
