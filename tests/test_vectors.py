@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +46,51 @@ def test_a_mean_does_not_depend_on_other_groups():
     for number in range(3):
         alone = group_means(vectors[group == number], np.zeros(np.sum(group == number), dtype=np.int64), 1)
         assert np.array_equal(together[number], alone[0])
+
+
+def cancelling(size, dimension, random):
+    """Vectors whose sum is a rest of rounding, which depends on the order of the additions."""
+    half = random.normal(size=(size // 2, dimension)) * 10.0 ** random.integers(-12, 13, (size // 2, dimension))
+    return random.permutation(np.concatenate([half, -half, np.zeros((size % 2, dimension))])).astype(np.float32)
+
+
+@pytest.mark.parametrize("dimension", [1, 15, 16, 17, 300])
+@pytest.mark.parametrize(
+    "sizes",
+    [[], [0, 0], [1], [2, 0, 9, 0], [128, 129, 130], [600, 1, 513, 512, 511, 0], [3000, 2], [*range(40)] * 2],
+)
+def test_means_have_the_bits_of_one_sum_of_all_vectors(sizes, dimension):
+    random = np.random.default_rng(0)
+    vectors = np.zeros((0, dimension), dtype=np.float32)
+    vectors = np.concatenate([vectors, *(cancelling(size, dimension, random) for size in sizes)])
+    counts = np.array(sizes, dtype=np.int64)
+    group, filled = np.repeat(np.arange(len(counts)), counts), counts > 0
+    expected = np.zeros((len(counts), dimension))
+    if filled.any():
+        starts = (np.cumsum(counts) - counts)[filled]
+        expected[filled] = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64) / counts[filled, None]
+    expected = expected.astype(np.float32).tobytes()
+    assert group_means(vectors, group, len(counts)).tobytes() == expected
+    shuffled = random.permutation(len(vectors))
+    places = np.argsort(shuffled)
+    assert group_means(vectors[shuffled], group, len(counts), places).tobytes() == expected
+    by_group = np.argsort(group[shuffled], kind="stable")
+    in_groups = group_means(vectors[shuffled][by_group], group, len(counts))
+    assert group_means(vectors[shuffled], group[shuffled], len(counts)).tobytes() == in_groups.tobytes()
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_large_group_is_not_held_twice(in_order):
+    vectors = np.ones((20_000, 256), dtype=np.float32)
+    group, rows = np.zeros(len(vectors), dtype=np.int64), None if in_order else np.arange(len(vectors))[::-1]
+    tracemalloc.start()
+    try:
+        means = group_means(vectors, group, 1, rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert means.tolist() == [[1.0] * 256]
+    assert peak < vectors.nbytes / 2
 
 
 @given(matrices)

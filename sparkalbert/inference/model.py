@@ -38,7 +38,8 @@ class ModelCache:
 
     The models used last are kept, so that a reused Spark worker finds the model that the task before it loaded. A
     model that is still held elsewhere is shared, never loaded again, unless its files were written to. The device is
-    part of the key: Spark may give the same worker another GPU from task to task.
+    part of the key: Spark may give the same worker another GPU from task to task. Models that are no longer kept are
+    released before another one is loaded.
 
     Parameters
     ----------
@@ -53,7 +54,9 @@ class ModelCache:
         self._lock = threading.Lock()
         self._loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
 
-    def get(self, digest: str, options: SessionOptions, locate: Callable[[], Bundle]) -> LoadedModel:
+    def get(
+        self, digest: str, options: SessionOptions, locate: Callable[[], Bundle], *, max_kept: int | None = None
+    ) -> LoadedModel:
         """Return a loaded model. While one is being loaded, only callers that want the same model wait.
 
         Parameters
@@ -64,28 +67,47 @@ class ModelCache:
             Threads and device.
         locate
             Returns the bundle with every byte verified; called if the model has to be loaded.
+        max_kept
+            Largest number of models that are kept now, this one included; None for that of the cache. A memory budget
+            of a worker has room for one.
         """
         key = (digest, options)
+        most = self._max_kept if max_kept is None else max_kept
         with self._lock:
             loading = self._loading[key]
         with loading:
             with self._lock:
                 model = self._alive.get(key)
-            if model is None or model.session.is_changed:
+            if model is not None and model.session.is_changed:
+                model = None
+            self._make_room(key, most)
+            if model is None:
                 with TIMINGS.measure("load"):
                     model = LoadedModel.load(locate(), options)
             with self._lock:
                 self._alive[key] = self._kept[key] = model
-                self._kept.move_to_end(key)
-                while len(self._kept) > self._max_kept:
+                while len(self._kept) > most:
                     self._kept.popitem(last=False)
             return model
+
+    def _make_room(self, key: _Key, most: int) -> None:
+        """Release models until one more may be kept, and those on other GPUs, which now belong to other tasks."""
+        with self._lock:
+            self._kept.pop(key, None)
+            for other in [other for other in self._kept if _is_on_another_gpu(other[1], key[1])]:
+                del self._kept[other]
+            while len(self._kept) >= max(most, 1):
+                self._kept.popitem(last=False)
 
     def clear(self) -> None:
         """Release every model that is kept; models that are held elsewhere are loaded again when needed."""
         with self._lock:
             self._kept.clear()
             self._alive.clear()
+
+
+def _is_on_another_gpu(one: SessionOptions, other: SessionOptions) -> bool:
+    return not one.on_cpu and not other.on_cpu and one.device != other.device
 
 
 MODELS: Final = ModelCache()

@@ -1,4 +1,7 @@
-"""Contains everything that uses Spark: stages, workers, sessions and batch jobs. No other package imports pyspark."""
+"""Contains everything that uses Spark: stages, workers, sessions and batch jobs.
+
+Outside of it, only :mod:`sparkalbert.base` imports pyspark at run time, and ``sparkalbert doctor``, to check it.
+"""
 
 from __future__ import annotations
 

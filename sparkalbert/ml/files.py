@@ -10,14 +10,16 @@ import errno
 import logging
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from sparkalbert.errors import OutputError, SparkAlbertError
 from sparkalbert.ml.failures import is_spark_failure
@@ -25,11 +27,21 @@ from sparkalbert.ml.session.connect import is_connect_session
 from sparkalbert.storage.folders import FileSystem, FolderKind, LocalFileSystem, replace_folder
 from sparkalbert.storage.paths import file_uri, local_path, with_home, with_slashes
 
-__all__ = ["HadoopFileSystem", "literal_path", "remote_files", "shares_files", "spark_folder", "spark_path"]
+__all__ = [
+    "HadoopFileSystem",
+    "literal_path",
+    "reads_from",
+    "remote_files",
+    "shares_files",
+    "spark_folder",
+    "spark_path",
+]
 
 _LOGGER: Final = logging.getLogger("sparkalbert")
 _MAX_LISTED: Final = 100
 _PATTERN_SIGN: Final = re.compile(r"[\[\]{}*?\\]")
+_URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]+):(?://([^/]*?)(?::\d+)?(?=/|$))?)?(.*)", re.DOTALL)
+"""Scheme, host and path; the port does not count."""
 
 
 class HadoopFileSystem:
@@ -91,6 +103,11 @@ class HadoopFileSystem:
                 False, self._path(source), self._path(file_uri(target.absolute())), True
             )
 
+    def qualified(self, path: str) -> str:
+        """Return a path with its scheme and host, as Spark lists it."""
+        with _as_os_error():
+            return str(self._system(path).makeQualified(self._path(path)).toString())
+
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(path)
 
@@ -141,9 +158,11 @@ def shares_files(spark: SparkSession, path: Path) -> bool:
     If the client sees the folder of `path` but cannot write to it, the reason is logged.
     """
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
-    probe = folder / f"sparkalbert-{uuid.uuid4().hex}"  # not hidden: Spark reads no hidden file
+    # A job that reads `folder` skips hidden folders, but Spark reads a file in one if it is given the path.
+    probe = folder / f".sparkalbert-{uuid.uuid4().hex}" / "probe"
     try:
-        probe.write_text(probe.name, encoding="ascii")
+        probe.parent.mkdir()
+        probe.write_text(probe.parent.name, encoding="ascii")
         rows = spark.read.text(literal_path(file_uri(probe))).collect()
     except OSError as error:
         if folder == path.absolute().parent:  # else the path may exist on the server only
@@ -156,8 +175,42 @@ def shares_files(spark: SparkSession, path: Path) -> bool:
         _LOGGER.info("The Spark Connect server does not read %s: %s", probe, str(error).partition("\n")[0])
         return False
     finally:
-        probe.unlink(missing_ok=True)
-    return [row[0] for row in rows] == [probe.name]
+        shutil.rmtree(probe.parent, ignore_errors=True)
+    return [row[0] for row in rows] == [probe.parent.name]
+
+
+def reads_from(frame: DataFrame, folder: str) -> bool:
+    """Return whether a DataFrame reads a file in a folder that is to be written, whatever pattern or link leads there.
+
+    In doubt it does: neither scheme nor port counts (``s3:`` and ``s3a:`` lead to the same files), and a Spark Connect
+    client does not know the file system of a path without a scheme.
+    """
+    spark, target = frame.sparkSession, with_slashes(with_home(folder))
+    local = local_path(target)
+    if not is_connect_session(spark):
+        target = HadoopFileSystem(spark).qualified(target)
+    elif local is not None:
+        target = local.absolute().as_posix()
+    return _contains(target, frame.inputFiles())
+
+
+def _contains(folder: str, files: Iterable[str]) -> bool:
+    """Return whether a folder contains one of some files, which are URIs with percent signs as Spark lists them."""
+    host, folders = _place(folder)
+    for file in files:
+        own_host, paths = _place(unquote(file))
+        inside = any(f"{path}/".startswith(f"{parent}/") for path in paths for parent in folders)
+        if inside and host in {own_host, None}:
+            return True
+    return False
+
+
+def _place(uri: str) -> tuple[str | None, set[str]]:
+    """Return the host of a URI, None without a scheme, and its path, on this machine also with links followed."""
+    scheme, host, path = _URI.findall(uri)[0]
+    local = local_path(uri)
+    followed = set() if local is None else {Path(os.path.realpath(local)).as_posix()}
+    return host if scheme else None, {path.rstrip("/"), *followed}
 
 
 def remote_files(spark: SparkSession, folder: str) -> list[str]:

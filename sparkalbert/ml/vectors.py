@@ -34,7 +34,8 @@ def binary_to_array(vectors: Column | str, vector_format: BinaryFormat = "binary
     Raises
     ------
     ParamError
-        In the job, if a vector is null or its length is not a multiple of the size of a number.
+        If `vector_format` is unknown; in the job, if a vector is null or its length is not a multiple of the size of a
+        number.
 
     Examples
     --------
@@ -55,6 +56,11 @@ def binary_to_vector(vector: Column | str, vector_format: BinaryFormat = "binary
     ----------
     vector, vector_format
         As for :func:`binary_to_array`.
+
+    Raises
+    ------
+    ParamError
+        As :func:`binary_to_array` does.
     """
     column = F.col(vector) if isinstance(vector, str) else vector
     return binary_to_array(F.when(column.isNotNull(), F.array(column)), vector_format).getItem(0)

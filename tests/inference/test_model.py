@@ -11,6 +11,7 @@ import pytest
 
 from sparkalbert.bundle import Bundle
 from sparkalbert.inference import ModelCache, SessionOptions
+from sparkalbert.inference.model import LoadedModel
 from sparkalbert.timings import TIMINGS
 from tests import tiny_bundle
 
@@ -88,6 +89,63 @@ def test_the_models_used_last_are_kept(max_kept):
     loaded = [weakref.ref(get(models, source, threads=threads)) for threads in (1, 2, 3)]
     gc.collect()
     assert [model() is not None for model in loaded] == [False] * (3 - max_kept) + [True] * max_kept
+
+
+class Released(Source):
+    """When it is located, the models behind some weak references must have been released."""
+
+    def __init__(self, *models) -> None:
+        super().__init__()
+        self.models = models
+
+    def locate(self):
+        gc.collect()
+        assert [model() for model in self.models] == [None] * len(self.models)
+        return super().locate()
+
+
+@pytest.mark.parametrize(("max_kept", "released"), [(None, 1), (2, 1), (1, 2), (0, 2)])
+def test_models_are_released_before_another_is_loaded(models, max_kept, released):
+    loaded = [weakref.ref(get(models, Source(), threads=threads)) for threads in (2, 3)]
+    source = Released(*loaded[:released])
+    newest = weakref.ref(models.get(source.digest, SessionOptions(), source.locate, max_kept=max_kept))
+    gc.collect()
+    assert [model() is not None for model in loaded] == [False] * released + [True] * (2 - released)
+    assert (source.calls, newest() is not None) == (1, max_kept != 0)
+
+
+def test_a_model_that_is_kept_stays_when_it_is_wanted_alone(models):
+    source = Source()
+    other = weakref.ref(get(models, source, threads=2))
+    kept = weakref.ref(get(models, source))
+    assert models.get(source.digest, SessionOptions(), source.locate, max_kept=1) is kept()
+    gc.collect()
+    assert (other(), source.calls) == (None, 2)
+
+
+def test_a_model_whose_files_were_written_to_is_released_before_it_is_loaded_again(models, tmp_path):
+    source = Source()
+    source.bundle = Bundle.open(shutil.copytree(source.bundle.path, tmp_path / "model"))
+    stale = weakref.ref(get(models, source))
+    os.utime(tmp_path / "model" / "model.onnx.data", ns=(0, 0))
+    again = Released(stale)
+    assert get(models, again).bundle == again.bundle
+
+
+def test_models_on_another_gpu_are_released_before_one_is_loaded(models, monkeypatch):
+    load = LoadedModel.load
+    monkeypatch.setattr(LoadedModel, "load", staticmethod(lambda bundle, _: load(bundle, SessionOptions())))  # no GPU
+    source = Source()
+    on_cpu, on_gpu = (
+        weakref.ref(models.get(source.digest, SessionOptions(device=device), source.locate))
+        for device in ("cpu", "cuda:0")
+    )
+    models.get(source.digest, SessionOptions(), source.locate)
+    assert on_gpu() is not None, "the CPU is not another GPU"
+    moved = Released(on_gpu)
+    models.get(moved.digest, SessionOptions(device="cuda:1"), moved.locate)
+    assert moved.calls == 1
+    assert on_cpu() is not None
 
 
 def test_loading_one_model_does_not_block_callers_of_another(models):

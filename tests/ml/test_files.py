@@ -13,6 +13,7 @@ from sparkalbert.ml import files as files_module
 from sparkalbert.ml.files import (
     HadoopFileSystem,
     literal_path,
+    reads_from,
     remote_files,
     shares_files,
     spark_folder,
@@ -317,8 +318,17 @@ def test_write_and_read_mean_the_same_folder(connect_spark, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("path", ["file", "no/such/folder/yet", "a b/%41"])
-def test_a_server_on_this_machine_shares_files(connect_spark, tmp_path, path):
+def test_a_server_on_this_machine_shares_files(connect_spark, tmp_path, monkeypatch, path):
+    seen = []
+
+    def literal(path):
+        seen.append(connect_spark.read.format("binaryFile").load(f"file:{tmp_path}").inputFiles())
+        assert len(list(tmp_path.iterdir())) == 1
+        return literal_path(path)
+
+    monkeypatch.setattr(files_module, "literal_path", literal)
     assert shares_files(connect_spark, tmp_path / path)
+    assert seen == [[]], "a job that reads the folder meanwhile sees no file of ours"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -348,3 +358,51 @@ def test_a_folder_that_cannot_be_written_is_not_shared_and_the_reason_is_logged(
     (message,) = caplog.messages
     assert message.startswith("This Spark Connect client cannot write to /proc/self (")
     assert message.endswith(") and leaves /proc/self/out to the server.")
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "expected"),
+    [
+        ("file:/d/once", "file:///d/once/part-0", True),
+        ("file:/d/once", "file:/d/once2/part-0", False),
+        ("file:/d/once/", "file:/d/deep/../once/lang=en/part-0", True),
+        ("file:/d/a b/%41", "file:///d/a%20b/%2541/part-0", True),
+        ("file:/d/part-0", "file:/d/part-0", True),
+        ("hdfs://nn/d/t", "hdfs://nn:8020/d/t/part-0", True),
+        ("hdfs://nn/d/t", "hdfs://other/d/t/part-0", False),
+        ("s3a://bucket/d", "s3://bucket/d/x", True),
+        ("s3a://curated/d", "s3a://raw/d/x", False),
+        ("abfss://one@account.net/d", "abfss://two@account.net/d/x", False),
+        ("abfss://one@account.net/d", "abfss://one@account.net/d/x", True),
+        ("/d/t", "hdfs://nn/d/t/part-0", True),  # of a Spark Connect client, which does not know its file system
+        ("/d/t", "hdfs://nn/d/u/part-0", False),
+    ],
+)
+def test_the_files_in_a_folder_are_found(folder, file, expected):
+    assert files_module._contains(folder, ["hdfs://nn/else/x", file]) is expected
+    assert not files_module._contains(folder, [])
+
+
+def test_a_path_without_a_scheme_is_one_of_the_default_file_system(spark, tmp_path, far, setting):
+    url = far(spark)
+    (tmp_path / "far" / "a b").mkdir()
+    (tmp_path / "far" / "a b" / "lines.txt").write_text("line")
+    frame = spark.read.format("binaryFile").load(f"{url}/a b")
+    assert reads_from(frame, f"{url}/a b/")
+    assert not reads_from(frame, "/folder/a b")
+    with setting(spark, "fs.defaultFS", url.removesuffix("/folder")):
+        assert reads_from(frame, "/folder/a b")
+        assert not reads_from(frame, "/folder/a")
+
+
+def test_a_file_behind_a_link_is_found(any_spark, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "lines.txt").write_text("line")
+    (tmp_path / "link").symlink_to(tmp_path / "texts")
+    for read in ("texts", "link", "li*k"):
+        frame = any_spark.read.format("binaryFile").load(f"file:{tmp_path}/{read}")
+        for folder in ("texts", "link", f"file:{tmp_path}/texts", f"{tmp_path}/link/"):
+            path = folder if is_connect_session(any_spark) or folder.startswith(("file:", "/")) else tmp_path / folder
+            assert reads_from(frame, str(path))
+        assert not reads_from(frame, f"{tmp_path}/other")

@@ -23,7 +23,7 @@ from pyspark.sql.types import StringType
 from sparkalbert.errors import ColumnError, InferenceError, OutputError, ParamError
 from sparkalbert.ml.columns import find_column
 from sparkalbert.ml.failures import raise_job_errors
-from sparkalbert.ml.files import remote_files, spark_folder
+from sparkalbert.ml.files import reads_from, remote_files, spark_folder
 from sparkalbert.ml.job.progress import Report, reported_progress
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.ml.job.text_source import TextSource
@@ -126,7 +126,7 @@ class EmbedSummary:
         How often these texts contain it: once for each such byte, or for a character of several bytes that is cut off.
     windows
         Sequences of pieces that cover the sentences: one for each sentence, several if it is longer than
-        ``maxSentenceLength``. Equal ones are computed once.
+        ``maxSentenceLength``. Equal sequences are computed once.
     pieceless_tokens
         Tokens without a piece, such as a lone zero-width space, whose vectors are zeros. With ``compatibility``
         ``spark-nlp`` they are left out and not counted.
@@ -179,7 +179,7 @@ def embed_texts(
         rows than ``maxErrorFraction`` allows could not be embedded.
     """
     started_s = time.monotonic()
-    _check_own_input(source.path, target.path)
+    _check_own_input(source, target)
     with ExitStack() as stack:
         stack.enter_context(raise_job_errors())
         check_remote = partial(_check_remote, spark, overwrite=target.overwrite)
@@ -196,9 +196,10 @@ def embed_texts(
                 "rows at the end. The column '%s' has the rows that failed. A client of Spark 4 counts them.",
                 pyspark.__version__, MIN_ROWS, _ERROR,
             )  # fmt: skip
-        frame = embedded_frame(
-            source.read(spark), stage, source, annotations=target.annotations, observation=observation
-        )
+        texts = source.read(spark)
+        if target.overwrite and reads_from(texts, target.path):
+            raise _contains_texts(source, target)
+        frame = embedded_frame(texts, stage, source, annotations=target.annotations, observation=observation)
         stack.enter_context(reported_progress(spark, f"sparkalbert: {source.path}", report))
         mode = "overwrite" if target.overwrite else "error"
         frame.write.format(target.format).mode(mode).save(path)
@@ -312,14 +313,18 @@ def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
         raise OutputError(msg)
 
 
-def _check_own_input(source: str, target: str) -> None:
-    """Check that a folder that is written, and may be replaced, does not contain the texts that are read."""
-    paths = [local_path(path) for path in (source, target)]
+def _check_own_input(source: TextSource, target: VectorTarget) -> None:
+    """Check that a folder that is written does not contain the texts that are read, as far as their paths show it."""
+    paths = [local_path(path) for path in (source.path, target.path)]
     read, written = (path.rstrip("/") if local is None else Path(os.path.realpath(local)).as_posix()
-                     for path, local in zip((source, target), paths, strict=True))  # fmt: skip
+                     for path, local in zip((source.path, target.path), paths, strict=True))  # fmt: skip
     if read == written or read.startswith(f"{written}/"):
-        msg = f"{target} cannot be written: it contains the texts of {source}. Choose another folder."
-        raise OutputError(msg)
+        raise _contains_texts(source, target)
+
+
+def _contains_texts(source: TextSource, target: VectorTarget) -> OutputError:
+    msg = f"{target.path} cannot be written: it contains the texts of {source.path}. Choose another folder."
+    return OutputError(msg)
 
 
 def _check_names(kept: Sequence[str], results: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Builds and reads the Arrow arrays of a worker: nested columns over flat NumPy buffers, without copies.
 
-Arrow's list offsets are 32 bits wide, so one array holds at most 2**31 / dimension vectors; callers cut far below.
+Arrow's offsets are 32 bits wide, so an array of vectors has fewer than 2**31 numbers or, as ``binary``, bytes. Callers
+cut arrays far below, between rows; a row that is too large is refused before its vectors are computed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sparkalbert.arrays import BoolArray, Float32Array, Int64Array, Uint8Array
@@ -27,6 +29,7 @@ __all__ = [
     "vector_array",
 ]
 
+_MAX_OFFSET: Final = 2**31 - 1
 _METADATA: Final = pa.map_(pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string()))
 
 
@@ -51,15 +54,26 @@ ARROW_COLUMN_TYPE: Final = _element(
 """The Arrow type of Spark's :data:`sparkalbert.ml.schema.ANNOTATION_COLUMN_TYPE`."""
 
 
-def _offsets(counts: Int64Array) -> pa.Array:
-    return pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+def _offsets(counts: Int64Array) -> npt.NDArray[np.int32]:
+    """Return where each list begins, and where the last one ends, int32 ``[lists + 1]``.
+
+    Raises
+    ------
+    InferenceError
+        If the items of all lists are too many for 32 bits.
+    """
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    if bounds[-1] > _MAX_OFFSET:
+        msg = f"The lists of an Arrow array have {bounds[-1]} items, expected at most {_MAX_OFFSET}. Split long texts."
+        raise InferenceError(msg)
+    return bounds.astype(np.int32)
 
 
 def vector_array(vectors: Float32Array) -> pa.Array:
     """Return ``list<float>`` over the rows of float32 ``[n, dimension]``; the buffer is not copied."""
     count, dimension = vectors.shape
     flat = pa.Array.from_buffers(pa.float32(), count * dimension, [None, pa.py_buffer(np.ascontiguousarray(vectors))])
-    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(dimension))
+    offsets = pa.array(_offsets(np.full(count, dimension)))
     return pa.ListArray.from_arrays(offsets, flat, type=_element(pa.float32(), nullable=False))
 
 
@@ -85,7 +99,7 @@ def binary_vector_array(vectors: Float32Array, vector_format: BinaryFormat = "bi
     if kind.itemsize < vectors.itemsize and not np.isfinite(little_endian).all() and np.isfinite(vectors).all():
         msg = f"A vector has the number {np.abs(vectors).max():g}, too large for binary16. Use vectorFormat 'binary'."
         raise InferenceError(msg)
-    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(kind.itemsize * dimension)
+    offsets = _offsets(np.full(count, kind.itemsize * dimension))
     return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(little_endian)])
 
 
@@ -105,7 +119,7 @@ def list_array(counts: Int64Array, items: pa.Array, *, valid: BoolArray, nullabl
     """
     mask = {} if valid.all() else {"mask": pa.array(~valid)}
     kind = _element(items.type, nullable=nullable)
-    return pa.ListArray.from_arrays(_offsets(counts), items, type=kind, **mask)
+    return pa.ListArray.from_arrays(pa.array(_offsets(counts)), items, type=kind, **mask)
 
 
 def rows_or_null(rows: pa.Array, valid: BoolArray) -> pa.Array:
@@ -187,7 +201,7 @@ def metadata_array(columns: Sequence[tuple[str, pa.Array]], count: int) -> pa.Ar
     # Column-major values to item-major: the j-th value of item i is at j * count + i.
     order = (np.arange(width) * count + np.arange(count)[:, None]).reshape(-1)
     values = pa.concat_arrays([values for _, values in columns]).take(pa.array(order)) if columns else keys
-    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
+    offsets = pa.array(_offsets(np.full(count, width)))
     return pa.MapArray.from_arrays(offsets, keys, values).cast(_METADATA)
 
 

@@ -6,15 +6,16 @@ are sorted by length and equal sentences are computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 
 from sparkalbert.arrays import Float32Array, Int64Array
+from sparkalbert.errors import InferenceError
 from sparkalbert.inference.embedder import Embedder
 from sparkalbert.inference.memory import VectorSizes
 from sparkalbert.ml.schema import WORD_EMBEDDINGS
@@ -31,14 +32,17 @@ from sparkalbert.ml.worker.arrow import (
 from sparkalbert.ml.worker.fields import BEGIN, END, RESULT, SENTENCE, TOKEN_LIST, Field
 from sparkalbert.ml.worker.model import EmbedderSource
 from sparkalbert.ml.worker.row_counts import RowCounts
-from sparkalbert.ml.worker.rows import item_counts, null_together
+from sparkalbert.ml.worker.rows import item_counts, null_together, row_groups
 from sparkalbert.ml.worker.sentence_plan import NOWHERE, GroupPlan, SpanRows, plan_rows
 from sparkalbert.ml.worker.vector_batches import FIRST_WINDOW_TOKENS, held_vectors, vectors_in
 from sparkalbert.slices import bounded_slices
 from sparkalbert.timings import TIMINGS
-from sparkalbert.vectors import BinaryFormat, group_means
+from sparkalbert.vectors import BinaryFormat, group_means, number_type
 
 __all__ = ["AnnotationTask", "MeanVectorTask", "TokenListTask"]
+
+_MAX_ROW_BYTES: Final = 2**31 - 1
+"""The most bytes of vectors in a row: Arrow and Spark count them with 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,12 @@ class TokenListTask:
         """Yield the vectors of every row, in order."""
         embedder = self.model.load()
         array = _vector_array(self.binary)
-        for (tokens,) in _groups(batches, embedder.dimension, self.model.sizes):
+        for (tokens,) in _groups(batches, _token_counts, embedder.dimension, self.model.sizes):
             with TIMINGS.measure("tokenize"):
                 lists = [[token or "" for token in row or ()] for row in tokens.to_pylist()]
                 encoded = embedder.encode_token_lists(lists)
             counts, valid = item_counts(tokens)
+            _check_row_bytes(counts, embedder.dimension, self.binary)
             with held_vectors(embedder, encoded, self.model.sizes) as vectors:
                 for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):
                     with TIMINGS.measure("emit"):
@@ -107,13 +112,14 @@ class AnnotationTask:
         """Yield the annotations of every row, in order."""
         embedder = self.model.load()
         complete = (null_together(batch) for batch in batches)
-        for columns in _groups(complete, embedder.dimension, self.model.sizes):
+        for columns in _groups(complete, _token_counts, embedder.dimension, self.model.sizes):
             with TIMINGS.measure("tokenize"):
                 sentences, tokens = SpanRows.of(*columns[:4]), SpanRows.of(*columns[4:])
                 plan = plan_rows(embedder, sentences, tokens, as_spark_nlp=self.as_spark_nlp)
                 output = _AnnotationOutput.of(plan, tokens, lower_case=self.lower_case)
             valid = np.asarray(columns[-1].is_valid())
             counts = np.bincount(tokens.row[plan.token], minlength=len(valid))
+            _check_row_bytes(counts, embedder.dimension, self.binary)
             counted = _row_counts(embedder, plan, tokens, len(valid)) if self.counted else None
             with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors:
                 for rows, items in _output_parts(counts, embedder.dimension, self.model.sizes):
@@ -156,43 +162,75 @@ class MeanVectorTask:
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the vectors of every row, in order."""
         embedder = self.model.load()
-        array = _vector_array(self.binary)
         complete = (null_together(batch) for batch in batches)
-        for columns in _groups(complete, embedder.dimension, self.model.sizes):
-            with TIMINGS.measure("tokenize"):
-                sentences, tokens = SpanRows.of(*columns[:4]), SpanRows.of(*columns[4:])
-                plan = plan_rows(embedder, sentences, tokens, as_spark_nlp=self.as_spark_nlp)
-            counts, valid = item_counts(columns[0])
-            row = tokens.row[plan.token]
-            group = np.searchsorted(sentences.row, row) + plan.sentence if self.of_sentences else row
-            found = plan.vector != NOWHERE  # a token outside all sentences has no vector
-            with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors, TIMINGS.measure("emit"):
-                count = len(sentences.row) if self.of_sentences else len(valid)
-                means = array(group_means(_rows_or_zeros(vectors, plan.vector[found]), group[found], count))
-                if self.of_sentences:
-                    made = list_array(counts, means, valid=valid, nullable=False)
-                else:
-                    made = rows_or_null(means, valid)
-                if self.counted:
-                    made = _row_counts(embedder, plan, tokens, len(valid)).beside(made)
-                yield made
+        for columns in _groups(complete, self._row_sizes, embedder.dimension, self.model.sizes):
+            yield self._means(embedder, columns)
+
+    def _row_sizes(self, columns: tuple[pa.Array, ...]) -> Int64Array:
+        """Return the number of vectors of each row: those computed or, if they are more, those returned."""
+        returned = item_counts(columns[0])[0] if self.of_sentences else 1
+        sizes: Int64Array = np.maximum(_token_counts(columns), returned)
+        return sizes
+
+    def _means(self, embedder: Embedder, columns: tuple[pa.Array, ...]) -> pa.Array:
+        """Return the vectors of a group of rows."""
+        with TIMINGS.measure("tokenize"):
+            sentences, tokens = SpanRows.of(*columns[:4]), SpanRows.of(*columns[4:])
+            plan = plan_rows(embedder, sentences, tokens, as_spark_nlp=self.as_spark_nlp)
+        counts, valid = item_counts(columns[0])
+        if self.of_sentences:
+            _check_row_bytes(counts, embedder.dimension, self.binary)
+        row = tokens.row[plan.token]
+        group = np.searchsorted(sentences.row, row) + plan.sentence if self.of_sentences else row
+        count = len(sentences.row) if self.of_sentences else len(valid)
+        found = plan.vector != NOWHERE  # a token outside all sentences has no vector
+        with held_vectors(embedder, plan.sentences, self.model.sizes) as vectors, TIMINGS.measure("emit"):
+            means = _vector_array(self.binary)(group_means(vectors, group[found], count, plan.vector[found]))
+            if self.of_sentences:
+                made = list_array(counts, means, valid=valid, nullable=False)
+            else:
+                made = rows_or_null(means, valid)
+            if self.counted:
+                made = _row_counts(embedder, plan, tokens, len(valid)).beside(made)
+        return made
 
 
 def _row_counts(embedder: Embedder, plan: GroupPlan, tokens: SpanRows, num_rows: int) -> RowCounts:
     return RowCounts.of(plan, tokens, num_rows, embedder.options.vectors.window_capacity)
 
 
+def _token_counts(columns: tuple[pa.Array, ...]) -> Int64Array:
+    counts, _ = item_counts(columns[-1])
+    return counts
+
+
 def _groups(
-    batches: Iterator[tuple[pa.Array, ...]], dimension: int, sizes: VectorSizes
+    batches: Iterable[tuple[pa.Array, ...]],
+    row_sizes: Callable[[tuple[pa.Array, ...]], Int64Array],
+    dimension: int,
+    sizes: VectorSizes,
 ) -> Iterator[tuple[pa.Array, ...]]:
-    """Cut batches into groups of rows whose vectors fit into a window; the items of the last column get vectors."""
+    """Cut batches into groups of rows whose vectors fit into a window, given the number of vectors of each row."""
     limit = vectors_in(sizes.window_bytes, dimension)
-    first_limit: int | None = FIRST_WINDOW_TOKENS
-    for columns in batches:
-        counts, _ = item_counts(columns[-1])
-        for start, stop in bounded_slices(counts, limit, first_limit=first_limit):
-            yield tuple(column.slice(start, stop - start) for column in columns)
-        first_limit = None
+    return row_groups(batches, row_sizes, limit, first_limit=FIRST_WINDOW_TOKENS)
+
+
+def _check_row_bytes(counts: Int64Array, dimension: int, binary: BinaryFormat | None) -> None:
+    """Check that the vectors of each row, which cannot be cut, are not too large to leave, before they are computed.
+
+    Raises
+    ------
+    InferenceError
+        If a row has too many. Without a cause, it is an error of that row, see :mod:`.row_errors`.
+    """
+    vector_bytes = dimension * number_type(binary or "binary").itemsize
+    most, limit = int(counts.max(initial=0)), _MAX_ROW_BYTES // vector_bytes
+    if most > limit:
+        msg = (
+            f"The row has {most} vectors of {vector_bytes} bytes, expected at most {limit}: Arrow and Spark take less "
+            "than 2 GiB per row. Split it into several rows, or set outputLevel to 'document'."
+        )
+        raise InferenceError(msg)
 
 
 def _output_parts(counts: Int64Array, dimension: int, sizes: VectorSizes) -> Iterator[tuple[slice, slice]]:

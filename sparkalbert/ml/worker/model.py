@@ -146,7 +146,7 @@ class WorkerModel:
     sizes
         How many bytes of vectors are held.
     budget_mb
-        The budget that the sizes come from, for the log; None if there is none.
+        The budget that the sizes come from, which has room for this model only; None if there is none.
     """
 
     handle: ModelHandle
@@ -163,7 +163,8 @@ class WorkerModel:
             threads=self.threads or _task_cpus(),
             device=_task_device(self.options.session.device),
         )
-        model = MODELS.get(self.handle.digest, session, self._locate)
+        max_kept = None if self.budget_mb is None else 1
+        model = MODELS.get(self.handle.digest, session, self._locate, max_kept=max_kept)
         return Embedder(model, replace(self.options, session=session))
 
     def _locate(self) -> Bundle:

@@ -32,13 +32,14 @@ from sparkalbert.ml.worker.fields import (
     Field,
 )
 from sparkalbert.ml.worker.rows import (
+    item_counts,
     list_bounds,
     null_together,
     ranges,
+    row_groups,
     row_of_item,
     sentence_numbers,
 )
-from sparkalbert.slices import bounded_slices
 
 __all__ = ["ChunkVectorTask", "SentenceVectorTask", "Strategy"]
 
@@ -46,7 +47,7 @@ Strategy = Literal["AVERAGE", "SUM"]
 
 _FLOAT_BYTES: Final = 4
 _GROUP_BYTES: Final = 32 << 20
-"""Bytes of vectors processed together; n-grams return as many vectors as there are words."""
+"""Bytes of vectors read or returned together. Chunks that overlap, such as n-grams, may be more than the words."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class SentenceVectorTask:
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the sentences of every row with their vectors, in order."""
-        for rows in _row_groups(batches):
+        for rows in row_groups(map(null_together, batches), _vector_bytes, _GROUP_BYTES):
             row, word_row = row_of_item(rows[0]), row_of_item(rows[-1])
             begin, end, result, sentence, word_sentence, embeddings = (column.flatten() for column in rows)
             number = sentence_numbers(sentence)
@@ -114,7 +115,7 @@ class ChunkVectorTask:
 
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the chunks of every row with their vectors, in order."""
-        for rows in _row_groups(batches):
+        for rows in row_groups(map(null_together, batches), _vector_bytes, _GROUP_BYTES):
             row, word_row = row_of_item(rows[0]), row_of_item(rows[-1])
             flat = [column.flatten() for column in rows]
             begin, end, result, sentence, chunk, metadata = flat[: len(self.inputs[0])]
@@ -143,15 +144,14 @@ class ChunkVectorTask:
             yield _by_row(row[counts > 0], items, rows[0])
 
 
-def _row_groups(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Array, ...]]:
-    """Cut batches into groups of rows with at most `_GROUP_BYTES` of vectors, at least one row each."""
-    for batch in batches:
-        columns = null_together(batch)
-        words, valid = list_bounds(columns[-1])
-        floats, _ = list_bounds(columns[-1].values)
-        sizes = np.where(valid, np.diff(floats[words]), 0) * _FLOAT_BYTES
-        for start, stop in bounded_slices(sizes, _GROUP_BYTES):
-            yield tuple(column.slice(start, stop - start) for column in columns)
+def _vector_bytes(columns: tuple[pa.Array, ...]) -> Int64Array:
+    """Return the bytes of vectors of each row, int64 ``[rows]``: those read or, if they are more, those returned."""
+    words, valid = list_bounds(columns[-1])
+    floats, _ = list_bounds(columns[-1].values)
+    read = np.where(valid, np.diff(floats[words]), 0)
+    returned, _ = item_counts(columns[0])
+    sizes: Int64Array = np.maximum(read, returned * np.diff(floats).max(initial=0)) * _FLOAT_BYTES
+    return sizes
 
 
 @dataclass(frozen=True)

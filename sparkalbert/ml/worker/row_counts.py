@@ -36,7 +36,8 @@ class RowCounts:
         ``maxSentenceLength``, none if no token has a piece. Equal sequences are computed once, and parts of very long
         words perhaps not at all.
     pieceless_tokens
-        Tokens without a piece, whose vector is zero.
+        Tokens whose vector is zeros: those without a piece, and those outside all sentences, for instance if a
+        SentenceDetector drops short sentences (``minLength``) and the Tokenizer reads the document.
     """
 
     tokens: Int64Array

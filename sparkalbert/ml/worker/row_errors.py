@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 
 from sparkalbert.errors import ColumnError, InferenceError, SparkAlbertError, TextError
-from sparkalbert.ml.worker.model import EmbedderSource
+from sparkalbert.ml.worker.model import EmbedderSource, HeldModel
 from sparkalbert.ml.worker.row_counts import COUNTS, VALUE
 
 __all__ = ["ERROR", "MIN_ROWS", "ModelTask", "RowErrorsTask"]
@@ -42,10 +42,9 @@ class ModelTask(Protocol):
 class RowErrorsTask:
     """Runs a task and finds the rows that fail. On a CPU the other rows get the same vectors as without them.
 
-    If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it.
-    An error of the model (also if it is loaded again while the task runs) or of the input is not an error of a row, and
-    neither is a lack of memory, a full disk or a failure of the engine (a lost GPU, for instance): those are raised
-    unchanged.
+    If a group of rows fails, its rows run one by one up to the one that fails; then the task continues after it. The
+    model is loaded once. An error of the model or of the input is not an error of a row, and neither is a lack of
+    memory, a full disk or a failure of the engine (a lost GPU, for instance): those are raised unchanged.
 
     Attributes
     ----------
@@ -75,11 +74,13 @@ class RowErrorsTask:
 
     def __call__(self, batches: Iterator[_Columns]) -> Iterator[pa.Array]:
         """Yield the result of every row, in order."""
-        self.task.model.load()
+        model = self.task.model
+        held = HeldModel(model.load(), model.sizes)
+        task: ModelTask = replace(cast("Any", self.task), model=held)  # a dataclass, as every task
         reader, failures = _Reader(batches), 0
         while True:
             try:
-                for array in self.task(reader):
+                for array in task(reader):
                     good = self._good(array)  # before the rows are answered: an error must not lose them
                     reader.answer(len(array))
                     yield good
@@ -91,7 +92,7 @@ class RowErrorsTask:
             while reader.rows_left:
                 row = reader.row()
                 try:
-                    for array in self.task(iter([row])):
+                    for array in task(iter([row])):
                         good = self._good(array)
                         reader.answer(1)
                         yield good
@@ -99,7 +100,9 @@ class RowErrorsTask:
                     if _is_of_the_machine(error):
                         raise
                     failures += 1
-                    yield self._failed(row, error, reader.position, failures)
+                    self._check_failure(error, reader.position, failures)
+                    (null,) = task(iter([tuple(pa.nulls(1, column.type) for column in row)]))
+                    yield self._results(null, pa.array([_reason(error)], pa.string()))
                     reader.answer(1)
                     break
             reader.read_again()
@@ -117,8 +120,8 @@ class RowErrorsTask:
         columns |= dict(zip(COUNTS if self.counted else (), counts, strict=True))
         return _lists_of_one(pa.StructArray.from_arrays(list(columns.values()), names=list(columns)))
 
-    def _failed(self, row: _Columns, error: Exception, position: int, failures: int) -> pa.Array:
-        """Return the result of a row that failed; raise an error if that ends the job."""
+    def _check_failure(self, error: Exception, position: int, failures: int) -> None:
+        """Raise an error if the failure of a row ends the job."""
         reason = _reason(error)
         where = f"partition {_partition()} of column {self.column!r}"
         kind = type(error) if isinstance(error, SparkAlbertError) else InferenceError
@@ -136,8 +139,6 @@ class RowErrorsTask:
                 f"{self.max_error_fraction:g}{self._option('--max-error-fraction')} allows. The last reason: {reason}"
             )
             raise kind(msg) from own
-        (null,) = self.task(iter([tuple(pa.nulls(1, column.type) for column in row)]))
-        return self._results(null, pa.array([reason], pa.string()))
 
     def _option(self, option: str) -> str:
         return f" ({option})" if self.in_job else ""
@@ -196,10 +197,7 @@ def _lists_of_one(items: pa.Array) -> pa.Array:
 
 
 def _is_of_the_machine(error: Exception) -> bool:
-    """Return whether an error would meet any row: memory, disk, a missing package, the engine, or the model.
-
-    The model may have to be loaded again while the task runs, if its files were written to.
-    """
+    """Return whether an error would meet any row: memory, disk, a missing package, the engine, or the model."""
     if isinstance(error, InferenceError):
         return error.__cause__ is not None  # without a cause it is about the numbers of a row
     if isinstance(error, SparkAlbertError):

@@ -1,8 +1,8 @@
-"""Works on rows of list columns as flat arrays: which row and sentence an item belongs to."""
+"""Works on rows of list columns as flat arrays: which row and sentence an item belongs to, and groups of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +10,14 @@ import pyarrow.compute as pc
 
 from sparkalbert.arrays import BoolArray, Int64Array
 from sparkalbert.errors import ColumnError
+from sparkalbert.slices import bounded_slices
 
 __all__ = [
     "item_counts",
     "list_bounds",
     "null_together",
     "ranges",
+    "row_groups",
     "row_of_item",
     "sentence_numbers",
     "sums",
@@ -113,3 +115,35 @@ def sums(values: Int64Array, counts: Int64Array) -> Int64Array:
     ends = np.cumsum(counts)
     totals: Int64Array = running[ends] - running[ends - counts]
     return totals
+
+
+def row_groups(
+    batches: Iterable[tuple[pa.Array, ...]],
+    row_sizes: Callable[[tuple[pa.Array, ...]], Int64Array],
+    limit: int,
+    *,
+    first_limit: int | None = None,
+) -> Iterator[tuple[pa.Array, ...]]:
+    """Cut batches into groups of rows whose sizes add up to at most a limit, of at least one row each.
+
+    Parameters
+    ----------
+    batches
+        The columns of each batch.
+    row_sizes
+        Returns the size of each row of a batch, int64 ``[rows]``.
+    limit
+        Largest sum of a group of more than one row.
+    first_limit
+        The limit of the first group, see :func:`.bounded_slices`.
+
+    Examples
+    --------
+    >>> batch = (pa.array([[1, 2], [3], None, [4]]),)
+    >>> [group.to_pylist() for (group,) in row_groups([batch], lambda columns: item_counts(columns[0])[0], 2)]
+    [[[1, 2]], [[3], None, [4]]]
+    """
+    for columns in batches:
+        for start, stop in bounded_slices(row_sizes(columns), limit, first_limit=first_limit):
+            yield tuple(column.slice(start, stop - start) for column in columns)
+        first_limit = None

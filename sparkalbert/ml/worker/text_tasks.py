@@ -29,9 +29,8 @@ from sparkalbert.ml.worker.arrow import (
     substring_array,
 )
 from sparkalbert.ml.worker.fields import BEGIN, RESULT, SENTENCE, Field
-from sparkalbert.ml.worker.rows import item_counts, sums
+from sparkalbert.ml.worker.rows import item_counts, row_groups, sums
 from sparkalbert.offsets import Span, is_bmp, utf16_index
-from sparkalbert.slices import bounded_slices
 from sparkalbert.text.segmentation.plain_tokens import find_tokens, utf16_offsets
 from sparkalbert.text.segmentation.regex_tokens import RegexTokenizerOptions, RegexTokenSplitter
 from sparkalbert.text.segmentation.sentences import SentenceOptions, SentenceSplitter
@@ -62,7 +61,7 @@ class SentenceTask:
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the sentences of every row, in order."""
         find = _splitter(self.options).split_with_lags
-        for begin, result in _row_groups(batches):
+        for begin, result in row_groups(batches, _text_bytes, _GROUP_BYTES):
             with TIMINGS.measure("tokenize"):
                 found = _find(find, begin, result)
             with TIMINGS.measure("emit"):
@@ -89,7 +88,7 @@ class TokenTask:
         """Yield the tokens of every row, in order."""
         tokenizer = _tokenizer(self.options)
         classes = tokenizer.byte_classes
-        for begin, result, sentence in _row_groups(batches):
+        for begin, result, sentence in row_groups(batches, _text_bytes, _GROUP_BYTES):
             with TIMINGS.measure("tokenize"):
                 if classes is None:
                     found = _find(tokenizer.tokenize_with_lags, begin, result)
@@ -118,7 +117,7 @@ class RegexTokenTask:
     def __call__(self, batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
         """Yield the tokens of every row, in order."""
         splitter = RegexTokenSplitter(self.options)
-        for begin, result, sentence in _row_groups(batches):
+        for begin, result, sentence in row_groups(batches, _text_bytes, _GROUP_BYTES):
             with TIMINGS.measure("tokenize"):
                 tokens = [splitter.split(text or "") for text in result.flatten().to_pylist()]
                 flat = list(chain.from_iterable(tokens))
@@ -237,11 +236,9 @@ def _placed(
     return _Found(base[text] + start, base[text] + stop - 1, strings, text, in_row, valid)
 
 
-def _row_groups(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Array, ...]]:
-    """Cut batches into groups of rows with at most `_GROUP_BYTES` of text, at least one row each."""
-    for columns in batches:
-        texts = columns[1]
-        lengths = np.asarray(pc.binary_length(texts.flatten()).fill_null(0), dtype=np.int64)
-        counts, _ = item_counts(texts)
-        for start, stop in bounded_slices(sums(lengths, counts), _GROUP_BYTES):
-            yield tuple(column.slice(start, stop - start) for column in columns)
+def _text_bytes(columns: tuple[pa.Array, ...]) -> Int64Array:
+    """Return the bytes of text of each row, int64 ``[rows]``."""
+    texts = columns[1]
+    lengths = np.asarray(pc.binary_length(texts.flatten()).fill_null(0), dtype=np.int64)
+    counts, _ = item_counts(texts)
+    return sums(lengths, counts)

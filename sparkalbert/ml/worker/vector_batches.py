@@ -6,13 +6,14 @@ parts; if they are larger than the memory budget allows, they wait in a file.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,6 +30,7 @@ FIRST_WINDOW_TOKENS: Final = 64
 
 _FLOAT_BYTES: Final = 4
 _RELEASE_INTERVAL_S: Final = 0.02
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def vectors_in(num_bytes: int, dimension: int) -> int:
@@ -132,18 +134,34 @@ def _in_file(computed: Iterator[Float32Array]) -> Iterator[Float32Array]:
 
 
 def _written(computed: Iterator[Float32Array]) -> mmap.mmap:
+    """Write the numbers of all parts to an unlinked temporary file and return it."""
     folder = _local_folder() or tempfile.gettempdir()
-    written = 0
-    try:
-        with tempfile.TemporaryFile(prefix="sparkalbert-", dir=folder) as file:
-            for part in computed:
-                written += file.write(np.ascontiguousarray(part).data)
-            file.flush()
+    with _raise_file_errors(folder):
+        file = tempfile.TemporaryFile(prefix="sparkalbert-", dir=folder, buffering=0)  # noqa: SIM115 - closed below
+    with file:
+        for part in computed:
+            with _raise_file_errors(folder):
+                _write(file, np.ascontiguousarray(part))
+        with _raise_file_errors(folder):
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _write(file: Any, numbers: Float32Array) -> None:
+    left = numbers.data.cast("B")
+    while left:
+        left = left[file.write(left) :]
+
+
+@contextmanager
+def _raise_file_errors(folder: str) -> Iterator[None]:
+    """Raise errors of a file in a folder as InferenceError."""
+    try:
+        yield
     except OSError as error:
+        problem = "is full" if error.errno in _NO_ROOM else "cannot be used"
         msg = (
-            f"The vectors of one row are larger than memoryBudgetMb allows, and {folder} is full after {written} "
-            f"bytes of them: {error}. Increase memoryBudgetMb, or free space there."
+            f"The vectors of one row are larger than memoryBudgetMb allows, and {folder}, where they would wait, "
+            f"{problem}: {error}. Increase memoryBudgetMb, free space there, or set spark.local.dir to another folder."
         )
         raise InferenceError(msg) from error
 

@@ -1,10 +1,6 @@
 """The batch job: every row comes out, with the vectors the engine gives."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +12,6 @@ from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
 from sparkalbert.ml.job.text_source import TextSource
 from sparkalbert.ml.session.connect import is_connect_session
 from tests import tiny_bundle
-from tests.child_processes import own_spark_environment
 from tests.ml.job.rows import ROWS, rows_of
 
 
@@ -214,32 +209,3 @@ def test_progress_leaves_the_job_group_as_it_was(spark, stage, texts, tmp_path):
         assert context.getLocalProperty("spark.jobGroup.id") == "mine"
     finally:
         context.setLocalProperty("spark.jobGroup.id", None)
-
-
-def test_spark_submit_runs_the_command_in_its_own_session(tmp_path, texts):
-    """The entry file and the settings of conf/, as on a cluster."""
-    root = Path(__file__).resolve().parents[3]
-    output = tmp_path / "vectors"
-    command = [
-        Path(sys.executable).with_name("spark-submit"),
-        *(
-            "--master",
-            "local[1]",
-            "--conf",
-            "spark.driver.host=127.0.0.1",
-            "--conf",
-            "spark.ui.enabled=false",
-        ),
-        *(root / "conf" / "submit.py", "embed", texts, "--output", output),
-        *("--model", tiny_bundle.bundle().path, "--id-cols", "id"),
-    ]
-    environment = own_spark_environment()
-    environment["SPARK_CONF_DIR"] = str(root / "conf")
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "the session of spark-submit" in done.stdout, "spark-submit puts both streams into one"
-    assert "6 rows" in done.stdout
-    assert [row["id"] for row in rows_of(output)] == [row["id"] for row in ROWS]

@@ -39,14 +39,28 @@ def test_an_empty_folder_is_replaced(any_spark, stage, texts, tmp_path):
 
 
 def test_its_own_input_is_never_replaced(any_spark, stage, texts, tmp_path):
-    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(tmp_path / "once")))
-    (tmp_path / "link").symlink_to(tmp_path / "once")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()}
-    for path in ("once", "once/*.parquet", "link"):
+    once = tmp_path / "data" / "lang=en"
+    once.parent.mkdir()
+    embed_texts(any_spark, stage, TextSource(str(texts)), VectorTarget(str(once)))
+    (tmp_path / "link").symlink_to(once)
+    before = {path.name: path.read_bytes() for path in once.iterdir()}
+    for path in ("data/lang=en", "data/lang=en/*.parquet", "link", "data", "data/lang=e*", "d*", "l*k"):
         source = TextSource(f"file:{tmp_path}/{path}", "parquet", id_cols=["id"])
-        with pytest.raises(OutputError, match=r"once/ cannot be written: it contains the texts of .* Choose another"):
-            embed_texts(any_spark, stage, source, VectorTarget(f"{tmp_path}/once/", overwrite=True))
-    assert {path.name: path.read_bytes() for path in (tmp_path / "once").iterdir()} == before
+        with pytest.raises(OutputError, match=r"=en/ cannot be written: it contains the texts of .* Choose another"):
+            embed_texts(any_spark, stage, source, VectorTarget(f"{once}/", overwrite=True))
+    assert {path.name: path.read_bytes() for path in once.iterdir()} == before
+    assert sorted(path.name for path in once.parent.iterdir()) == ["lang=en"]
+
+
+def test_its_own_input_is_not_replaced_where_only_spark_can_write(connect_spark, stage, texts, tmp_path, far):
+    url = far(connect_spark)
+    folder = tmp_path / "far" / "once"
+    connect_spark.range(1).selectExpr("id", "'A river.' AS text").coalesce(1).write.parquet(f"file:{folder}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    source = TextSource(f"{url}/on*", "parquet", id_cols=["id"])
+    with pytest.raises(OutputError, match=r"once cannot be written: it contains the texts of viewfs://.*/on\*\."):
+        embed_texts(connect_spark, stage, source, VectorTarget(f"{url}/once", overwrite=True))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_failed_job_leaves_the_old_output_and_nothing_else(any_spark, stage, texts, tmp_path):

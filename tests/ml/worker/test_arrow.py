@@ -2,11 +2,15 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from pyspark.sql.pandas.types import to_arrow_type
 
+from sparkalbert.errors import InferenceError
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, VECTORS
+from sparkalbert.ml.worker import arrow
 from sparkalbert.ml.worker.arrow import (
     annotation_array,
+    binary_vector_array,
     list_array,
     metadata_array,
     vector_array,
@@ -44,3 +48,29 @@ def test_annotations_without_vectors_have_empty_ones():
     empty = annotation_array("token", np.zeros(1), np.zeros(1), pa.array(["x"]), metadata_array([], 1), None)
     assert empty.to_pylist()[0]["embeddings"] == []
     assert empty.to_pylist()[0]["metadata"] == []
+
+
+@pytest.mark.parametrize(
+    ("make", "items"),
+    [
+        (lambda: vector_array(np.ones((3, 4), dtype=np.float32)), 12),
+        (lambda: binary_vector_array(np.ones((3, 4), dtype=np.float32)), 48),
+        (lambda: binary_vector_array(np.ones((3, 4), dtype=np.float32), "binary16"), 24),
+        (lambda: list_array(np.array([5, 2]), pa.nulls(7), valid=np.ones(2, dtype=bool), nullable=True), 7),
+        (lambda: metadata_array([("sentence", pa.array(["0"] * 9))], 9), 9),
+    ],
+    ids=["vectors", "binary", "binary16", "lists", "metadata"],
+)
+def test_an_array_that_needs_larger_offsets_is_refused(monkeypatch, make, items):
+    monkeypatch.setattr(arrow, "_MAX_OFFSET", items)
+    make().validate(full=True)
+    monkeypatch.setattr(arrow, "_MAX_OFFSET", items - 1)
+    with pytest.raises(InferenceError, match=f"have {items} items, expected at most {items - 1}") as raised:
+        make()
+    assert raised.value.__cause__ is None, "it is an error of a row"
+
+
+def test_offsets_have_32_bits():
+    assert arrow._offsets(np.array([2**30, 2**30 - 1])).tolist() == [0, 2**30, 2**31 - 1]
+    with pytest.raises(InferenceError, match="have 2147483648 items, expected at most 2147483647"):
+        arrow._offsets(np.array([2**30, 2**30]))

@@ -1,5 +1,8 @@
 """How rows are cut, joined and emitted, on plain Arrow arrays."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark import TaskContext
 
+from sparkalbert import timings
+from sparkalbert.errors import InferenceError
 from sparkalbert.inference import EmbedderOptions, SessionOptions, VectorSizes
 from sparkalbert.inference.embedder import Embedder
-from sparkalbert.ml.worker.embedding_tasks import TokenListTask
+from sparkalbert.ml.worker import embedding_tasks
+from sparkalbert.ml.worker.embedding_tasks import AnnotationTask, MeanVectorTask, TokenListTask
 from sparkalbert.ml.worker.model import ModelHandle, WorkerModel
+from sparkalbert.ml.worker.row_errors import RowErrorsTask
+from sparkalbert.timings import TIMINGS
 from sparkalbert.word_embedder import WordEmbedder
 from tests import tiny_bundle
 
@@ -75,7 +83,6 @@ def test_threads_follow_the_cores_of_a_task_unless_set(monkeypatch, cpus, set_to
     handle = ModelHandle("tiny", bundle.digest, str(bundle.path))
     session = WorkerModel(handle, EmbedderOptions(), set_to).load().model.session
     assert session.options.threads == expected
-    assert not session.options.spinning
 
 
 def test_a_model_that_is_not_on_the_worker_is_named(spark, tmp_path):
@@ -114,3 +121,118 @@ def test_the_first_array_is_sent_when_few_tokens_are_computed(monkeypatch):
     assert sum(len(array) for array in made) == 2 * 4000 - 3
     assert computed[:5] == [60, 240, 1020, 2000, 2000]
     assert computed[-40:] == [2000] * 40
+
+
+def annotation_columns(rows):
+    """The fields of sentences and tokens of rows of sentences, each given as its words; None is a null row."""
+    sentences, tokens = [], []
+    for row in rows:
+        begin, own, words = 0, [], []
+        for number, sentence in enumerate(row or ()):
+            text = " ".join(sentence)
+            own.append((begin, begin + len(text) - 1, text, str(number)))
+            for word in sentence:
+                words.append((begin, begin + len(word) - 1, word, str(number)))
+                begin += len(word) + 1
+            begin += not sentence
+        sentences.append(None if row is None else own)
+        tokens.append(None if row is None else words)
+    return tuple(
+        pa.array([None if row is None else [item[place] for item in row] for row in annotations], pa.list_(kind))
+        for annotations in (sentences, tokens)
+        for place, kind in enumerate([pa.int32(), pa.int32(), pa.string(), pa.string()])
+    )
+
+
+TASKS = {
+    "lists": TokenListTask,
+    "annotations": AnnotationTask,
+    "sentence": partial(MeanVectorTask, of_sentences=True),
+    "document": partial(MeanVectorTask, of_sentences=False),
+}
+
+
+def columns_of(name, rows):
+    """The input of a task: each row is a list of sentences of words."""
+    if name == "lists":
+        lists = [None if row is None else [word for sentence in row for word in sentence] for row in rows]
+        return (pa.array(lists, pa.list_(pa.string())),)
+    return annotation_columns(rows)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "binary", "most"),
+    [
+        (2048, None, 262_143),
+        (2048, "binary", 262_143),
+        (2048, "binary16", 524_287),
+        (4096, None, 131_071),
+        (8192, None, 65_535),
+    ],
+)
+def test_a_row_has_less_than_2_gib_of_vectors(dimension, binary, most):
+    embedding_tasks._check_row_bytes(np.array([0, most, 1]), dimension, binary)
+    with pytest.raises(InferenceError) as raised:
+        embedding_tasks._check_row_bytes(np.array([0, most + 1, 1]), dimension, binary)
+    vector_bytes = dimension * (2 if binary == "binary16" else 4)
+    assert str(raised.value) == (
+        f"The row has {most + 1} vectors of {vector_bytes} bytes, expected at most {most}: Arrow and Spark take less "
+        "than 2 GiB per row. Split it into several rows, or set outputLevel to 'document'."
+    )
+
+
+@pytest.mark.parametrize("binary", [None, "binary16"])
+@pytest.mark.parametrize("name", TASKS)
+def test_a_row_that_is_too_large_to_leave_is_an_error_of_the_row_before_it_is_computed(monkeypatch, name, binary):
+    vectors = 4 if name == "sentence" else 8
+    monkeypatch.setattr(embedding_tasks, "_MAX_ROW_BYTES", vectors * DIMENSION * (4 if binary is None else 2))
+    computed, real = [], Embedder.vectors
+
+    def counted(self, sentences):
+        computed.append(sum(len(sentence.ranges) for sentence in sentences))
+        return real(self, sentences)
+
+    monkeypatch.setattr(Embedder, "vectors", counted)
+    rows = [[["the", "a"]] * 4, [["the", "a"]] * 5, None, [["a"]]]
+    task = RowErrorsTask(TASKS[name](model(vector_sizes(3, 3)), binary=binary), "text", 1.0)
+    found = [row for array in task(iter([columns_of(name, rows)])) for (row,) in array.to_pylist()]
+    errors = [row["error"] for row in found]
+    if name == "document":
+        assert errors == [None] * 4
+        return
+    assert [error is None for error in errors] == [True, False, True, True]
+    assert errors[1].startswith(f"The row has {5 if name == 'sentence' else 10} vectors of ")
+    assert found[1]["value"] is None
+    assert sum(computed) == 8 + 1
+    with pytest.raises(InferenceError, match=r"^Row 1 in partition 0 of column 'text' .*: The row has "):
+        list(RowErrorsTask(task.task, "text")(iter([columns_of(name, rows)])))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_spark_does_between_two_arrays_is_in_no_phase(monkeypatch, name):
+    now = [0.0]
+    monkeypatch.setattr(timings, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    before = dict(TIMINGS.seconds)
+    arrays = 0
+    for _ in TASKS[name](model(vector_sizes(4, 2)))(iter([columns_of(name, [[["the", "a"]]] * 6)])):
+        now[0] += 100
+        arrays += 1
+    assert arrays > 1
+    assert before == TIMINGS.seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "arrays"),
+    [
+        ("document", None, [10, 10, 10]),
+        ("document", [], [10, 10, 10]),
+        ("sentence", [[]] * 4, [2] * 15),
+        ("sentence", [], [30]),
+    ],
+)
+def test_rows_without_tokens_are_cut_by_the_vectors_that_they_return(monkeypatch, name, row, arrays):
+    monkeypatch.setattr(embedding_tasks, "FIRST_WINDOW_TOKENS", 1000)
+    parts = list(TASKS[name](model(vector_sizes(10, 10)))(iter([columns_of(name, [row] * 30)])))
+    assert [len(part) for part in parts] == arrays
+    zeros = [[0.0] * DIMENSION] * len(row or ()) if name == "sentence" else None if row is None else [0.0] * DIMENSION
+    assert [value for part in parts for value in part.to_pylist()] == [zeros] * 30

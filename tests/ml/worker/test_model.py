@@ -1,11 +1,13 @@
 """The model in a worker: found where it is, every byte verified, repaired or refused, run with the task's resources."""
 
+import gc
 import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
+import weakref
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -149,7 +151,7 @@ def in_task(monkeypatch, gpus=()):
 def test_the_gpu_is_the_one_that_spark_gave_the_task(monkeypatch, device, gpus, expected):
     in_task(monkeypatch, gpus)
     wanted = []
-    monkeypatch.setattr(MODELS, "get", lambda _digest, session, _locate: wanted.append(session))
+    monkeypatch.setattr(MODELS, "get", lambda _digest, session, _locate, **_: wanted.append(session))
     monkeypatch.setattr(model_module, "Embedder", lambda *_: None)
     handle = ModelHandle.in_place(tiny_bundle.bundle())
     WorkerModel(handle, EmbedderOptions(session=SessionOptions(device=device))).load()
@@ -163,6 +165,18 @@ def test_a_gpu_that_spark_names_by_no_number_is_refused(monkeypatch):
     )
     with pytest.raises(ParamError, match=r"Spark gave this task the GPU 'MIG-1a2b', expected its number\."):
         source.load()
+
+
+@pytest.mark.parametrize(("budget_mb", "kept"), [(None, True), (300, False)])
+def test_with_a_memory_budget_a_worker_keeps_one_model(budget_mb, kept):
+    bundles = (tiny_bundle.bundle(), tiny_bundle.bundle(num_hidden_layers=1))
+    first, second = (
+        WorkerModel(ModelHandle.in_place(bundle), EmbedderOptions(), 1, budget_mb=budget_mb) for bundle in bundles
+    )
+    before = weakref.ref(first.load().model)
+    now = weakref.ref(second.load().model)
+    gc.collect()
+    assert (before() is not None, now() is not None) == (kept, True)
 
 
 def test_a_held_model_is_the_one_that_was_given():

@@ -161,3 +161,17 @@ def test_groups_change_nothing(monkeypatch):
     whole = run(SentenceVectorTask("AVERAGE"), [sentences, words])
     monkeypatch.setattr(pooling_tasks, "_GROUP_BYTES", 20)
     assert run(SentenceVectorTask("AVERAGE"), [sentences, words]) == whole
+
+
+@pytest.mark.parametrize(("group_bytes", "arrays"), [(1 << 20, [6]), (64, [2, 2, 2]), (8, [1] * 6)])
+def test_groups_are_cut_by_the_vectors_that_are_returned_if_they_are_more(monkeypatch, group_bytes, arrays):
+    chunks = [[annotation(0, 1, "c", {"sentence": "0"})] * 4] * 6
+    words = [[word(0, 1, "0", (1, 2))]] * 6
+    monkeypatch.setattr(pooling_tasks, "_GROUP_BYTES", group_bytes)
+    task = ChunkVectorTask("AVERAGE", skip_oov=False)
+    columns = [pa.array(rows, type=ARROW_COLUMN_TYPE) for rows in (chunks, words)]
+    batch = tuple(field.array(column) for column, part in zip(columns, task.inputs, strict=True) for field in part)
+    found = list(task(iter([batch])))
+    assert [len(array) for array in found] == arrays
+    assert pa.concat_arrays(found).to_pylist() == run(task, [chunks, words])
+    assert [[one["embeddings"] for one in row] for row in run(task, [chunks, words])] == [[[1.0, 2.0]] * 4] * 6

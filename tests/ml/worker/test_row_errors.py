@@ -1,5 +1,6 @@
 """Rows that fail, on plain Arrow arrays: each is found, and the others are those of a run without them."""
 
+import logging
 import shutil
 
 import numpy as np
@@ -159,19 +160,27 @@ def test_an_error_of_the_machine_is_not_one_of_a_row(monkeypatch, error, fractio
 
 @pytest.mark.parametrize("fraction", [None, 1.0])
 def test_a_model_that_is_damaged_while_the_task_runs_is_not_an_error_of_its_rows(monkeypatch, tmp_path, fraction):
-    """After a row that fails the model is loaded again, because its weights were written to."""
+    """The rows that run again after one that fails are not computed with other weights."""
     bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
     task = FailingTask(WorkerModel(ModelHandle.in_place(bundle), EmbedderOptions(), 1, VectorSizes()))
 
     def check(self, tokens):
         if len(tokens) > 1:
-            (tmp_path / "model" / "model.onnx.data").write_bytes(b"damaged")
+            with (tmp_path / "model" / "model.onnx.data").open("r+b") as file:
+                file.write(b"damaged")
             raise self.error
 
     monkeypatch.setattr(FailingTask, "check", check)
-    monkeypatch.setenv("SPARKALBERT_HOME", str(tmp_path / "home"))
-    with pytest.raises(BundleError, match=r"(?s)^Model 'plain' is not on this worker\. Tried: .*model\.onnx\.data"):
+    with pytest.raises(InferenceError, match=r"must not change while it is loaded, but model\.onnx\.data in") as raised:
         results(RowErrorsTask(task, "vectors", fraction), batches([["river"], ["bank"]], 2))
+    assert isinstance(raised.value.__cause__, BundleError)
+
+
+def test_the_model_is_loaded_once_however_many_rows_fail(caplog):
+    caplog.set_level(logging.INFO, "sparkalbert")
+    found = results(RowErrorsTask(FailingTask(model()), "vectors", 1.0), batches([["river"], [BAD]] * 5, 10))
+    assert sum(pair["error"] is not None for (pair,) in found) == 5
+    assert sum(message.startswith("Embedding with ") for message in caplog.messages) == 1
 
 
 def test_a_wrong_number_of_counts_is_an_error(monkeypatch):

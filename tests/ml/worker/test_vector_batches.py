@@ -88,13 +88,44 @@ def test_no_thread_releases_pages_where_the_system_has_no_such_advice(monkeypatc
         np.testing.assert_array_equal(vectors, one.vectors(encoded))
 
 
-@LINUX
-def test_a_folder_that_takes_no_more_is_named(monkeypatch):
-    monkeypatch.setenv("SPARK_LOCAL_DIRS", "")
-    monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
+@pytest.fixture
+def row_for_a_file():
+    """An embedder, the tokens of a row, and sizes with which its vectors wait in a file."""
     one = embedder()
+    return one, one.encode_token_lists([["word"] * 3]), VectorSizes(VECTOR_BYTES, VECTOR_BYTES, 0)
+
+
+@LINUX
+def test_a_folder_that_is_full_is_named(tmp_path, monkeypatch, row_for_a_file):
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
+    full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the code under test closes it
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full)
     with (
-        pytest.raises(InferenceError, match=r"larger than memoryBudgetMb .* /proc/self is full after"),
-        held_vectors(one, one.encode_token_lists([["word"] * 3]), VectorSizes(VECTOR_BYTES, VECTOR_BYTES, 0)),
+        pytest.raises(InferenceError, match=rf"memoryBudgetMb .* {tmp_path}, .*, is full: .*No space left"),
+        held_vectors(*row_for_a_file),
     ):
         pass
+
+
+@LINUX
+def test_a_folder_that_cannot_be_used_is_named_and_not_called_full(monkeypatch, row_for_a_file):
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", "")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
+    with (
+        pytest.raises(InferenceError, match=r"/proc/self, where they would wait, cannot be used: ") as raised,
+        held_vectors(*row_for_a_file),
+    ):
+        pass
+    assert isinstance(raised.value.__cause__, OSError), "with a cause it is not an error of the row"
+
+
+def test_an_error_of_the_model_is_not_one_of_the_file(monkeypatch, row_for_a_file):
+    error = OSError(5, "Input/output error")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Embedder, "vectors", fail)
+    with pytest.raises(OSError, match="Input/output error") as raised, held_vectors(*row_for_a_file):
+        pass
+    assert raised.value is error
