@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType
 
 from sparkalbert.ml.annotation import Annotation
-from sparkalbert.ml.columns import find_column, quote_name
+from sparkalbert.ml.columns import find_column, put_column
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 
 __all__ = [
@@ -98,10 +98,11 @@ def map_annotations_col(
     Raises
     ------
     ColumnError
-        If no such column exists.
+        If no such column exists, or if several columns have one of the names.
     """
-    values = map_annotations(f, output_type)(_input(dataframe, column, "map_annotations_col"))
-    return _with_column(dataframe, output_column, values, {_TYPE_KEY: annotatyon_type})
+    function = "map_annotations_col"
+    values = map_annotations(f, output_type)(_input(dataframe, column, function))
+    return put_column(dataframe, output_column, values, function, {_TYPE_KEY: annotatyon_type})
 
 
 def map_annotations_cols(
@@ -121,9 +122,10 @@ def map_annotations_cols(
     dataframe, f, output_column, annotatyon_type, output_type
         As for :func:`map_annotations_col`.
     """
-    found = [_input(dataframe, column, "map_annotations_cols") for column in columns]
+    function = "map_annotations_cols"
+    found = [_input(dataframe, column, function) for column in columns]
     values = map_annotations_array(f, output_type)(F.array(*found))
-    return _with_column(dataframe, output_column, values, {_TYPE_KEY: annotatyon_type})
+    return put_column(dataframe, output_column, values, function, {_TYPE_KEY: annotatyon_type})
 
 
 def filter_by_annotations_col(dataframe: DataFrame, f: Callable[[Any], bool], column: str | Column) -> DataFrame:
@@ -156,8 +158,8 @@ def explode_annotations_col(dataframe: DataFrame, column: str | Column, output_c
     output_column
         The column to add or replace; it has one annotation in each row.
     """
-    found = _input(dataframe, column, "explode_annotations_col")
-    return _with_column(dataframe, output_column, F.explode(found), {})
+    function = "explode_annotations_col"
+    return put_column(dataframe, output_column, F.explode(_input(dataframe, column, function)), function)
 
 
 def _input(frame: DataFrame, column: str | Column, function: str) -> Column:
@@ -167,11 +169,3 @@ def _input(frame: DataFrame, column: str | Column, function: str) -> Column:
 
 def _mapped(f: Mapped, rows: Iterable[Any]) -> list[Any]:
     return [Annotation.toRow(annotation) for annotation in f([Annotation.fromRow(row) for row in rows])]
-
-
-def _with_column(frame: DataFrame, name: str, column: Column, metadata: Mapping[str, str]) -> DataFrame:
-    """Return the DataFrame with a column added, or replaced in its place; metadata survives on Spark Connect too."""
-    named = column.alias(name, metadata=dict(metadata)) if metadata else column.alias(name)
-    same = [other for other in frame.columns if other.lower() == name.lower()]
-    kept = [named if other in same else F.col(quote_name(other)) for other in frame.columns]
-    return frame.select(*kept, *([] if same else [named]))

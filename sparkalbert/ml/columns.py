@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +22,9 @@ __all__ = [
     "check_output",
     "find_annotation_columns",
     "find_column",
+    "put_column",
     "quote_name",
+    "unused_name",
     "wrong_type",
 ]
 
@@ -57,6 +60,11 @@ def quote_name(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def unused_name() -> str:
+    """Return a name for a column that is dropped or renamed again."""
+    return f"_sparkalbert_{uuid.uuid4().hex}"
+
+
 def find_column(frame: DataFrame, name: str, stage: str) -> InputColumn:
     """Return a column by its name, resolved as Spark does.
 
@@ -89,6 +97,30 @@ def add_column(frame: DataFrame, name: str, column: Column, metadata: Mapping[st
     """
     named = column.alias(name) if metadata is None else column.alias(name, metadata=dict(metadata))
     return frame.select("*", named)
+
+
+def put_column(
+    frame: DataFrame, name: str, column: Column, function: str, metadata: Mapping[str, Any] | None = None
+) -> DataFrame:
+    """Return the DataFrame with a column of any name added, or replaced in its place.
+
+    The other columns are not listed by name: after a join, several may have the same name.
+
+    Raises
+    ------
+    ColumnError
+        If several columns have the name of the one to replace.
+    """
+    if _field(frame, frame.schema.fields, name, function) is None:
+        return add_column(frame, name, column, metadata)
+    placed = frame.withColumn(name, column)
+    if metadata is None:
+        return placed
+    if "." not in name and "`" not in name:
+        return placed.withMetadata(name, dict(metadata))
+    # withMetadata would read the name as a path. Spark 3.5 renames no column on Connect if two others share a name.
+    holder = unused_name()
+    return placed.withColumnRenamed(name, holder).withMetadata(holder, dict(metadata)).withColumnRenamed(holder, name)
 
 
 def annotator_type(field: StructField) -> str | None:

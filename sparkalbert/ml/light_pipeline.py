@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import numpy as np
 import pyarrow as pa
 from pyspark.ml import Estimator, Pipeline, PipelineModel, Transformer
+from pyspark.ml.param import Param
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml.annotation import Annotation, annotation_list, result_list
+from sparkalbert.ml.columns import find_column, unused_name
 from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.local import FitsLocally, LocalRows, LocalStep, RunsLocally
 from sparkalbert.ml.stages.multi_document_assembler import MultiDocumentAssembler
@@ -165,11 +168,22 @@ class LightPipeline:
         return results[0] if isinstance(target, str) else results
 
     def transform(self, dataframe: DataFrame) -> DataFrame:
-        """Transform a DataFrame; the result has its columns, then `output_cols` or all new columns."""
+        """Transform a DataFrame; the result has its columns, then `output_cols` or all new columns.
+
+        Raises
+        ------
+        ColumnError
+            If one of `output_cols` does not exist.
+        """
         transformed = PipelineModel(self._stages).transform(dataframe)
         if not self.output_cols:
             return transformed
-        return transformed.select(*dict.fromkeys([*dataframe.columns, *self.output_cols]))
+        # The DataFrame's own columns are not listed by name: after a join, several may have the same name.
+        added = [name for name in transformed.columns if name not in dataframe.columns]
+        held = {unused_name(): name for name in dict.fromkeys(self.output_cols) if name not in dataframe.columns}
+        wanted = [find_column(transformed, name, "LightPipeline").column.alias(holder) for holder, name in held.items()]
+        chosen = transformed.select("*", *wanted).drop(*added)
+        return chosen.select("*", *(F.col(holder).alias(name) for holder, name in held.items())).drop(*held)
 
     def setIgnoreUnsupported(self, value: bool) -> Self:
         """Sets whether annotators that cannot run without Spark are left out rather than refused."""
@@ -200,9 +214,10 @@ class LightPipeline:
         types: dict[str, str] = {}
         for stage in self._stages:
             kind = _annotator_type(stage)
-            if isinstance(stage, RunsLocally):
-                step = stage._local_step(types)  # noqa: SLF001 - the protocol between stages and this class
-                steps += [] if _is_lazy(stage) else [step]
+            if _is_lazy(stage):
+                pass  # it is left out, whether or not it could run
+            elif isinstance(stage, RunsLocally):
+                steps.append(stage._local_step(types))  # noqa: SLF001 - the protocol between stages and this class
             elif kind is not None and not self._ignore_unsupported:
                 msg = (
                     f"model {stage.uid} does not support LightPipeline: a {type(stage).__name__} needs a Spark "
@@ -264,9 +279,9 @@ def _outputs(stage: Any) -> list[str]:
     return [stage.getOutputCol()]
 
 
-def _is_lazy(stage: RunsLocally) -> bool:
+def _is_lazy(stage: Any) -> bool:
     lazy = getattr(stage, "lazyAnnotator", None)
-    return lazy is not None and stage.isDefined(lazy) and bool(stage.getOrDefault(lazy))
+    return isinstance(lazy, Param) and stage.isDefined(lazy) and bool(stage.getOrDefault(lazy))
 
 
 def _warn_of_stages_not_run(stages: Sequence[Any]) -> None:

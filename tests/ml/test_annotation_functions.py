@@ -1,9 +1,12 @@
 """Python functions over annotation columns, as Spark NLP's scripts use them."""
 
 import pytest
+from pyspark.sql import functions as F
 
 from sparkalbert import DocumentAssembler, SentenceDetector, Tokenizer
 from sparkalbert.errors import ColumnError
+from sparkalbert.ml.columns import add_column
+from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE
 
 PROGRAM = """
 from sparknlp.annotation import Annotation
@@ -83,6 +86,26 @@ def test_a_missing_column_is_named(result):
         explode_annotations_col(result, "tokens", "word")
     with pytest.raises(ColumnError, match="map_annotations_col: the dataset"):
         map_annotations_col(result, lambda found: found, "tokens", "words", "token")
+
+
+def test_only_the_output_column_is_replaced(any_spark, setting):
+    """Not a column of another spelling, and not one that shares its name with another."""
+    from sparkalbert.functions import explode_annotations_col, map_annotations_col, map_annotations_cols
+
+    def same(found):
+        return found
+
+    frame = any_spark.range(1).crossJoin(any_spark.range(1))
+    for name in ("Token", "token"):
+        frame = add_column(frame, name, F.lit(None).cast(ANNOTATION_COLUMN_TYPE), {"annotatorType": "token"})
+    with setting(any_spark, "spark.sql.caseSensitive", "true"):
+        for made, kind in (
+            (map_annotations_col(frame, same, "token", "token", "chunk"), "chunk"),
+            (map_annotations_cols(frame, same, ["token", "Token"], "token", "chunk"), "chunk"),
+            (explode_annotations_col(frame, "token", "token"), None),
+        ):
+            assert made.columns == ["id", "id", "Token", "token"]
+            assert [field.metadata.get("annotatorType") for field in made.schema] == [None, None, "token", kind]
 
 
 SPARK_NLPS_TYPES = [

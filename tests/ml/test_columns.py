@@ -11,6 +11,7 @@ from sparkalbert.ml.columns import (
     check_output,
     find_annotation_columns,
     find_column,
+    put_column,
     quote_name,
 )
 from sparkalbert.ml.schema import ANNOTATION_COLUMN_TYPE, ANNOTATION_TYPE
@@ -75,6 +76,30 @@ def test_two_columns_of_one_name_are_refused_by_name(any_spark):
     with pytest.raises(ColumnError, match="column 'text' is ambiguous, the dataset has 'text', 'text'"):
         find_column(both, "text", "stage")
     assert value(both, "other") == "c"
+
+
+@pytest.mark.parametrize("name", ["v", "a.b", "a`b"])
+def test_a_column_is_replaced_in_its_place(any_spark, name):
+    """The others may share a name; a column that keeps its place is found by the frame that it came from."""
+    one, other = frame_of(any_spark, text="a"), frame_of(any_spark, text="b")
+    twice = add_column(one.crossJoin(other), name, F.lit("old"), {"annotatorType": "token"})
+    frame = add_column(twice, "last", F.lit(2))
+    made = put_column(frame, name, F.lit("new"), "function", {"annotatorType": "chunk"})
+    assert made.columns == ["text", "text", name, "last"]
+    assert [field.metadata for field in made.schema] == [{}, {}, {"annotatorType": "chunk"}, {}]
+    assert made.select(other.text, quote_name(name)).collect() == [("b", "new")]
+    assert put_column(made, name, F.lit(1), "function").columns == made.columns
+    assert put_column(twice, "more", F.lit(1), "function").columns == ["text", "text", name, "more"]
+
+
+def test_only_the_column_of_that_name_is_replaced(any_spark, setting):
+    frame = frame_of(any_spark, Text="a", text="b")
+    with pytest.raises(ColumnError, match="function: column 'text' is ambiguous, the dataset has 'Text', 'text'"):
+        put_column(frame, "text", F.lit("c"), "function")
+    with setting(any_spark, CASE, "true"):
+        made = put_column(frame, "text", F.lit("c"), "function", {"annotatorType": "chunk"})
+        assert (made.columns, made.collect()) == (["Text", "text"], [("a", "c")])
+        assert [field.metadata for field in made.schema] == [{}, {"annotatorType": "chunk"}]
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer, StringIndexer
+from pyspark.sql import functions as F
 
-from sparkalbert.errors import ParamError, ParamTypeError, TextError
+from sparkalbert.errors import ColumnError, ParamError, ParamTypeError, TextError
 from sparkalbert.inference.model import LoadedModel
 from sparkalbert.ml import (
     AlbertEmbeddings,
@@ -221,6 +222,18 @@ def test_output_cols_choose_and_the_document_comes_along(spark):
     assert LightPipeline(stages()).transform(frame).columns == ["id", "text", *COLUMNS, "vectors"]
 
 
+def test_transform_keeps_columns_of_any_name(any_spark):
+    """After a join, several columns may have the same name."""
+    twice = any_spark.range(1).crossJoin(any_spark.range(1))
+    frame = twice.select("*", F.lit("Hi.").alias("text"), F.lit(1).alias("a.b"))
+    made = LightPipeline(annotators(), output_cols=["token", "text", "document"]).transform(frame)
+    assert made.columns == ["id", "id", "text", "a.b", "token", "document"]
+    assert [made.schema[name].metadata["annotatorType"] for name in made.columns[4:]] == ["token", "document"]
+    assert LightPipeline(annotators(), output_cols=["text"]).transform(frame).columns == frame.columns
+    with pytest.raises(ColumnError, match=r"LightPipeline: the dataset does not have any 'tokens' column\. Did you"):
+        LightPipeline(annotators(), output_cols=["tokens"]).transform(frame)
+
+
 def test_params_are_those_of_the_start(spark):
     made = annotators()
     light = LightPipeline(made)
@@ -239,6 +252,8 @@ def test_lazy_annotators_are_left_out():
     made = stages()
     made[1].setLazyAnnotator(True)
     assert LightPipeline(made).annotate("Hi.") == {"document": ["Hi."], "token": [], "embeddings": []}
+    chunk = Doc2Chunk(inputCols=["document"], outputCol="chunk", lazyAnnotator=True)  # which would be refused
+    assert LightPipeline([made[0], chunk]).annotate("Hi.") == {"document": ["Hi."]}
     doc = made[1].lazyAnnotator.doc
     assert doc == "If true, a LightPipeline leaves the stage out, as in Spark NLP; pipelines on DataFrames run it."
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pyspark import keyword_only
@@ -43,7 +42,7 @@ from sparkalbert.ml.worker.row_errors import RowErrorsTask
 from sparkalbert.models import check_language
 from sparkalbert.models.folders import folder_kind
 from sparkalbert.storage.folders import FileSystem
-from sparkalbert.storage.paths import is_folder, local_path, with_home
+from sparkalbert.storage.paths import is_folder, local_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,7 +63,8 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     column of the means of their tokens' vectors: one vector for each sentence, or one for each row. A null row gives
     null, an empty row empty. A row that cannot be embedded ends the job, or with ``onError`` ``null`` is null, and the
     reason is in the column ``<outputCol>_error``. A token without a piece (a lone zero-width space, say) gets the zero
-    vector and, in annotations, ``pieceId`` -1 and ``isOOV`` true.
+    vector and, in annotations, ``pieceId`` -1 and ``isOOV`` true. So does a token outside all sentences; its
+    ``sentence`` is -1.
 
     ``setCompatibility("spark-nlp")`` gives Spark NLP's rows instead: each token is encoded on its own, tokens without a
     piece or beyond ``maxSentenceLength`` get no annotation, and vectors are those of its batch size 1. At larger batch
@@ -168,7 +168,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             Spark NLP's language code. By default it follows from the name; a name that is listed for another
             language is refused.
         remote_loc
-            A folder that contains `name`.
+            A folder on the driver's file system that contains `name`.
         precision
             ``fp32``, ``fp16`` or ``int8``, for a model that has to be converted; ``fp32`` by default.
         revision
@@ -179,15 +179,13 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         Raises
         ------
         ModelNotFoundError
-            If no model has that name. Never returns None.
+            If no model has that name, or if `remote_loc` is on another file system. Never returns None.
         DownloadError
             If the model could not be downloaded.
         """
-        if remote_loc is None:
-            check_language(name, lang)
-        model = name if remote_loc is None else str(Path(with_home(remote_loc)).absolute() / name)
+        check_language(name, lang)
         stage = AlbertEmbeddings(
-            model=model,
+            model=name if remote_loc is None else _model_in(remote_loc, name),
             precision=precision,
             revision=revision,
             doLowerCase=do_lower_case,
@@ -260,7 +258,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         Parameters
         ----------
         annotator_bytes
-            What other workers of the task take of ``memoryBudgetMb``.
+            Memory that other workers of the task use, subtracted from ``memoryBudgetMb``.
         """
         bundle, options = self._bundle(), self._embedder_options()
         budget_mb = self._value_if_set(self.memoryBudgetMb, self.getMemoryBudgetMb)
@@ -352,7 +350,7 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
     def _from_other_folder(cls, path: str, spark: SparkSession) -> Self | None:
         """Return the stage with the model in a folder that is not a saved stage."""
         folder = local_path(path)
-        if folder is None or not is_folder(folder) or (folder / "metadata").exists():
+        if folder is None or not is_folder(folder) or any(folder.glob("metadata/part-*")):
             return None
         return None if folder_kind(folder) is None else cast("Self", cls.loadSavedModel(path, spark))
 
@@ -387,6 +385,12 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
             saved = replace(saved, model=str(bundle.path), revision=None)
         self._set(model=saved.model)
         self._saved_model = saved
+
+
+def _model_in(folder: str, name: str) -> str:
+    """Return the path of a model in a folder; on another file system its URI, which is refused by name."""
+    local = local_path(folder)
+    return f"{folder.rstrip('/')}/{name}" if local is None else str(local.absolute() / name)
 
 
 def _with_model(stage: AlbertEmbeddings) -> AlbertEmbeddings:

@@ -45,7 +45,7 @@ class CheckedModel:
         budget_mb
             ``memoryBudgetMb``; None for no limit.
         annotator_bytes
-            What other workers of the task take of the budget.
+            Memory that other workers of the task use, subtracted from the budget.
 
         Raises
         ------

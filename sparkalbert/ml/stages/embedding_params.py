@@ -100,9 +100,9 @@ class AlbertEmbeddingsParams(SparkNlpParams, ModelParams, HasParamKeywords):
     )
     memoryBudgetMb = declare_param(
         "memoryBudgetMb",
-        "Resident memory in MB (1,000,000 bytes) that the Python workers of a task may take: the one of the vectors, "
-        "and before Spark 4.1 those of SentenceDetector and Tokenizer, 480 MB. It sizes batches, groups of rows "
-        "and output; a model that does not fit is refused before any job. No limit by default.",
+        "Resident memory in MB (1,000,000 bytes) that the Python workers of a task may take: the worker that computes "
+        "vectors and, before Spark 4.1, the workers of SentenceDetector and Tokenizer (480 MB). It sizes batches, "
+        "groups of rows and output; a model that does not fit is refused before any job. No limit by default.",
         TypeConverters.toInt,
     )
     threads = declare_param("threads", "Threads of one forward pass; spark.task.cpus by default.", TypeConverters.toInt)

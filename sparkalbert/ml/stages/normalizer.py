@@ -13,15 +13,15 @@ from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 
-from sparkalbert.errors import ParamError
+from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml.schema import TOKEN
 from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import (
     HasInputCols,
     HasLazyAnnotator,
+    HasLengthBounds,
     HasOutputCol,
     HasParamKeywords,
-    HasTokenLengths,
     declare_param,
 )
 from sparkalbert.ml.stages.persistence import StageReadWrite
@@ -41,7 +41,7 @@ _DEFAULTS: Final = NormalizerOptions()
 _PARAM: Final = "slangDictionary"
 
 
-class NormalizerParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasTokenLengths, HasParamKeywords):
+class NormalizerParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBounds, HasParamKeywords):
     """The Params that decide what becomes of a token. Patterns are Java regular expressions."""
 
     inputAnnotatorTypes: ClassVar = (TOKEN,)
@@ -157,12 +157,18 @@ class NormalizerModel(WorkerStage, NormalizerParams, StageReadWrite):
         self.setParams(**self._input_kwargs)
 
     def setSlangDict(self, value: dict[str, str]) -> Self:
-        """Sets what to write instead of a token."""
-        return self._set(slangDict=value)
+        """Sets what to write instead of a token.
+
+        Raises
+        ------
+        ParamTypeError
+            If it is not a dict of strings.
+        """
+        return self._set_checked(self.slangDict, value, _checked_slang)
 
     def getSlangDict(self) -> dict[str, str]:
         """Gets slangDict or its default value."""
-        return dict(self.getOrDefault(self.slangDict))
+        return dict(_checked_slang(self.getOrDefault(self.slangDict)))
 
     def _task(self) -> NormalizeTask:
         return NormalizeTask(self._options(self.getSlangDict()))
@@ -243,6 +249,8 @@ class Normalizer(Estimator[NormalizerModel], NormalizerParams, StageReadWrite, F
         ------
         ParamError
             For another `read_as` or format, or without a delimiter.
+        ParamTypeError
+            If the path or the delimiter is not a string.
         """
         if path is None:
             return self._set(slangDictionary=None)
@@ -283,4 +291,20 @@ def _checked_dictionary(value: Any) -> Mapping[str, str]:
     if not isinstance(value, Mapping) or set(value) != {"path", "delimiter"}:
         msg = f"{_PARAM} is {value!r}, expected a path and a delimiter: setSlangDictionary('slang.txt', ',')."
         raise ParamError(msg)
+    return _checked_strings(_PARAM, value)
+
+
+def _checked_slang(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        msg = f"slangDict is {value!r}, expected a dict of strings, such as {{'im': 'I am'}}."
+        raise ParamTypeError(msg)
+    return _checked_strings("slangDict", value)
+
+
+def _checked_strings(param: str, value: Mapping[Any, Any]) -> Mapping[str, str]:
+    """Return the value of a Param if its keys and values are strings; raises ParamTypeError otherwise."""
+    for key, item in value.items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            msg = f"{param} contains {key!r}: {item!r}, expected strings. Convert both with str()."
+            raise ParamTypeError(msg)
     return value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCols as SparkHasInputCols
 from pyspark.ml.param.shared import HasOutputCol as SparkHasOutputCol
+from pyspark.ml.param.shared import HasOutputCols as SparkHasOutputCols
 
 from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.options import check_choice, near_miss
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "HasColumnPairs",
     "HasInputCols",
     "HasLazyAnnotator",
     "HasLengthBounds",
@@ -31,8 +33,6 @@ __all__ = [
     "HasParamValue",
     "HasPoolingStrategy",
     "HasStorageRef",
-    "HasTokenLengths",
-    "column_names",
     "declare_param",
 ]
 
@@ -56,13 +56,23 @@ def declare_param(name: str, doc: str, converter: Any) -> Param[Any]:
     return Param(Params._dummy(), name, doc, converter)  # noqa: SLF001 - how pyspark declares a Param
 
 
-def column_names(value: tuple[str | list[str], ...]) -> Any:
-    """Return the names given as ``set...Cols("a", "b")`` or ``set...Cols(["a", "b"])``."""
-    return value[0] if len(value) == 1 and (value[0] is None or isinstance(value[0], list)) else list(value)
-
-
 class HasParamValue(Params):
     """Gives access to a Param by its name, as in Spark NLP. None gives a Param its default back."""
+
+    def getParam(self, paramName: str) -> Param[Any]:
+        """Gets a Param by its name; every method that takes a name finds it here.
+
+        Raises
+        ------
+        ParamTypeError
+            If there is no such Param; the message suggests the nearest name.
+        """
+        if not self.hasParam(paramName):
+            known = [param.name for param in self.params]
+            hint = near_miss(paramName, known)
+            msg = f"{type(self).__name__} has no Param {paramName!r}.{hint} Its Params: {', '.join(known)}."
+            raise ParamTypeError(msg)
+        return super().getParam(paramName)
 
     def getParamValue(self, paramName: str) -> Any:
         """Gets the value of the Param called `paramName`."""
@@ -133,11 +143,7 @@ class HasParamKeywords(HasParamValue):
             If there is no such Param; the message suggests the nearest name.
         """
         for name, value in params.items():
-            if not self.hasParam(name):
-                known = [param.name for param in self.params]
-                hint = near_miss(name, known)
-                msg = f"{type(self).__name__} has no Param {name!r}.{hint} Its Params: {', '.join(known)}."
-                raise ParamTypeError(msg)
+            self.getParam(name)
             setter = getattr(self, f"set{name[0].upper()}{name[1:]}", None)
             if setter is None or value is None:
                 self._set(**{name: value})
@@ -218,6 +224,51 @@ class HasOutputCol(SparkHasOutputCol, HasParamValue):
         return self._set(outputCol=value)
 
 
+class HasColumnPairs(SparkHasInputCols, SparkHasOutputCols, HasParamValue):
+    """The Params that name several input columns and the column to add for each of them."""
+
+    _inputs_hint: ClassVar[str]
+    """What to do if there are no input columns, a sentence for the message."""
+
+    def setInputCols(self, *value: str | list[str]) -> Self:
+        """Sets the input columns: names, or one list of names."""
+        return self._set(inputCols=_column_names(value))
+
+    def setOutputCols(self, *value: str | list[str]) -> Self:
+        """Sets the names of the new columns; ``finished_`` and the input's name by default."""
+        return self._set(outputCols=_column_names(value))
+
+    def column_pairs(self) -> list[tuple[str, str]]:
+        """Return each input column with its output column.
+
+        Raises
+        ------
+        ParamError
+            If there are no input columns, or if the numbers of columns differ.
+        """
+        if not self.isDefined(self.inputCols):
+            msg = f"{self.uid} has no inputCols. {self._inputs_hint}"
+            raise ParamError(msg)
+        inputs = self.getInputCols()
+        outputs = self._output_names(inputs)
+        if len(inputs) != len(outputs):
+            msg = (
+                f"inputCols and outputCols length must match, found {len(inputs)} and {len(outputs)} in {self.uid}. "
+                "Name one output column for each input column."
+            )
+            raise ParamError(msg)
+        return list(zip(inputs, outputs, strict=True))
+
+    def _output_names(self, inputs: Sequence[str]) -> list[str]:
+        """Return the names of the new columns, as set or derived from the names of the input columns."""
+        return list(self._value_or_none(self.outputCols) or [f"finished_{name}" for name in inputs])
+
+
+def _column_names(value: tuple[str | list[str], ...]) -> Any:
+    """Return the names given as ``set...Cols("a", "b")`` or ``set...Cols(["a", "b"])``."""
+    return value[0] if len(value) == 1 and (value[0] is None or isinstance(value[0], list)) else list(value)
+
+
 class HasLazyAnnotator(HasParamValue):
     """The Param that decides whether a LightPipeline leaves the stage out."""
 
@@ -244,7 +295,8 @@ class HasLengthBounds(HasParamValue):
     )
     maxLength = declare_param(
         "maxLength",
-        "Maximum length in UTF-16 units; longer spans are left out. For sentences the default, 99999, is no limit.",
+        "Maximum length in UTF-16 units; longer spans are left out. Without a value there is no limit; for sentences "
+        "the default, 99999, is no limit either.",
         TypeConverters.toInt,
     )
 
@@ -260,37 +312,8 @@ class HasLengthBounds(HasParamValue):
         """Sets the maximum length of a sentence or token."""
         return self._set(maxLength=value)
 
-    def getMaxLength(self) -> int:
-        """Gets maxLength or its default value."""
-        return int(self.getOrDefault(self.maxLength))
-
-
-class HasTokenLengths(HasParamValue):
-    """The Params that bound the length of a token, where there is no upper bound by default."""
-
-    minLength = declare_param(
-        "minLength", "Minimum length in UTF-16 units; shorter tokens are left out.", TypeConverters.toInt
-    )
-    maxLength = declare_param(
-        "maxLength",
-        "Maximum length in UTF-16 units; longer tokens are left out. Not bounded by default.",
-        TypeConverters.toInt,
-    )
-
-    def setMinLength(self, value: int) -> Self:
-        """Sets the minimum length of a token."""
-        return self._set(minLength=value)
-
-    def getMinLength(self) -> int:
-        """Gets minLength or its default value."""
-        return int(self.getOrDefault(self.minLength))
-
-    def setMaxLength(self, value: int) -> Self:
-        """Sets the maximum length of a token."""
-        return self._set(maxLength=value)
-
     def getMaxLength(self) -> int | None:
-        """Gets maxLength, None by default."""
+        """Gets maxLength or its default value, None where it has no default."""
         value: int | None = self._value_or_none(self.maxLength)
         return value
 

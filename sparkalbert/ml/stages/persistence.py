@@ -7,6 +7,7 @@ metadata layout, so that either can read the other's.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -24,14 +25,24 @@ from pyspark.sql import SparkSession
 from sparkalbert.errors import InputError, OutputError
 from sparkalbert.ml.failures import raise_input_errors, raise_job_errors
 from sparkalbert.ml.files import literal_path, remote_files, spark_folder, spark_path
+from sparkalbert.ml.stages.spark_nlp_model import is_spark_nlp
 from sparkalbert.storage.folders import FileSystem, FolderKind
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["StageReadWrite", "StageReader", "StageWriter"]
+__all__ = ["MODEL_FOLDER", "StageReadWrite", "StageReader", "StageWriter"]
+
+MODEL_FOLDER: Final = "bundle"
+"""The folder of a stage's model, inside that of the saved stage."""
 
 _METADATA: Final = "metadata"
+_FOLDERS: Final = {_METADATA, MODEL_FOLDER}
+"""The folders of a saved stage. Pipelines, other models and tables have metadata too, but also other folders."""
+
+_PART: Final = "part-"
+"""How the names of Spark's text files begin."""
+
 _KEYS: Final = {"class", "uid", "paramMap"}
 _OVERWRITE_HINT: Final = "Use write().overwrite().save(path) to replace it"
 
@@ -42,15 +53,40 @@ def _saved_stage(files: FileSystem) -> FolderKind:
     """Return how to recognize a saved stage: Spark writes the success file of its metadata last."""
     return FolderKind(
         f"{_METADATA}/_SUCCESS",
-        is_ours=lambda folder: files.exists(f"{folder}/{_METADATA}"),
+        is_ours=partial(_is_saved_stage, files),
         overwrite_hint=_OVERWRITE_HINT,
     )
+
+
+def _is_saved_stage(files: FileSystem, folder: str) -> bool:
+    """Return whether a folder holds a saved stage: metadata that Spark wrote, and no folder of another kind."""
+    others = set(_names(files, folder)) - _FOLDERS
+    has_metadata = any(name.startswith(_PART) for name in _names(files, f"{folder}/{_METADATA}"))
+    return has_metadata and not any(_names(files, f"{folder}/{name}") for name in others)
+
+
+def _names(files: FileSystem, path: str) -> list[str]:
+    """Return the names in a folder; none if it is a file, or does not exist."""
+    try:
+        return files.names(path) if files.exists(path) else []
+    except NotADirectoryError:
+        return []
+
+
+def _is_remote_stage(spark: SparkSession, target: str, files: Sequence[str]) -> bool:
+    """Return whether a folder that only the Connect server sees holds a saved stage, given paths of its files."""
+    for path in remote_files(spark, f"{target}/{_METADATA}"):
+        root, _, name = path.rpartition(f"/{_METADATA}/")  # of the folder, as Spark spells it
+        if name.startswith(_PART):
+            inner = [file.removeprefix(f"{root}/").partition("/") for file in files]
+            return {first for first, _, rest in inner if rest} <= _FOLDERS
+    return False
 
 
 def _check_remote(spark: SparkSession, target: str, *, overwrite: bool) -> None:
     """Check a folder that only the Connect server sees. Of such a folder only the metadata can be replaced."""
     found = remote_files(spark, target)
-    ours = any(f"/{_METADATA}/" in path for path in found)
+    ours = bool(found) and _is_remote_stage(spark, target, found)
     if found and not (ours and overwrite):
         hint = _OVERWRITE_HINT if ours else "Choose another folder"
         msg = f"{target} already exists. {hint}."
@@ -146,9 +182,18 @@ class StageReadWrite(Params, MLReadable[Any], MLWritable):
     @classmethod
     def _from_metadata(cls, metadata: dict[str, Any], spark: SparkSession, path: str) -> Self:
         """Return the stage that saved metadata describes."""
-        found = str(metadata["class"])
-        if found.rpartition(".")[2] != cls.__name__:
-            msg = f"The stage saved in {path} is a {found}. Load it with that class, not with {cls.__name__}."
+        found, package = str(metadata["class"]), cls.__module__.partition(".")[0]
+        if is_spark_nlp(metadata):
+            # Spark NLP keeps rules and dictionaries beside the Params: they would be lost silently.
+            msg = (
+                f"The stage saved in {path} is Spark NLP's {found}. Only its AlbertEmbeddings can be loaded "
+                "(AlbertEmbeddings.load); build any other stage again with sparkalbert's class of that name, which has "
+                "the same Params."
+            )
+            raise InputError(msg)
+        # The modules between the two may have other names in the version that saved it.
+        if (found.partition(".")[0], found.rpartition(".")[2]) != (package, cls.__name__):
+            msg = f"The stage saved in {path} is a {found}. Load it with that class, not with {package}.{cls.__name__}."
             raise InputError(msg)
         stage = cls()
         params = {**metadata["paramMap"], **metadata.get("defaultParamMap", {})}

@@ -7,7 +7,6 @@ changed, and the next stage reads its columns from Spark.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,12 +15,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
-from sparkalbert.ml.columns import InputColumn, add_column
+from sparkalbert.ml.columns import InputColumn, add_column, unused_name
 from sparkalbert.ml.worker.chain import ChainStep, ChainTask, FieldOf
 from sparkalbert.ml.worker.fields import Field
 from sparkalbert.ml.worker.udf import BatchFunction, arrow_column
 
-__all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column", "annotator_workers_bytes", "unused_name"]
+__all__ = ["JOINS_STAGES", "WorkerColumn", "add_worker_column", "annotator_workers_bytes"]
 
 JOINS_STAGES: Final = hasattr(F, "arrow_udf")
 """Whether adjacent stages become one pass: before Spark 4.1, pandas UDFs would box each float in a struct."""
@@ -51,7 +50,7 @@ class WorkerColumn:
     metadata
         Metadata of the new column; None for a plain column.
     deterministic
-        Whether Spark may compute the column more than once. So it may then all columns of the pass.
+        If true, Spark may compute every column of the pass more than once.
     """
 
     task: BatchFunction
@@ -113,11 +112,6 @@ class _PythonPass:
 def annotator_workers_bytes() -> int:
     """Return the memory of the workers of SentenceDetector and Tokenizer; 0 if they join the pass of the vectors."""
     return 0 if JOINS_STAGES else _ANNOTATOR_WORKERS_BYTES
-
-
-def unused_name() -> str:
-    """Return a name for a column that is dropped again."""
-    return f"_sparkalbert_{uuid.uuid4().hex}"
 
 
 def add_worker_column(dataset: DataFrame, name: str, column: WorkerColumn, *, ends_pass: bool) -> DataFrame:

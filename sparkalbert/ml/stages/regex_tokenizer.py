@@ -8,7 +8,7 @@ from pyspark import keyword_only
 from pyspark.ml.param import TypeConverters
 
 from sparkalbert.ml.schema import DOCUMENT, TOKEN
-from sparkalbert.ml.stages.params import HasTokenLengths, declare_param
+from sparkalbert.ml.stages.params import HasLengthBounds, declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
 from sparkalbert.ml.stages.worker_stage import WorkerStage
 from sparkalbert.ml.worker.text_tasks import RegexTokenTask
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RegexTokenizer"]
 
 
-class RegexTokenizer(WorkerStage, HasTokenLengths, StageReadWrite):
+class RegexTokenizer(WorkerStage, HasLengthBounds, StageReadWrite):
     r"""Adds the tokens of a document or sentence column: the text between the matches of a pattern.
 
     ``begin`` and ``end`` count UTF-16 units of the document, ``end`` inclusive. As in Spark NLP, each token is looked

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
-from sparkalbert.ml.stages.python_pass import WorkerColumn, add_worker_column, unused_name
+from sparkalbert.ml.columns import unused_name
+from sparkalbert.ml.stages.python_pass import WorkerColumn, add_worker_column
 from sparkalbert.ml.worker.row_counts import COUNTS, VALUE
 from sparkalbert.ml.worker.row_errors import ERROR
 

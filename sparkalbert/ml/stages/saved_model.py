@@ -17,6 +17,7 @@ from sparkalbert.bundle.folder import BUNDLE_KIND, MANIFEST_FILE
 from sparkalbert.errors import BundleError, OutputError
 from sparkalbert.ml.files import HadoopFileSystem
 from sparkalbert.ml.session.connect import is_connect_session
+from sparkalbert.ml.stages.persistence import MODEL_FOLDER
 from sparkalbert.models.cache import KEY_DIGITS, converted_once
 from sparkalbert.models.folders import folder_kind
 from sparkalbert.storage.folders import FileSystem, LocalFileSystem, write_folder
@@ -24,7 +25,6 @@ from sparkalbert.storage.paths import is_folder, local_path, with_home
 
 __all__ = ["SavedModel", "download_bundle", "upload_bundle"]
 
-_FOLDER: Final = "bundle"
 _KEY: Final = "savedModel"
 
 
@@ -108,7 +108,7 @@ def upload_bundle(bundle: Bundle, folder: str, files: FileSystem | None) -> None
         raise OutputError(msg)
     bundle.verify()
     for name in (*bundle.manifest.files, MANIFEST_FILE):
-        files.upload(bundle.path / name, f"{folder}/{_FOLDER}/{name}")
+        files.upload(bundle.path / name, f"{folder}/{MODEL_FOLDER}/{name}")
 
 
 def download_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
@@ -121,7 +121,7 @@ def download_bundle(spark: SparkSession, path: str, digest: str) -> Bundle:
     BundleError
         If it is damaged, another bundle, or cannot be reached from here.
     """
-    return converted_once(f"saved-{digest[:KEY_DIGITS]}", partial(_download, spark, f"{path}/{_FOLDER}", digest))
+    return converted_once(f"saved-{digest[:KEY_DIGITS]}", partial(_download, spark, f"{path}/{MODEL_FOLDER}", digest))
 
 
 def _download(spark: SparkSession, source: str, digest: str, target: Path) -> Bundle:

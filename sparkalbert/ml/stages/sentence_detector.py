@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from pyspark import keyword_only
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkalbert.ml.columns import add_column, quote_name
+from sparkalbert.ml.columns import add_column, quote_name, unused_name
 from sparkalbert.ml.schema import DOCUMENT
 from sparkalbert.ml.stages.params import declare_param
 from sparkalbert.ml.stages.persistence import StageReadWrite
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["SentenceDetector"]
-
-_ONE: Final = "_sparkalbert_sentence"
-"""Name of a column for one sentence, which exists within `transform` only."""
 
 
 class SentenceDetector(DocumentAnnotator, StageReadWrite):
@@ -207,6 +204,6 @@ class SentenceDetector(DocumentAnnotator, StageReadWrite):
         if not self.getExplodeSentences():
             return transformed
         # The other columns are not listed by name: after a join, several may have the same name.
-        output = self.getOutputCol()
-        exploded = transformed.select("*", F.explode(F.col(quote_name(output))).alias(_ONE)).drop(output)
-        return add_column(exploded, output, F.array(_ONE), {"annotatorType": self.outputAnnotatorType}).drop(_ONE)
+        output, one = self.getOutputCol(), unused_name()
+        exploded = transformed.select("*", F.explode(F.col(quote_name(output))).alias(one)).drop(output)
+        return add_column(exploded, output, F.array(one), {"annotatorType": self.outputAnnotatorType}).drop(one)

@@ -5,14 +5,14 @@ It is an Estimator as in Spark NLP, although fitting only reads the file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark import keyword_only
 from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
 from pyspark.sql import DataFrame
 
-from sparkalbert.errors import ParamError
+from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml.schema import CHUNK, DOCUMENT, TOKEN
 from sparkalbert.ml.stages.local import FitsLocally
 from sparkalbert.ml.stages.params import (
@@ -134,12 +134,18 @@ class TextMatcherModel(WorkerStage, TextMatcherParams, StageReadWrite):
         self.setParams(**self._input_kwargs)
 
     def setSearchTrie(self, value: list[list[str]]) -> Self:
-        """Sets the phrases, a list of words each."""
-        return self._set(searchTrie=value)
+        """Sets the phrases, a list of words each.
+
+        Raises
+        ------
+        ParamTypeError
+            If a phrase is not a list of strings.
+        """
+        return self._set_checked(self.searchTrie, value, _checked_phrases)
 
     def getSearchTrie(self) -> list[list[str]]:
         """Gets the phrases."""
-        return [list(phrase) for phrase in self.getOrDefault(self.searchTrie)]
+        return _checked_phrases(self.getOrDefault(self.searchTrie))
 
     def _task(self) -> MatchTask:
         if not self.isDefined(self.searchTrie):
@@ -239,3 +245,13 @@ class TextMatcher(Estimator[TextMatcherModel], TextMatcherParams, StageReadWrite
 
     def _fit_locally(self) -> TextMatcherModel:
         return self._fit(None)
+
+
+def _checked_phrases(value: list[Any]) -> list[list[str]]:
+    """Return the phrases as lists; raises ParamTypeError if one of them is not a list of words."""
+    for phrase in value:
+        if not isinstance(phrase, (list, tuple)) or not all(isinstance(word, str) for word in phrase):
+            hint = f" Did you mean [{phrase.split()!r}]?" if isinstance(phrase, str) else ""
+            msg = f"searchTrie contains {phrase!r}, expected a list of phrases, each a list of words.{hint}"
+            raise ParamTypeError(msg)
+    return [list(phrase) for phrase in value]

@@ -30,9 +30,13 @@ __all__ = ["AnnotatorParams", "DocumentAnnotator", "WorkerStage"]
 
 
 class AnnotatorParams(HasInputCols, HasOutputCol, HasLazyAnnotator, HasLengthBounds, HasParamKeywords):
-    """Params of every annotator of a document or sentence column."""
+    """Params of every annotator of a document or sentence column; `maxLength` has a default."""
 
     inputAnnotatorTypes: ClassVar[Sequence[str]] = (DOCUMENT,)
+
+    def getMaxLength(self) -> int:
+        """Gets maxLength or its default value."""
+        return int(self.getOrDefault(self.maxLength))
 
 
 class WorkerStage(Transformer, HasInputCols, HasOutputCol, HasLazyAnnotator, HasParamKeywords, RunsLocally):

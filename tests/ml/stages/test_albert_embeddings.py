@@ -312,6 +312,13 @@ def test_loading_a_folder_and_a_name(folder, tmp_path):
     with pytest.raises(ModelNotFoundError, match="no model 'albert_mini_en' for lang 'fr'"):
         AlbertEmbeddings.pretrained("albert_mini_en", "fr")
     assert AlbertEmbeddings.pretrained("albert_mini_en", "en").getDimension() == 256
+    with pytest.raises(ModelNotFoundError, match="lang 'fr': it is listed for 'en'"):
+        AlbertEmbeddings.pretrained("albert_base_uncased", "fr", remote_loc=str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match=r"^s3a://bucket/models/mine is not a path of this machine\. Copy the"):
+        AlbertEmbeddings.pretrained("mine", remote_loc="s3a://bucket/models/")
+    parent, name = folder.rsplit("/", 1)
+    for place in (parent, f"file://{parent}"):
+        assert AlbertEmbeddings.pretrained(name, remote_loc=place).getModel() == folder
     with pytest.raises(ModelNotFoundError, match="not found"):
         AlbertEmbeddings.loadSavedModel(str(tmp_path / "nothing"), None)
 
@@ -429,7 +436,8 @@ def test_tokens_outside_every_sentence_get_zeros(spark, folder):
     row = parts[3].transform(fewer).first()
     assert len(row.embeddings) == len(row.token) == 6
     assert [any(a.embeddings) for a in row.embeddings] == [False] * 3 + [True] * 3
-    assert row.embeddings[0].metadata["sentence"] == "-1"
+    metadata = row.embeddings[0].metadata
+    assert (metadata["sentence"], metadata["pieceId"], metadata["isOOV"]) == ("-1", "-1", "true")
 
 
 def test_spark_plans_with_a_column_that_is_declared_deterministic(spark):

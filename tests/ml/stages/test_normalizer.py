@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from sparkalbert.errors import ParamError
-from sparkalbert.ml import DocumentAssembler, LightPipeline, Normalizer, Tokenizer
+from sparkalbert.errors import ParamError, ParamTypeError
+from sparkalbert.ml import DocumentAssembler, LightPipeline, Normalizer, NormalizerModel, Tokenizer
 
 
 def normalized(normalizer, text):
@@ -30,3 +32,26 @@ def test_wrong_params_are_refused_before_any_row():
         Normalizer().setSlangDictionary("slang.txt")
     with pytest.raises(ParamError, match="slangDictionary is read as text, found read_as 'BINARY'"):
         Normalizer().setSlangDictionary("slang.txt", ",", "BINARY")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"im": 5}, r"^slangDict contains 'im': 5, expected strings\. Convert both with str\(\)\.$"),
+        ({4: "for"}, r"^slangDict contains 4: 'for', expected strings\. Convert both with str"),
+        ("abc", r"^slangDict is 'abc', expected a dict of strings, such as {'im': 'I am'}\.$"),
+    ],
+)
+def test_slang_is_a_dict_of_strings(value, message):
+    """Anything else would fail on the workers, or without the name of the Param."""
+    with pytest.raises(ParamTypeError, match=message):
+        NormalizerModel(slangDict=value)
+    model = NormalizerModel()
+    model.set(model.slangDict, value)  # not through the setter
+    with pytest.raises(ParamTypeError, match=message):
+        model._task()
+
+
+def test_a_path_of_slang_is_a_string():
+    with pytest.raises(ParamTypeError, match=r"slangDictionary contains 'path': .*'slang\.txt'\), expected strings"):
+        Normalizer().setSlangDictionary(Path("slang.txt"), ",")

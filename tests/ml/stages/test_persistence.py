@@ -12,8 +12,10 @@ from pyspark.ml import Pipeline, PipelineModel
 
 from sparkalbert import WordEmbedder
 from sparkalbert.errors import BundleError, InputError, OutputError
-from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, Tokenizer, TokenizerModel, files
+from sparkalbert.ml import AlbertEmbeddings, DocumentAssembler, NormalizerModel, Tokenizer, TokenizerModel, files
 from sparkalbert.ml.files import HadoopFileSystem
+from sparkalbert.ml.stages import persistence
+from sparkalbert.storage.folders import LocalFileSystem
 from tests import tiny_bundle, tiny_checkpoint
 
 WORDS = ["the", "old", "lighthouse"]
@@ -205,11 +207,13 @@ def test_a_client_that_shares_no_files_saves_a_reference_only(connect_spark, tmp
     stage = AlbertEmbeddings.load(path)
     assert stage.getBatchSize() == 3
     assert_embeds(connect_spark, stage)
-    (folder / "thesis").mkdir()
-    (folder / "thesis" / "chapter.txt").write_text("years of work")
-    for writer in (reference.write(), reference.write().overwrite()):
-        with pytest.raises(OutputError, match=r"thesis already exists\. Choose another folder"):
-            writer.save(f"{url}/thesis")
+    for file in ("metadata/thesis/chapter.txt", "pipeline/metadata/part-00000", "pipeline/stages/0/metadata/part-0"):
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).write_text("years of work")
+    for name in ("metadata/thesis", "pipeline"):
+        for writer in (reference.write(), reference.write().overwrite()):
+            with pytest.raises(OutputError, match=f"{name} already exists\\. Choose another folder"):
+                writer.save(f"{url}/{name}")
 
 
 def test_a_client_on_another_machine_is_refused_before_anything_is_written(connect_spark, tmp_path, model, monkeypatch):
@@ -267,12 +271,78 @@ def test_what_is_neither_says_what_to_call(any_spark, name):
 def test_another_stage_is_named(any_spark, tmp_path):
     Tokenizer(inputCols=["sentence"]).save(f"{tmp_path}/tokenizer")
     with pytest.raises(
-        InputError, match=r"is a sparkalbert\.ml\.stages\.tokenizer\.Tokenizer\. .* not with TokenizerModel"
+        InputError, match=r"is a sparkalbert\.ml\.stages\.tokenizer\.Tokenizer\. .* not with sparkalbert\.TokenizerMod"
     ):
         TokenizerModel.load(f"{tmp_path}/tokenizer")
     Pipeline(stages=[DocumentAssembler(inputCol="text")]).save(f"{tmp_path}/pipeline")
     with pytest.raises(InputError, match=r"is a pyspark\.ml\.pipeline\.Pipeline\. Load it with that class"):
         AlbertEmbeddings.load(f"{tmp_path}/pipeline")
+
+
+class OwnTokenizer(Tokenizer):
+    """A class of a user's own."""
+
+
+def metadata_of(class_name):
+    return {
+        "class": class_name,
+        "uid": "saved",
+        "sparkVersion": "3.5.6",
+        "paramMap": {"inputCols": ["x"]},
+        "defaultParamMap": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage_class", "found", "message"),
+    [
+        (TokenizerModel, "com.johnsnowlabs.nlp.annotators.TokenizerModel", r"Spark NLP's {}\. .* build any other"),
+        (NormalizerModel, "com.johnsnowlabs.nlp.annotators.NormalizerModel", r"Spark NLP's {}\. .* build any other"),
+        (DocumentAssembler, "com.johnsnowlabs.nlp.SentenceDetector", r"Spark NLP's {}\. .* build any other"),
+        (Tokenizer, "org.apache.spark.ml.feature.Tokenizer", r"a {}\. Load it .*, not with sparkalbert\.Tokenizer"),
+        (OwnTokenizer, "sparkalbert.ml.stages.tokenizer.Tokenizer", r"a {}\. .*, not with tests\.OwnTokenizer"),
+    ],
+)
+def test_a_stage_of_another_package_is_refused_by_name(stage_class, found, message):
+    """Spark NLP keeps rules and dictionaries beside the Params, which have our names: it would load without them."""
+    with pytest.raises(InputError, match=f"^The stage saved in /saved is {message.format(re.escape(found))}"):
+        stage_class._from_metadata(metadata_of(found), None, "/saved")
+
+
+def test_modules_may_move_within_a_package():
+    for stage_class, found in ((Tokenizer, "sparkalbert.elsewhere.Tokenizer"), (OwnTokenizer, "tests.x.OwnTokenizer")):
+        stage = stage_class._from_metadata(metadata_of(found), None, "/saved")
+        assert (type(stage), stage.uid, stage.getInputCols()) == (stage_class, "saved", ["x"])
+
+
+def test_a_model_folder_may_contain_metadata_of_another_kind(model):
+    (model / "metadata").mkdir()
+    (model / "metadata" / "notes.txt").write_text("x")
+    stage = AlbertEmbeddings._from_other_folder(str(model), None)
+    assert stage.getModelDigest() == tiny_bundle.bundle().digest
+
+
+FOREIGN = {
+    "table": ["metadata/v1.metadata.json", "data/00000-0.parquet"],  # as Iceberg writes it
+    "checkpoint": ["metadata", "offsets/0"],  # of a stream
+    "pipeline": ["metadata/part-00000", "metadata/_SUCCESS", "stages/0_Tokenizer/metadata/part-00000"],
+    "model": ["metadata/part-00000", "metadata/_SUCCESS", "data/part-00000.parquet"],
+}
+
+
+def test_what_only_has_metadata_like_a_stage_is_not_replaced(spark, tmp_path):
+    for name, files_of_it in FOREIGN.items():
+        for file in files_of_it:
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("years of work")
+    before = contents(tmp_path)
+    for name in FOREIGN:
+        folder = str(tmp_path / name)
+        assert not persistence._saved_stage(LocalFileSystem()).is_ours(folder), name
+        with pytest.raises(OutputError, match=f"{name} already exists\\. Remove it first, or choose another folder"):
+            Tokenizer().write().overwrite().save(folder)
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,21 @@ def test_what_a_wrong_type_says():
         StopWordsCleaner(stopWords="the")
 
 
+BY_NAME = {
+    "setParamValue": lambda stage: stage.setParamValue("poling", "mean"),
+    "getParamValue": lambda stage: stage.getParamValue("poling"),
+    "setParams": lambda stage: stage.setParams(poling="mean"),
+    "isSet": lambda stage: stage.isSet("poling"),
+}
+
+
+@pytest.mark.parametrize("way", BY_NAME)
+def test_an_unknown_name_is_refused_with_the_nearest_one(way):
+    message = r"^AlbertEmbeddings has no Param 'poling'\. Did you mean 'pooling'\? Its Params: batchSize, "
+    with pytest.raises(ParamTypeError, match=message):
+        BY_NAME[way](AlbertEmbeddings())
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["batchSize", "piecesPerBatch", "memoryBudgetMb", "threads", "maxSentenceLength"])
 def test_a_number_that_is_too_low_is_refused_by_the_name_of_the_param(name, way):

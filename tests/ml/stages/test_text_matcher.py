@@ -1,6 +1,6 @@
 import pytest
 
-from sparkalbert.errors import ParamError
+from sparkalbert.errors import ParamError, ParamTypeError
 from sparkalbert.ml import DocumentAssembler, LightPipeline, TextMatcher, TextMatcherModel, Tokenizer
 
 
@@ -24,3 +24,17 @@ def test_phrases_are_required():
         TextMatcherModel()._task()
     with pytest.raises(ParamError, match="entities is read as text, found read_as 'BINARY'"):
         TextMatcher().setEntities("phrases.txt", "BINARY")
+
+
+def test_a_phrase_that_is_not_a_list_of_words_is_refused():
+    """As a text, it would become a phrase of letters, which no token matches."""
+    message = r"^searchTrie contains 'New York', expected .* a list of words\. Did you mean \[\['New', 'York'\]\]\?$"
+    with pytest.raises(ParamTypeError, match=message):
+        TextMatcherModel(searchTrie=["New York"])
+    model = TextMatcherModel()
+    model.set(model.searchTrie, ["New York"])  # not through the setter
+    with pytest.raises(ParamTypeError, match=message):
+        model._task()
+    with pytest.raises(ParamTypeError, match=r"^searchTrie contains \['York', 5\], expected .* a list of words\.$"):
+        model.setSearchTrie([["New"], ["York", 5]])
+    assert model.setSearchTrie([("New", "York")]).getSearchTrie() == [["New", "York"]]
