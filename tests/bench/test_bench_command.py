@@ -1,6 +1,7 @@
 """The command ``bench`` from end to end on a tiny model: every system that needs no other package."""
 
 import contextlib
+import copy
 import json
 import os
 import subprocess
@@ -211,11 +212,10 @@ def test_an_existing_target_keeps_its_content_if_the_run_fails(monkeypatch, tmp_
     assert target.read_text() == "an earlier record"
 
 
-def test_a_system_that_failed_is_an_error_after_the_record_was_written(capsys, monkeypatch, tmp_path):
-    record = bench(tmp_path, "--precision", "fp32", "--systems", "product,embedder")
-    record["systems"][1] |= {"failed": "The system embedder-fp32 failed: no space left"}
+def test_a_system_that_failed_is_an_error_after_the_record_was_written(capsys, monkeypatch, tmp_path, on_spark):
+    record = copy.deepcopy(on_spark)
+    record["systems"][2] |= {"failed": "The system embedder-fp32 failed: no space left"}
     monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: record)
-    capsys.readouterr()
     assert run(["bench", "--json", str(tmp_path / "failed.json")]) == 1
     shown = capsys.readouterr()
     assert json.loads((tmp_path / "failed.json").read_text()) == record
@@ -223,18 +223,17 @@ def test_a_system_that_failed_is_an_error_after_the_record_was_written(capsys, m
     assert shown.err == "Error: The system embedder-fp32 failed: no space left\n"
 
 
-def test_the_record_is_written_before_anything_is_printed(monkeypatch, tmp_path):
+def test_the_record_is_written_before_anything_is_printed(monkeypatch, tmp_path, on_spark):
     """``sparkalbert bench --json record.json | head`` closes the output early."""
-    record = bench(tmp_path, "--precision", "fp32", "--systems", "embedder")
 
     def closed(*_):
         raise BrokenPipeError
 
-    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: record)
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: on_spark)
     monkeypatch.setattr("sparkalbert.cli.bench._show", closed)
     with contextlib.suppress(BrokenPipeError):
         run(["bench", "--json", str(tmp_path / "closed.json")])
-    assert json.loads((tmp_path / "closed.json").read_text()) == record
+    assert json.loads((tmp_path / "closed.json").read_text()) == on_spark
 
 
 def processes_of(folder):
@@ -292,11 +291,10 @@ def test_sigterm_ends_every_process_and_removes_temporary_files(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def test_the_table_shows_speed_ratios_memory_and_cpu(capsys, monkeypatch):
+def test_the_table_shows_speed_ratios_memory_and_cpu(capsys, monkeypatch, on_spark):
     monkeypatch.setenv("COLUMNS", "80")  # as in a pipe
-    words = ["bench", "--model", str(tiny_bundle.bundle().path), "--words", "60", "--rounds", "1", *SHORT]
-    options = ["--precision", "fp32", "--systems", "product,embedder", "--split", "1x1x64"]
-    assert run([*words, *options]) == 0
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: on_spark)
+    assert run(["bench"]) == 0
     shown = capsys.readouterr().out
     for column in (*SPEED_COLUMNS, *PHASES, "rest"):
         assert column in shown

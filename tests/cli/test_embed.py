@@ -104,16 +104,14 @@ def test_embed_in_spark_nlps_way_leaves_out_tokens_without_a_piece(spark, tmp_pa
     assert [len(vectors) for vectors in (ours["vectors"], theirs["vectors"])] == [4, 3]
 
 
-@pytest.mark.parametrize("form", ["float", "binary", "binary16"])
-def test_a_document_or_sentence_has_one_vector(spark, tmp_path, capsys, form):
+def test_a_document_or_sentence_has_one_vector(spark, tmp_path, capsys):
     text = "The rivers were high. Nobody could cross."
     (tmp_path / "in.csv").write_text(f"key,text\na,{text}\nb,\n", encoding="utf-8")
-    model = ["--model", str(tiny_bundle.bundle().path), "--pooling", "mean", "--vectors", form]
+    model = ["--model", str(tiny_bundle.bundle().path), "--pooling", "mean", "--vectors", "binary16"]
     (expected,) = WordEmbedder.load(tiny_bundle.bundle().path, pooling="mean").embed([text])
 
     def numbers(vectors, exact):
-        found = np.array(vectors, dtype=np.float32) if form == "float" else binary_to_numpy(vectors, form)
-        return np.array_equal(found, exact.astype(np.float16) if form == "binary16" else exact)
+        return np.array_equal(binary_to_numpy(vectors, "binary16"), exact.astype(np.float16))
 
     first, second = sorted(embedded(tmp_path, "in.csv", "--level", "document", *model), key=lambda row: row["key"])
     assert list(first) == ["key", "text", "vector"]
@@ -222,8 +220,6 @@ def test_an_error_of_a_worker_is_shown_with_its_reason(tmp_path):
     ("options", "message"),
     [
         (["--master", "nowhere"], "Spark failed: .*JAVA_GATEWAY_EXITED"),
-        (["--master", "sc://127.0.0.1:1"], "There is no Spark Connect server at sc://127.0.0.1:1: Connection refused"),
-        (["--master", "sc://host:port"], "--master is 'sc://host:port', expected a URL"),
         (["--conf", "spark.driver.memory=huge"], "Spark failed: .*JAVA_GATEWAY_EXITED"),
         (["--conf", "spark.task.cpus=none"], "Spark failed: "),
     ],
@@ -235,6 +231,20 @@ def test_a_session_that_cannot_start_is_one_message(tmp_path, options, message):
     assert done.returncode == 1
     assert re.search(f"^Error: {message}", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("master", "message"),
+    [
+        ("sc://127.0.0.1:1", "There is no Spark Connect server at sc://127.0.0.1:1: Connection refused"),
+        ("sc://host:port", "--master is 'sc://host:port', expected a URL"),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_message(tmp_path, capsys, master, message):
+    (tmp_path / "in.txt").write_text("A line.\n", encoding="utf-8")
+    words = ["embed", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "-m", str(tiny_bundle.bundle().path)]
+    assert run([*words, "--master", master]) == 1
+    assert capsys.readouterr().err.startswith(f"Error: {message}")
 
 
 def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path, capsys):

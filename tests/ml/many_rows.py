@@ -76,6 +76,7 @@ def measured_parts(kind, rows, model="albert_mini_en", layer=-1):
     with tempfile.TemporaryDirectory(prefix="many-rows-") as name:
         source, target = Path(name) / "in", Path(name) / "out"
         texts(kind, rows, tasks).write.parquet(str(source))
+        last_stage = stages(spark)[-1].stageId()
         with ThreadPoolExecutor(1) as pool:
             watching = pool.submit(watch)
             try:
@@ -85,7 +86,7 @@ def measured_parts(kind, rows, model="albert_mini_en", layer=-1):
             finally:
                 finished.set()
             watching.result()
-    started_s, ended = embedding_tasks(spark)
+    started_s, ended = embedding_tasks(spark, [one for one in stages(spark) if one.stageId() > last_stage])
     assert sum(count for _, count in ended) == summary.rows == rows
     yield from parts(started_s, ended, summary.tokens / rows, samples)
 
@@ -109,15 +110,19 @@ def parts(started_s, ended, tokens_per_row, samples):
             before_s, before = stop_s, done
 
 
-def embedding_tasks(spark):
-    """Return when the first task that wrote rows began; and when each ended and how many rows it wrote, by time."""
+def stages(spark):
+    """Return what Spark keeps of the stages of all jobs so far, in their order."""
     context = spark.sparkContext._jsc.sc()
     context.listenerBus().waitUntilEmpty()
-    store = context.statusStore()
     details, summaries, quantiles = False, False, spark.sparkContext._gateway.new_array(spark._jvm.double, 0)
-    stages = of_scala(store.stageList(None, details, summaries, quantiles, []))
-    # The stage that wrote the source has as many output rows, so the later stage is taken.
-    stage = max(stages, key=lambda one: (one.outputRecords(), one.stageId()))
+    found = of_scala(context.statusStore().stageList(None, details, summaries, quantiles, []))
+    return sorted(found, key=lambda stage: stage.stageId())
+
+
+def embedding_tasks(spark, job_stages):
+    """Return when the first task that wrote rows began; and when each ended and how many rows it wrote, by time."""
+    store = spark.sparkContext._jsc.sc().statusStore()
+    stage = max(job_stages, key=lambda stage: stage.outputRecords())
     tasks = of_scala(store.taskList(stage.stageId(), stage.attemptId(), stage.numTasks()))
     ended = [
         ((task.launchTime().getTime() + task.duration().get()) / 1e3,

@@ -1,31 +1,15 @@
 """The script that measures very many rows runs on a few."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from sparkalbert.bench.processes import busy_cpu_s
-from tests.child_processes import own_spark_environment
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.ml import many_rows
 
 
 @pytest.mark.skipif(busy_cpu_s() is None, reason="CPU seconds are unknown here")
-def test_every_part_has_rates_and_memory():
-    """In a process of its own: the script reads Spark's record of all stages of its session."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.ml.many_rows", "short", "400", "albert_mini_en", "1"],
-        cwd=ROOT,
-        env=own_spark_environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    title, header, *lines = done.stdout.splitlines()
+def test_every_part_has_rates_and_memory(spark, capsys):
+    many_rows.main("short", "400", "albert_mini_en", "1")
+    title, header, *lines = capsys.readouterr().out.splitlines()
     assert title.startswith("400 short rows, albert_mini_en, layer 1; CPU:")
     assert header.split() == ["s", "tokens/s", "per", "CPU", "s", "JVM", "MB", "workers", "MB"]
     values = [[float(value.replace(",", "")) for value in line.split()] for line in lines]

@@ -1,5 +1,7 @@
 """Every stage takes and gives columns of any name, in upper and lower case as Spark is set, and within structs."""
 
+from types import SimpleNamespace
+
 import pytest
 from pyspark.ml import Pipeline
 from pyspark.sql import functions as F
@@ -62,40 +64,49 @@ def through(frame, pipeline):
     return Pipeline(stages=pipeline).fit(frame).transform(frame)
 
 
-def test_any_name_is_taken_and_given_by_every_stage(any_spark):
+@pytest.fixture(scope="module")
+def expected(spark):
+    """All columns of all stages with plain names, computed once in the classic session."""
+    annotated, finished = (through(frame_of(spark), some) for some in (stages()[:-1], stages()))
+    rows = annotated.collect()
+    return SimpleNamespace(
+        annotated=rows,
+        metadata=[field.metadata for field in annotated.schema],
+        finished=[row.asDict() | made.asDict() for row, made in zip(rows, finished.collect(), strict=True)],
+    )
+
+
+def test_any_name_is_taken_and_given_by_every_stage(any_spark, expected):
     def odd(name):
         return f"{name}.a b`c``'ß"
 
-    plain = through(frame_of(any_spark), stages())
     made = through(frame_of(any_spark, odd), stages(odd))
     names = [*COLUMNS, "list vectors", "finished vectors", "finished", "finished_metadata"]
-    assert plain.columns == names
+    assert through(frame_of(any_spark), stages()).columns == names
     assert made.columns == [*map(odd, names[:-1]), f"{odd('finished')}_metadata"]
-    assert [tuple(row) for row in made.collect()] == [tuple(row) for row in plain.collect()]
-    annotated, expected = (
-        through(frame_of(any_spark, odd), stages(odd)[:-1]),
-        through(frame_of(any_spark), stages()[:-1]),
-    )
-    assert [tuple(row) for row in annotated.collect()] == [tuple(row) for row in expected.collect()]
-    assert [field.metadata for field in annotated.schema] == [field.metadata for field in expected.schema]
+    assert [tuple(row) for row in made.collect()] == [tuple(row[name] for name in names) for row in expected.finished]
+    annotated = through(frame_of(any_spark, odd), stages(odd)[:-1])
+    assert [tuple(row) for row in annotated.collect()] == [tuple(row) for row in expected.annotated]
+    assert [field.metadata for field in annotated.schema] == expected.metadata
 
 
 def test_sentences_in_rows_of_their_own_have_any_name(any_spark):
     exploded = through(frame_of(any_spark, "{}.` x".format), stages("{}.` x".format, explode=True)[:4])
-    expected = through(frame_of(any_spark), stages(explode=True)[:4])
-    assert [tuple(row) for row in exploded.collect()] == [tuple(row) for row in expected.collect()]
-    assert exploded.columns == [f"{name}.` x" for name in expected.columns]
-    assert [row.sentence[0].result for row in expected.collect()] == ["One small step.", "Two more."]
+    plain = through(frame_of(any_spark), stages(explode=True)[:4])
+    rows = plain.collect()
+    assert [tuple(row) for row in exploded.collect()] == [tuple(row) for row in rows]
+    assert exploded.columns == [f"{name}.` x" for name in plain.columns]
+    assert [row.sentence[0].result for row in rows] == ["One small step.", "Two more."]
 
 
-def test_names_follow_the_setting_for_upper_and_lower_case(any_spark, setting):
+def test_names_follow_the_setting_for_upper_and_lower_case(any_spark, setting, expected):
     frame, pipeline = frame_of(any_spark, str.title), stages()
     for stage in pipeline:
         for name in ("inputCols", "outputCols"):
             if stage.hasParam(name) and stage.isDefined(name):
                 stage.set(stage.getParam(name), [column.upper() for column in stage.getOrDefault(name)])
-    expected = through(frame_of(any_spark), stages()).select("finished", "list vectors").collect()
-    assert through(frame, pipeline).select("finished", "list vectors").collect() == expected
+    made = through(frame, pipeline).select("finished", "list vectors").collect()
+    assert [tuple(row) for row in made] == [(row["finished"], row["list vectors"]) for row in expected.finished]
     with setting(any_spark, CASE, "true"):
         with pytest.raises(ColumnError, match=r"does not have any 'text' column\. Did you mean 'Text'\?"):
             through(frame, pipeline)
@@ -107,28 +118,26 @@ def test_names_follow_the_setting_for_upper_and_lower_case(any_spark, setting):
         DocumentAssembler(inputCol="text", outputCol="Text").transform(frame_of(any_spark))
 
 
-def test_fields_of_structs_are_inputs(any_spark):
+def test_fields_of_structs_are_inputs(any_spark, expected):
     nested = frame_of(any_spark).select(F.struct(*COLUMNS).alias("Row"))
     made = through(nested, [stage for stage in stages("row.{}".format) if isinstance(stage, DocumentAssembler)])
-    expected = through(frame_of(any_spark), stages()[:1])
-    assert [row[-1] for row in made.collect()] == [row[-1] for row in expected.collect()]
+    assert [row[-1] for row in made.collect()] == [row.document for row in expected.annotated]
     chunks = Doc2Chunk(inputCols=["document"], outputCol="chunk", chunkCol="row.target", startCol="row.start")
     lists = AlbertEmbeddings(model=str(tiny_bundle.bundle().path), inputCols=["row.tokens"], outputCol="v")
-    plain = through(frame_of(any_spark), stages())
     document = made.withColumnRenamed("row.document", "document")
     assert [[one.result for one in row.chunk] for row in chunks.transform(document).collect()] == [["small"], []]
-    assert [row.v for row in lists.transform(nested).collect()] == [row["list vectors"] for row in plain.collect()]
+    assert [row.v for row in lists.transform(nested).collect()] == [row["list vectors"] for row in expected.annotated]
 
 
-def test_annotations_within_a_struct_are_inputs(any_spark):
+def test_annotations_within_a_struct_are_inputs(any_spark, expected):
     annotated = through(frame_of(any_spark), stages()[:3])
     nested = annotated.select(F.struct("document", "sentence", "token").alias("all"))
     model = str(tiny_bundle.bundle().path)
     stage = AlbertEmbeddings(model=model, inputCols=["all.sentence", "ALL.token"], outputCol="embeddings")
     pooled = SentenceEmbeddings(inputCols=["all.sentence", "embeddings"], outputCol="pooled")
     tokens = NGramGenerator(inputCols=["all.token"], outputCol="ngrams")
-    expected = through(frame_of(any_spark), stages()[:6]).select("embeddings", "pooled", "ngrams").collect()
-    assert through(nested, [stage, pooled, tokens]).select("embeddings", "pooled", "ngrams").collect() == expected
+    made = through(nested, [stage, pooled, tokens]).select("embeddings", "pooled", "ngrams").collect()
+    assert [tuple(row) for row in made] == [(row.embeddings, row.pooled, row.ngrams) for row in expected.annotated]
 
 
 @pytest.mark.parametrize("explode", [False, True])

@@ -77,19 +77,23 @@ def test_each_element_of_an_array_becomes_a_document(any_spark):
 def in_every_mode(frame):
     for mode in CLEANUP_MODES:
         frame = DocumentAssembler(inputCol="text", outputCol=mode, cleanupMode=mode).transform(frame)
-    return frame.collect()
+    return frame
 
 
 def test_cleanup_modes_follow_java(any_spark):
-    (row,) = in_every_mode(any_spark.createDataFrame([(TEXT,)], "text string"))
+    (row,) = in_every_mode(any_spark.createDataFrame([(TEXT,)], "text string")).collect()
     assert {mode: row[mode][0].result for mode in CLEANUP_MODES} == CLEANED
     assert {mode: row[mode][0].end for mode in CLEANUP_MODES} == {mode: len(text) - 1 for mode, text in CLEANED.items()}
 
 
+@pytest.fixture(scope="module")
+def recorded_documents(recorded_frame):
+    return in_every_mode(recorded_frame).cache()
+
+
 @pytest.mark.parametrize("mode", CLEANUP_MODES)
-def test_cleanup_modes_give_what_was_recorded(mode, recorded_frame, recorded_output, as_recorded):
-    assembler = DocumentAssembler(inputCol="text", cleanupMode=mode)
-    assert as_recorded(assembler.transform(recorded_frame), "document") == recorded_output(f"document-{mode}")
+def test_cleanup_modes_give_what_was_recorded(mode, recorded_documents, recorded_output, as_recorded):
+    assert as_recorded(recorded_documents, mode) == recorded_output(f"document-{mode}")
 
 
 def test_every_recording_is_tested(recorded_names):

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.ml import PipelineModel
 
 from sparkalbert.errors import ParamTypeError
 from sparkalbert.ml import DocumentAssembler
@@ -41,10 +42,11 @@ def test_rows_gain_and_lose_columns():
 @settings(max_examples=6)
 @given(texts=st.lists(st.text(st.sampled_from(SPACES + "anrt\\🙂"), max_size=20), min_size=1, max_size=40))
 def test_documents_are_those_of_the_sql_expression(spark, texts):
-    frame = spark.createDataFrame(list(enumerate(texts)), "id long, text string")
-    for mode in CLEANUP_MODES:
-        stage = DocumentAssembler(inputCol="text", cleanupMode=mode)
-        expected = [row.document[0].asDict() for row in stage.transform(frame).orderBy("id").collect()]
+    frame = spark.createDataFrame([(text,) for text in texts], "text string").coalesce(1)
+    stages = {mode: DocumentAssembler(inputCol="text", outputCol=mode, cleanupMode=mode) for mode in CLEANUP_MODES}
+    rows = PipelineModel([*stages.values()]).transform(frame).collect()
+    for mode, stage in stages.items():
+        expected = [row[mode][0].asDict() for row in rows]
         (column,) = stage._local_step({})(LocalRows(texts, {})).columns.values()
         assert column.type == ARROW_COLUMN_TYPE
         found = [one for (one,) in column.to_pylist()]

@@ -84,16 +84,23 @@ def test_max_length_applies_if_it_is_set():
 
 
 @pytest.fixture(scope="module")
-def recorded_documents(recorded_frame):
-    return DocumentAssembler(inputCol="text").transform(recorded_frame)
+def recorded_sentences(recorded_frame):
+    """A column of sentences for each setting."""
+    made = DocumentAssembler(inputCol="text").transform(recorded_frame)
+    for name, params in SETTINGS.items():
+        made = SentenceDetector(inputCols=["document"], outputCol=f"sentence-{name}", **params).transform(made)
+    return made.cache()
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, "explode"])
-def test_every_setting_gives_what_was_recorded(name, recorded_documents, recorded_output, as_recorded):
-    params = SETTINGS.get(name, {"explodeSentences": True})
-    detector = SentenceDetector(inputCols=["document"], **params)
-    found = as_recorded(detector.transform(recorded_documents), "sentence")
-    assert found == recorded_output(f"sentence-{name}")
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_gives_what_was_recorded(name, recorded_sentences, recorded_output, as_recorded):
+    assert as_recorded(recorded_sentences, f"sentence-{name}") == recorded_output(f"sentence-{name}")
+
+
+def test_sentences_in_rows_of_their_own_are_as_recorded(recorded_frame, recorded_output, as_recorded):
+    documents = DocumentAssembler(inputCol="text").transform(recorded_frame)
+    exploded = SentenceDetector(inputCols=["document"], explodeSentences=True).transform(documents)
+    assert as_recorded(exploded, "sentence") == recorded_output("sentence-explode")
 
 
 def test_empty_and_null_texts_give_what_was_recorded(spark, recorded_output, as_recorded):
@@ -162,6 +169,13 @@ def test_rules_run_once_for_any_plan(documents):
     ]:
         plan = frame._jdf.queryExecution().executedPlan().toString()
         assert plan.count("ArrowEvalPython") == 1
+
+
+def test_sentences_in_rows_of_their_own_keep_a_column_of_any_name(documents):
+    """The batch job has a column of this name."""
+    frame = documents.withColumn("_sparkalbert_sentence", F.lit(1))
+    exploded = SentenceDetector(inputCols=["document"], explodeSentences=True).transform(frame)
+    assert exploded.columns == [*frame.columns, "sentence"]
 
 
 def test_wrong_columns_and_params_fail_before_any_job(documents, no_spark_job):
