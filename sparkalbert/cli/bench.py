@@ -12,7 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target, read_lines, reported_on_interrupt, whole_file
+from sparkalbert.cli.files import check_not_input, check_target, read_lines, reported_on_interrupt, whole_file
 from sparkalbert.cli.screen import print_line, print_wide, shown_steps
 from sparkalbert.errors import InferenceError, InputError, ParamError
 
@@ -156,22 +156,9 @@ def bench(
     """
     from sparkalbert.bench.benchmark import KINDS, BenchOptions, run_benchmark
 
-    if model is not None and shape is not None:
-        msg = "--model and --shape are both given, expected one of them."
-        raise ParamError(msg)
-    unused = sorted(
-        name.replace("_", "-")
-        for name in context.params.keys() - _THROUGHPUT_PARAMS
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    )
-    if output_throughput and unused:
-        msg = (
-            f"--output-throughput runs no model, found --{' and --'.join(unused)}. Expected no other options than "
-            "--rounds, --cores and --json."
-        )
-        raise ParamError(msg)
+    _check_combination(context)
     options = BenchOptions(
-        model=model or shape or _DEFAULT_MODEL,
+        model=shape or _model(model),
         precisions=_precisions(precision),
         words=words,
         texts=() if text is None else read_lines(text),
@@ -192,6 +179,9 @@ def bench(
         import sparkalbert.plots.canvas  # noqa: F401 - without matplotlib it fails before the run, not after it
 
         check_target(picture, "--picture")
+    if text is not None:
+        check_not_input(json_file, "--json", str(text))
+        check_not_input(picture, "--picture", str(text))
     with reported_on_interrupt(json_file, picture), shown_steps("preparing") as notify:
         record = _measure_output(options, notify) if output_throughput else run_benchmark(options, notify)
         # Before anything is printed: whoever reads the output may have closed it.
@@ -207,6 +197,48 @@ def bench(
     failures = [system["failed"] for system in record.get("systems", ()) if system["failed"]]
     if failures:
         raise InferenceError("\n".join(failures))
+
+
+def _check_combination(context: typer.Context) -> None:
+    """Check that no option contradicts another, or requires one that is not given.
+
+    Raises
+    ------
+    ParamError
+        If one does.
+    """
+    params = context.params
+    given = {name for name in params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    for first, second in (("model", "shape"), ("text", "words")):
+        if {first, second} <= given:
+            msg = f"--{first} and --{second} are both given, expected one of them."
+            raise ParamError(msg)
+    unused = sorted(name.replace("_", "-") for name in given - _THROUGHPUT_PARAMS)
+    if params["output_throughput"] and unused:
+        msg = (
+            f"--output-throughput runs no model, found --{' and --'.join(unused)}. Expected no other options than "
+            "--rounds, --cores and --json."
+        )
+        raise ParamError(msg)
+    for name in ("spark_nlp_jars", "spark_nlp_settings"):
+        if name in given and params[name] and not params["spark_nlp"]:
+            msg = f"--{name.replace('_', '-')} is given without --spark-nlp, the Python with which Spark NLP runs."
+            raise ParamError(msg)
+    if {"json_file", "picture"} <= given and Path(params["json_file"]).resolve() == Path(params["picture"]).resolve():
+        msg = f"--json and --picture are both {params['picture']}, expected two files."
+        raise ParamError(msg)
+
+
+def _model(given: str | None) -> str:
+    """Return the model of ``--model``: a folder with the name of a shape becomes a path, which is not that shape."""
+    from sparkalbert.bench.materials import SHAPES
+
+    if given is None:
+        return _DEFAULT_MODEL
+    if not given:
+        msg = "--model is empty, expected a checkpoint folder, or a bundle by folder or name."
+        raise ParamError(msg)
+    return f"./{given}" if given in SHAPES else given
 
 
 def _measure_output(options: BenchOptions, notify: Notify) -> dict[str, Any]:

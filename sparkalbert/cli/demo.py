@@ -10,13 +10,13 @@ import typer
 from rich.table import Table
 
 from sparkalbert.cli.embed import print_note, summary_line
-from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target, reported_on_interrupt
+from sparkalbert.cli.files import SAMPLE, check_folder_target, check_target, named_path, reported_on_interrupt
 from sparkalbert.cli.options import Model
 from sparkalbert.cli.screen import OUTPUT, print_line, shown_progress
 from sparkalbert.cli.session import command_session
 from sparkalbert.errors import MissingDependencyError, OutputError
 from sparkalbert.models import find_model
-from sparkalbert.storage.paths import file_uri, with_home
+from sparkalbert.storage.paths import file_uri, local_path
 
 __all__ = ["demo"]
 
@@ -34,28 +34,42 @@ def demo(
     from sparkalbert.ml.job.embed_job import VectorTarget, embed_texts
     from sparkalbert.ml.job.text_source import TextSource
 
-    output = with_home(output)
-    picture = Path(f"{output.rstrip('/')}.png")
-    check_folder_target(Path(output), "--output")
+    folder = _local_folder(output)
+    picture = folder.parent / f"{folder.name}.png"
+    check_folder_target(folder, "--output")
     if picture.parent.exists():
         check_target(picture, "The picture")
-    _check_replaceable(Path(output), picture)
+    _check_replaceable(folder, picture)
     bundle = find_model(model)
     stage = AlbertEmbeddings.pretrained(str(bundle.path))
     print_line("text -> DocumentAssembler -> SentenceDetector -> Tokenizer -> AlbertEmbeddings -> vectors")
     with command_session("local[*]") as opened:
         print_line(opened.origin)
-        source, target = TextSource(file_uri(SAMPLE), "text"), VectorTarget(output, overwrite=True)
-        with reported_on_interrupt(output), shown_progress("Embedding the sample") as report:
+        source = TextSource(file_uri(SAMPLE), "text")
+        # A URI, because a path without a scheme may be in another file system, where nothing was checked.
+        target = VectorTarget(file_uri(folder.absolute()), overwrite=True)
+        with reported_on_interrupt(folder), shown_progress("Embedding the sample") as report:
             summary = embed_texts(opened.spark, stage, source, target, report)
-    rows = _read(output)
+    rows = _read(folder)
     OUTPUT.print(_vector_table(rows))
     print_note(bundle)
     show_neighbours(rows)
     print_line(f"\n{summary_line(summary)}")
-    print_line(f"Parquet: {output} (columns {', '.join(rows[0])})")
+    print_line(f"Parquet: {folder} (columns {', '.join(rows[0])})")
     with reported_on_interrupt(picture):
         print_line(_draw(str(bundle.path), picture))
+
+
+def _local_folder(output: str) -> Path:
+    """Return the folder that ``--output`` names on this machine's file system, as a path or a ``file:`` URI."""
+    folder = local_path(output) if output else None
+    if folder is None:
+        msg = (
+            f"--output is {output!r}, expected a folder of this machine, because the demo reads its result. To write "
+            "elsewhere, use `sparkalbert embed`."
+        )
+        raise OutputError(msg)
+    return named_path(folder)
 
 
 def _check_replaceable(folder: Path, picture: Path) -> None:
@@ -95,7 +109,7 @@ def _draw(model: str, target: Path) -> str:
     return f"Picture: {target} (uses of a word, words and sentences; near each other if their vectors are)"
 
 
-def _read(folder: str) -> list[dict[str, Any]]:
+def _read(folder: Path) -> list[dict[str, Any]]:
     """Read the rows that Spark wrote, as any other program can, in the order of the sample."""
     from pyarrow import parquet
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import typer
 
 from sparkalbert.cli.failures import failure_message
 from sparkalbert.cli.options import Model
-from sparkalbert.cli.screen import OUTPUT, print_line, shown_wait
+from sparkalbert.cli.screen import print_json, print_line, shown_wait
 from sparkalbert.cli.session import command_session
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def doctor(
     failures = sum(check.status == "failed" for check in checks)
     warnings = sum(check.status == "warning" for check in checks)
     if as_json:
-        OUTPUT.print_json(json.dumps({"ok": not failures, "checks": [asdict(check) for check in checks]}))
+        print_json({"ok": not failures, "checks": [asdict(check) for check in checks]})
     else:
         print_line(f"{len(checks)} checks: {failures} failed, {warnings} with a warning")
     if failures:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from sparkalbert.cli.files import check_target, reported_on_interrupt, whole_file
+from sparkalbert.cli.files import check_not_input, check_target, named_path, reported_on_interrupt, whole_file
 from sparkalbert.cli.screen import ShowCount, print_line, shown_count, shown_wait, size_in_words
-from sparkalbert.errors import InputError, OutputError
+from sparkalbert.errors import InputError, OutputError, ParamError
+from sparkalbert.storage.paths import is_folder
 
 if TYPE_CHECKING:
     from sparkalbert.vectors import BinaryFormat
@@ -41,7 +42,7 @@ def explore(
         Literal["binary", "binary16"] | None,
         typer.Option(
             help="Format of vectors that are bytes: what was passed to `embed --vectors`. By default what the summary "
-            "beside the vectors says."
+            "beside the vectors reports."
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
@@ -53,18 +54,21 @@ def explore(
     from sparkalbert.plots.page import page_of
     from sparkalbert.plots.words import sample_words
 
-    target = page or source.with_name(f"{source.name}.html")
-    if target.exists() and not overwrite:
+    source = named_path(source)
+    target = page or source.parent / f"{source.name}.html"
+    check_not_input(target, "--page", str(source))
+    if target.is_file() and not overwrite:
         msg = f"{target} already exists. Pass --overwrite to replace it, or choose another file with --page."
         raise OutputError(msg)
     check_target(target, "--page")
+    vector_format = _vector_format(source, vectors)
     with reported_on_interrupt(target), shown_count("Reading", "rows") as show:
         words, total = sample_words(
             _frames(source, show),
             max_points,
             token_col=token_col,
             vector_col=vector_col,
-            vector_format=vectors or _format_in_summary(source),
+            vector_format=vector_format,
         )
     with reported_on_interrupt(target), shown_wait(f"Projecting {len(words):,} words"):
         content = page_of(words, source.name, method, total=total)
@@ -73,12 +77,30 @@ def explore(
     print_line(f"Page: {target} ({len(words):,} of {total:,} words, {size_in_words(target.stat().st_size)})")
 
 
-def _format_in_summary(folder: Path) -> BinaryFormat | None:
-    """Return the format of the bytes in a folder that `embed` wrote; None if nothing says it."""
-    from sparkalbert.vectors import SUMMARY_FILE, BinaryFormat
+def _vector_format(source: Path, given: BinaryFormat | None) -> BinaryFormat | None:
+    """Return the format of vectors that are bytes: that of the option, or of the summary beside the vectors.
+
+    Raises
+    ------
+    ParamError
+        If they differ.
+    """
+    from sparkalbert.vectors import SUMMARY_FILE
+
+    summary = (source if is_folder(source) else source.parent) / SUMMARY_FILE
+    reported = _reported_format(summary)
+    if given is not None and reported not in {None, given}:
+        msg = f"--vectors is {given}, but {summary} reports {reported}. Leave --vectors out."
+        raise ParamError(msg)
+    return given or reported
+
+
+def _reported_format(path: Path) -> BinaryFormat | None:
+    """Return the format of bytes that a summary of `embed` reports; None if there is none."""
+    from sparkalbert.vectors import BinaryFormat
 
     try:
-        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+        summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     found = summary.get("vectors") if isinstance(summary, dict) else None

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 from typing import Final
 
 from sparkalbert.cli.screen import ERRORS, print_line
 from sparkalbert.errors import InputError, OutputError
-from sparkalbert.storage.paths import local_path
+from sparkalbert.storage.paths import exists, is_folder, local_path
 
-__all__ = ["SAMPLE", "check_folder_target", "check_target", "read_lines", "reported_on_interrupt", "whole_file"]
+__all__ = [
+    "SAMPLE",
+    "check_folder_target",
+    "check_not_input",
+    "check_target",
+    "named_path",
+    "read_lines",
+    "reported_on_interrupt",
+    "whole_file",
+]
 
 SAMPLE: Final = Path(__file__).with_name("sample.txt")
 """Short texts, one per line, written for this package."""
@@ -94,6 +104,51 @@ def check_folder_target(path: Path, option: str) -> None:
         raise OutputError(msg)
 
 
+def check_not_input(path: Path | None, option: str, source: str) -> None:
+    """Check that a file to write is not one of the files to read, also through a link.
+
+    Parameters
+    ----------
+    path
+        The file to write; None if the option was not given.
+    option
+        The option that names it, for the message.
+    source
+        A file, a folder or a pattern to read, as Spark takes it.
+
+    Raises
+    ------
+    OutputError
+        If the file is one that is read.
+    """
+    place = local_path(source)
+    if path is None or place is None or not exists(path):
+        return
+    if any(path.samefile(file) for file in _files(place)):
+        msg = f"{option} {path} is one of the files to read, and would be replaced. Choose another file."
+        raise OutputError(msg)
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """Yield the files that a path or pattern names, and those in a folder, except those that Spark ignores."""
+    for path in map(Path, {str(place), *glob(str(place))}):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if is_folder(path):
+            yield from (file for file in path.iterdir() if not file.name.startswith(("_", ".")) and file.is_file())
+        elif exists(path):
+            yield path
+
+
+def named_path(path: Path) -> Path:
+    """Return a path that ends with the name of its file or folder: ``.`` and ``..`` are resolved.
+
+    Examples
+    --------
+    >>> named_path(Path("vectors")).name, named_path(Path()).name == Path.cwd().name
+    ('vectors', True)
+    """
+    return path.resolve() if path.name in {"", ".."} else path
+
+
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """Yield a path to write to, which becomes `target` when the block ends without an error.
@@ -101,8 +156,11 @@ def whole_file(target: Path) -> Iterator[Path]:
     After an error or Ctrl-C, `target` is what it was before. A pipe is written directly, and so is a file in a folder
     that must not be written.
     """
+    if target.exists() and not target.is_file():
+        yield target  # not resolved, because the target of /dev/fd/N has no path
+        return
     path = Path(os.path.realpath(target))
-    if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK):
         yield path
         return
     work = path.with_name(f".{path.name}-incomplete-{os.getpid()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,8 @@ from sparkalbert.bundle.folder import CONFIG_FILE
 from sparkalbert.bundle.manifest import TokenizerRecord
 from sparkalbert.cli.files import SAMPLE, read_lines, reported_on_interrupt
 from sparkalbert.cli.screen import (
-    OUTPUT,
     pair_table,
+    print_json,
     print_line,
     print_tables,
     print_wide,
@@ -137,22 +136,25 @@ def inspect(
 ) -> None:
     """Show a model, or what loading it would do: which files are used, with which options, and what is missing.
 
-    No weights are downloaded. The exit code is 1 if the model cannot be loaded.
+    No weights are downloaded; the files of a bundle are compared with their checksums. The exit code is 1 if the model
+    cannot be loaded.
     """
     from sparkalbert.models import inspect_model  # loads NumPy, which other commands do not need
 
     found = inspect_model(model)
     if not isinstance(found, Bundle):
         _show_inspection(found, as_json=as_json)
-    elif as_json:
-        OUTPUT.print_json(json.dumps(_description(found)))
+        return
+    found.verify()
+    if as_json:
+        print_json(_description(found))
     else:
         print_tables(_summary(found), _file_table(found))
 
 
 def _show_inspection(found: Inspection, *, as_json: bool) -> None:
     if as_json:
-        OUTPUT.print_json(json.dumps(asdict(found)))
+        print_json(asdict(found))
     else:
         print_tables(_inspection_summary(found), _use_table(found))
     if found.contents.problems:

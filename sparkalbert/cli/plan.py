@@ -6,16 +6,20 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from sparkalbert.cli.files import check_target, reported_on_interrupt, whole_file
+from sparkalbert.cli.files import check_not_input, check_target, reported_on_interrupt, whole_file
 from sparkalbert.cli.options import Encoding, Format, Input, Model, ModelPrecision, Separator, TextColumn
 from sparkalbert.cli.screen import pair_table, print_line, print_tables, shown_steps, shown_wait, size_in_words
 from sparkalbert.cli.session import command_session
 from sparkalbert.models import find_model
+
+if TYPE_CHECKING:
+    from sparkalbert.bundle import Bundle
+    from sparkalbert.ml.job.text_source import TextSource
 
 __all__ = ["plan", "time_in_words"]
 
@@ -43,32 +47,41 @@ def plan(
     A sample is tokenized, and embedded on this machine for some seconds. The time on 100 cores is for cores like
     those of this machine.
     """
+    from sparkalbert.ml.job.text_source import TextSource
+
+    check_target(json_file, "--json")
+    check_not_input(json_file, "--json", source)
+    texts = TextSource(source, input_format, text_col, sep=sep, encoding=encoding)
+    bundle = find_model(model, precision=precision)
+    with reported_on_interrupt(json_file):
+        found = _estimate(bundle, texts, sample, seconds, cores)
+        # Before anything is printed: whoever reads the output may have closed it.
+        if json_file is not None:
+            with whole_file(json_file) as path:
+                path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print_tables(_table(found))
+    if json_file is not None:
+        print_line(f"Plan: {json_file}")
+
+
+def _estimate(bundle: Bundle, texts: TextSource, sample: int, seconds: float, cores: int) -> dict[str, Any]:
+    """Read a sample of at most `sample` rows with Spark, embed it for some seconds, and return the plan."""
     from sparkalbert.ml.failures import raise_job_errors
     from sparkalbert.ml.job.plan import PlanOptions
     from sparkalbert.ml.job.plan import plan as estimate
     from sparkalbert.ml.job.sample import sample_texts
-    from sparkalbert.ml.job.text_source import TextSource
 
-    check_target(json_file, "--json")
-    texts = TextSource(source, input_format, text_col, sep=sep, encoding=encoding)
-    bundle = find_model(model, precision=precision)
     started_s = time.perf_counter()
-    with reported_on_interrupt(json_file):
-        with shown_wait("Reading the sample"), command_session() as opened:
-            with raise_job_errors(), texts.settings(opened.spark):
-                drawn = sample_texts(texts.read(opened.spark), text_col, sample)
-            start_s = time.perf_counter() - started_s
-        with shown_steps("Loading the model", in_logs=False) as show:
+    with shown_wait("Reading the sample"), command_session() as opened:
+        with raise_job_errors(), texts.settings(opened.spark):
+            drawn = sample_texts(texts.read(opened.spark), texts.text_col, sample)
+        start_s = time.perf_counter() - started_s
+    with shown_steps("Loading the model", in_logs=False) as show:
 
-            def report(spent_s: float, pieces_per_s: float) -> None:
-                show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
+        def report(spent_s: float, pieces_per_s: float) -> None:
+            show(f"Embedding the sample, {pieces_per_s:,.0f} pieces/s", min(spent_s, seconds), seconds)
 
-            found = estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
-    print_tables(_table(found))
-    if json_file is not None:
-        with whole_file(json_file) as path:
-            path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        print_line(f"Plan: {json_file}")
+        return estimate(bundle, drawn, PlanOptions(seconds, cores, start_s), report)
 
 
 def _table(found: Mapping[str, Any]) -> Table:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -33,6 +34,7 @@ __all__ = [
     "ShowStep",
     "at_intervals",
     "pair_table",
+    "print_json",
     "print_line",
     "print_status",
     "print_tables",
@@ -83,6 +85,11 @@ def print_line(text: str, *, to: Console = OUTPUT, style: str | None = None) -> 
     bar.stop()  # the cursor of the terminal is at the end of the bar
     to.print(text, style=style, soft_wrap=True)
     bar.start()
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print JSON for programs, always without colours and in ASCII, which every encoding of the output contains."""
+    print_line(json.dumps(content, indent=2))
 
 
 def print_status(text: str) -> None:
@@ -237,17 +244,19 @@ def _shown(bar: Progress) -> Iterator[Progress]:
 
 
 def _logged(label: str) -> Report:
+    is_quiet = IS_QUIET.get()  # `report` is called from another thread, in which the variable is not set
     started_s = time.monotonic()
     is_time = at_intervals(_LOG_INTERVAL_S, first_s=_LOG_INTERVAL_S)
 
     def report(progress: JobProgress) -> None:
-        if not is_time():
+        if is_quiet or not is_time():
             return
         spent_s = time.monotonic() - started_s
         left = f", {spent_s * (progress.total / progress.done - 1):.0f} s left" if progress.done else ""
-        print_status(
+        print_line(
             f"{label}: {progress.done} of {progress.total} tasks done, {progress.active} running"
-            f"{_rate(progress.done, spent_s)}{left}"
+            f"{_rate(progress.done, spent_s)}{left}",
+            to=ERRORS,
         )
 
     return report
@@ -281,7 +290,8 @@ def shown_steps(label: str, *, in_logs: bool = True) -> Iterator[ShowStep]:
         If false, nothing is printed where standard error is not a terminal; for many short steps.
     """
     if not ERRORS.is_terminal:
-        yield lambda text, _done, _total: print_status(text) if in_logs else None
+        is_shown = in_logs and not IS_QUIET.get()
+        yield lambda text, _done, _total: print_line(text, to=ERRORS) if is_shown else None
         return
     with _shown(progress_bar(transient=True)) as bar:
         task = bar.add_task(label, total=None)

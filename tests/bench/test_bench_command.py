@@ -13,6 +13,7 @@ import pytest
 from sparkalbert.bench.benchmark import KINDS
 from sparkalbert.cli import run
 from sparkalbert.cli.bench import SPEED_COLUMNS, _warnings
+from sparkalbert.errors import OutputError
 from sparkalbert.timings import PHASES
 from tests import tiny_bundle
 
@@ -174,8 +175,16 @@ def test_the_udf_that_people_write_embeds_the_same_rows(tmp_path):
         (["--split", "2x512"], "--split is '2x512'"),
         (["--text", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["--spark-nlp", "nowhere/python"], "--spark-nlp is nowhere/python, which is not a program"),
-        (["--spark-nlp-jars", "nowhere"], "--spark-nlp-jars is nowhere, expected a folder with *.jar"),
-        (["--spark-nlp-settings", "32"], "--spark-nlp-settings is '32'"),
+        (
+            ["--spark-nlp", sys.executable, "--spark-nlp-jars", "nowhere"],
+            "--spark-nlp-jars is nowhere, expected a folder with *.jar",
+        ),
+        (["--spark-nlp", sys.executable, "--spark-nlp-settings", "32"], "--spark-nlp-settings is '32'"),
+        (["--spark-nlp-jars", "jars"], "--spark-nlp-jars is given without --spark-nlp"),
+        (["--spark-nlp", "", "--spark-nlp-settings", "32x2"], "--spark-nlp-settings is given without --spark-nlp"),
+        (["--text", "news.txt", "--words", "5000"], "--text and --words are both given"),
+        (["--model", ""], "--model is empty, expected a checkpoint folder"),
+        (["--json", "one", "--picture", "./one"], "--json and --picture are both one, expected two files"),
         (
             ["--output-throughput", "--picture", "speed.png", "--words", "0"],
             "--output-throughput runs no model, found --picture and --words. Expected no other options than --rounds",
@@ -195,6 +204,24 @@ def test_a_wrong_option_is_reported_before_anything_runs(capsys, monkeypatch, tm
     assert run(["bench", *options]) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [([], "albert_mini_en"), (["--shape", "base"], "base"), (["--model", "base"], "./base"), (["--model", "x"], "x")],
+)
+def test_a_model_is_not_taken_for_a_shape(monkeypatch, options, expected):
+    """A checkpoint folder may be called ``base``; random weights are in the shape of that name."""
+    measured = []
+
+    def run_benchmark(options, _):
+        measured.append(options.model)
+        message = "no space left"
+        raise OutputError(message)
+
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", run_benchmark)
+    assert run(["bench", *options]) == 1
+    assert measured == [expected]
 
 
 def test_a_picture_without_matplotlib_is_refused_before_anything_runs(capsys, monkeypatch, tmp_path):

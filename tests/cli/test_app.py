@@ -1,6 +1,8 @@
 """What a shell sees: exit codes, one message per error, and nothing else."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from sparkalbert import __version__
 from sparkalbert.__main__ import command, main
 from sparkalbert.cli import app, run
+from tests import tiny_bundle
 
 COMMANDS = ["demo", "embed", "plan", "explore", "models", "convert", "inspect", "verify", "distill", "doctor", "bench"]
 
@@ -142,6 +145,16 @@ def test_a_name_that_the_output_cannot_encode_is_escaped(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "The cache is" in done.stdout
     assert "caf\\udce9" in done.stdout
+
+
+def test_json_has_neither_colours_nor_characters_that_the_output_cannot_encode(tmp_path):
+    folder = tmp_path / "café"
+    shutil.copytree(tiny_bundle.bundle().path, folder)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "FORCE_COLOR": "1"}
+    command = [sys.executable, "-m", "sparkalbert", "inspect", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == str(folder)
 
 
 def test_it_runs_as_a_module():

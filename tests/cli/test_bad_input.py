@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -12,6 +14,7 @@ from sparkalbert.cli import demo as demo_command
 from sparkalbert.cli import embed as embed_command
 from sparkalbert.cli import run
 from sparkalbert.convert.checkpoint.folder import Checkpoint
+from sparkalbert.errors import OutputError
 from tests import tiny_bundle
 
 NESTED = "[" * 100_000
@@ -154,6 +157,8 @@ def test_a_value_that_an_option_does_not_have_is_wrong_usage(capsys, words):
         (["demo", "-o", "latin.txt"], "--output latin.txt cannot be written"),
         (["demo", "-o", "latin.txt/below"], "--output latin.txt/below cannot be written"),
         (["demo", "-o", "shadowed"], "The picture shadowed.png cannot be written"),
+        (["demo", "-o", "s3a://bucket/out"], "--output is 's3a://bucket/out', expected a folder of this machine"),
+        (["demo", "-o", ""], "--output is '', expected a folder of this machine"),
     ],
 )
 def test_a_target_is_checked_before_spark_starts(folder, capsys, monkeypatch, words, message):
@@ -210,8 +215,12 @@ def test_convert_checks_its_target_before_it_reads_the_weights(folder, capsys, m
     assert "nested already exists. Remove it first" in fails(capsys, words)
 
 
-@pytest.mark.parametrize("existing", ["vectors", "picture"])
-def test_the_demo_replaces_only_its_own_results(folder, capsys, monkeypatch, existing):
+@pytest.mark.parametrize(
+    ("existing", "output"),
+    [("vectors", "out"), ("picture", "out"), ("vectors", "file:out")],
+    ids=["vectors", "picture", "as a URI"],
+)
+def test_the_demo_replaces_only_its_own_results(folder, capsys, monkeypatch, existing, output):
     monkeypatch.setattr(demo_command, "find_model", lambda *_: pytest.fail("the demo starts"))
     if existing == "vectors":
         (folder / "out").mkdir()
@@ -220,8 +229,51 @@ def test_the_demo_replaces_only_its_own_results(folder, capsys, monkeypatch, exi
     else:
         (folder / "out.png").write_bytes(b"mine")
     before = sorted(path.name for path in folder.rglob("*"))
-    assert "already exists, and out is not the result of an earlier demo" in fails(capsys, ["demo", "-o", "out"])
+    assert "already exists, and out is not the result of an earlier demo" in fails(capsys, ["demo", "-o", output])
     assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_the_demo_writes_to_the_folder_that_it_has_checked(folder, monkeypatch):
+    """A path without a scheme may be in HDFS for Spark."""
+    targets = []
+
+    def write(_spark, _stage, _source, target, _report):
+        targets.append(target.path)
+        message = "no space left"
+        raise OutputError(message)
+
+    monkeypatch.setattr("sparkalbert.ml.job.embed_job.embed_texts", write)
+    opened = SimpleNamespace(origin="a session", spark=None)
+    monkeypatch.setattr(demo_command, "command_session", lambda _master: nullcontext(opened))
+    assert run(["demo", "-o", "out"]) == 1
+    assert targets == [f"file:{folder}/out"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "in.json", "-m", "model", "--json", "in.json"],
+        ["plan", "in.json", "-m", "model", "--json", "link.json"],
+        ["plan", "link.json", "-m", "model", "--json", "in.json"],
+        ["plan", "file:in*", "--format", "json", "-m", "model", "--json", "in.json"],
+        ["plan", "texts", "--format", "json", "-m", "model", "--json", "texts/a.json"],
+        ["plan", "texts", "--format", "json", "-m", "model", "--json", "in.json"],
+        ["bench", "--text", "in.json", "--json", "./in.json"],
+        ["bench", "--text", "link.json", "--picture", "in.json"],
+        ["explore", "texts", "--page", "texts/a.json", "--overwrite"],
+    ],
+)
+def test_a_result_never_replaces_the_files_that_are_read(folder, capsys, monkeypatch, words):
+    monkeypatch.setattr("sparkalbert.ml.session.spark_session._open", lambda *_: pytest.fail("Spark starts"))
+    monkeypatch.setattr("sparkalbert.bench.benchmark.run_benchmark", lambda *_: pytest.fail("it runs"))
+    texts = ["in.json", "texts/a.json"]
+    (folder / "texts").mkdir()
+    for name in texts:
+        (folder / name).write_text('{"text": "A river."}\n')
+    (folder / "link.json").symlink_to(folder / "in.json")
+    (folder / "texts" / "link.json").symlink_to(folder / "in.json")
+    assert "is one of the files to read" in fails(capsys, words)
+    assert [(folder / name).read_text() for name in texts] == ['{"text": "A river."}\n'] * 2
 
 
 @pytest.mark.parametrize("output", ["latin.txt", "latin.txt/student"])

@@ -42,12 +42,15 @@ def test_a_terminal_shows_which_step_of_how_many_it_is(capsys, terminal):
 
 
 def test_json_is_for_programs(capsys):
-    assert run(["doctor", "--no-spark", "--json", "--model", "nowhere"]) == 1
-    found = json.loads(capsys.readouterr().out)
+    assert run(["doctor", "--no-spark", "--json", "--model", "nowhere_é"]) == 1
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    found = json.loads(shown)
     assert found["ok"] is False
     (model,) = [check for check in found["checks"] if check["name"] == "model"]
     assert set(model) == {"name", "status", "found", "mend"}
     assert model["status"] == "failed"
+    assert "'nowhere_é'" in model["found"]
 
 
 def test_a_server_that_is_not_there_is_a_failed_check(capsys):

@@ -259,7 +259,8 @@ def test_the_demo_shows_tokens_senses_and_where_the_vectors_are(spark, tmp_path,
     rows = parquet.read_table(output).to_pylist()
     assert sorted(row["text"] for row in rows) == sorted(SAMPLE.read_text(encoding="utf-8").splitlines())
     assert all(len(row["tokens"]) == len(row["vectors"]) > 0 for row in rows)
-    assert run(["demo", "--output", str(output)]) == 0, "it may be run again"
+    assert run(["demo", "--output", f"file:{output}"]) == 0, "it may be run again, and a URI is the same folder"
+    assert f"Picture: {output}.png" in capsys.readouterr().out
 
 
 def test_embed_connects_to_a_server_and_means_its_own_relative_paths(spark, connect_spark, tmp_path):

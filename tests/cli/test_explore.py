@@ -1,6 +1,7 @@
 """The command explore: from Parquet files to a page."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -59,6 +60,31 @@ def test_many_words_are_sampled(output, tmp_path):
     assert found["counted"].startswith("4 of 6 words, drawn at random")
 
 
+@pytest.mark.parametrize(("source", "name"), [(".", "vectors"), ("below/..", "vectors"), ("..", "run")])
+def test_a_folder_without_a_name_of_its_own_gets_its_page_beside_it(output, tmp_path, monkeypatch, source, name):
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    output.rename(run_folder / "vectors")
+    (run_folder / "vectors" / "below").mkdir()
+    monkeypatch.chdir(run_folder / "vectors")
+    assert run(["explore", source]) == 0
+    (page,) = tmp_path.rglob("*.html")
+    assert page.name == f"{name}.html"
+    assert page.with_suffix("").is_dir()
+    assert content(page)["title"] == name
+
+
+def test_a_page_may_go_into_a_pipe(output):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    try:
+        assert run(["explore", str(output), "--page", f"/dev/fd/{write}"]) == 0
+        assert os.read(read, 100).startswith(b"<!DOCTYPE html>")
+    finally:
+        os.close(read)
+        os.close(write)
+
+
 @pytest.mark.parametrize("vectors", ["binary", "binary16"])
 def test_bytes_are_read_in_their_format(tmp_path, vectors, capsys):
     cells = [np.array(vector, dtype=number_type(vectors)).tobytes() for vector in ([1, 0], [0, 2], [-1, 0])]
@@ -72,6 +98,13 @@ def test_bytes_are_read_in_their_format(tmp_path, vectors, capsys):
     found = content(page)
     (source / "_summary.json").write_text(json.dumps({"vectors": vectors}))
     assert run(["explore", str(source), "--overwrite"]) == 0
+    assert content(page) == found
+    other = "binary16" if vectors == "binary" else "binary"
+    capsys.readouterr()
+    for path in (source, source / "part.parquet"):
+        assert run(["explore", str(path), "--overwrite", "--vectors", other]) == 1
+        message = f"--vectors is {other}, but {source / '_summary.json'} reports {vectors}. Leave --vectors out."
+        assert message in capsys.readouterr().err
     assert content(page) == found
     assert abs(found["x"][0] - found["x"][2]) == 20_000, "opposite directions"
     assert found["axes"] == ["first principal component, 75% of the variance",

@@ -2,10 +2,11 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
-from sparkalbert.cli.files import reported_on_interrupt, whole_file
+from sparkalbert.cli.files import check_not_input, check_target, reported_on_interrupt, whole_file
 
 
 def interrupt(target, work=lambda: None, **options):
@@ -116,3 +117,29 @@ def test_a_pipe_is_written_directly(tmp_path):
         path.write_text("new")
     reader.join(10)
     assert read == ["new"]
+
+
+def test_a_pipe_without_a_path_is_written_directly():
+    """A shell passes ``/dev/fd/63`` for ``>(gzip > plan.json.gz)``; so is ``/dev/stdout`` in a pipe."""
+    read, write = os.pipe()
+    target = Path(f"/dev/fd/{write}")
+    try:
+        check_target(target, "--json")
+        with whole_file(target) as path:
+            path.write_text("new")
+        assert os.read(read, 10) == b"new"
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("target", ["plan.json", "new.json", "texts/_plan.json", "texts/below/plan.json"])
+def test_a_file_that_is_not_read_may_be_replaced(tmp_path, target):
+    (tmp_path / "texts" / "below").mkdir(parents=True)
+    (tmp_path / "texts" / "a.txt").write_text("a text")
+    if target != "new.json":
+        (tmp_path / target).write_text("an earlier record")
+    for source in ("texts", "texts/*.txt", "nowhere", "x" * 300):
+        check_not_input(tmp_path / target, "--json", str(tmp_path / source))
+    check_not_input(tmp_path / target, "--json", "s3a://bucket/plan.json")
+    check_not_input(None, "--json", str(tmp_path))

@@ -126,15 +126,18 @@ def test_verify_shows_how_many_vectors_are_compared(capsys, terminal):
     assert re.search(bar, capsys.readouterr().err)
 
 
-def test_verify_finds_a_changed_byte(tmp_path, capsys):
+@pytest.mark.parametrize("words", [["verify"], ["inspect"], ["inspect", "--json"]])
+def test_a_changed_byte_is_found(tmp_path, capsys, words):
     folder = tmp_path / "bundle"
     shutil.copytree(tiny_bundle.bundle().path, folder)
     weights = folder / "model.onnx.data"
     content = bytearray(weights.read_bytes())
     content[1000] ^= 1
     weights.write_bytes(content)
-    assert run(["verify", str(folder)]) == 1
-    assert "model.onnx.data has sha256" in capsys.readouterr().err
+    assert run([*words, str(folder)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "model.onnx.data has sha256" in shown.err
 
 
 def test_verify_finds_the_weights_of_another_model(tmp_path, capsys):

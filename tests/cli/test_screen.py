@@ -1,6 +1,8 @@
 """Progress is a bar on a terminal and a line at intervals in a log, never mixed with results; sizes are decimal."""
 
+import json
 import re
+import threading
 import time
 
 import pytest
@@ -9,6 +11,7 @@ from rich.console import Console
 from sparkalbert.cli import screen
 from sparkalbert.cli.screen import (
     pair_table,
+    print_json,
     print_line,
     print_tables,
     shown_count,
@@ -47,6 +50,13 @@ def test_no_color_is_respected(capsys, terminal):
     assert not COLOUR.search(shown)
 
 
+def in_thread(function, *arguments):
+    """Call a function as a Spark job's progress is reported: from a thread, which has no context variables of ours."""
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    thread.join()
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_quiet_shows_neither_bars_nor_lines(capsys, terminal, monkeypatch, is_terminal):
     if is_terminal:
@@ -56,8 +66,10 @@ def test_quiet_shows_neither_bars_nor_lines(capsys, terminal, monkeypatch, is_te
     try:
         with shown_progress("Embedding") as report:
             report(JobProgress(3, 2, 8))
+            in_thread(report, JobProgress(4, 2, 8))
         with shown_steps("preparing") as show:
             show("round 1 of 2", 1, 2)
+            in_thread(show, "round 2 of 2", 1, 2)
         with shown_count("Reading", "rows") as count:
             count(3, 8)
         with shown_wait("Converting"):
@@ -155,6 +167,15 @@ def test_intervals_begin_after_the_first(monkeypatch):
 )
 def test_an_mb_is_a_million_bytes(size_bytes, words):
     assert size_in_words(size_bytes) == words
+
+
+def test_json_is_printed_as_ascii_and_unchanged(capsys):
+    content = {"path": "[b]café[/b] :smile: \udce9", "long": "word " * 100}
+    print_json(content)
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert shown.count("\n") == 4
+    assert json.loads(shown) == content
 
 
 def test_a_pipe_gets_each_row_as_one_line(capsys, monkeypatch):
