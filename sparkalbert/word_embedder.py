@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -411,8 +412,10 @@ def _refuse_single_string(texts: Iterable[Any], method: str) -> None:
 
 
 def _refuse_others(values: object, method: str, expected: str) -> None:
-    if not isinstance(values, Iterable):
-        msg = f"{method}() expects {expected}, got {type(values).__name__}."
+    is_frame = hasattr(values, "columns")  # a frame yields the names of its columns
+    if not isinstance(values, Iterable) or is_frame or isinstance(values, (Mapping, AbstractSet)):
+        hint = f" Did you mean {method}(frame['text'])?" if is_frame else ""
+        msg = f"{method}() expects {expected}, got {type(values).__name__}.{hint}"
         raise ParamTypeError(msg)
 
 

@@ -182,6 +182,20 @@ class TestWrongTexts:
         with pytest.raises(ParamTypeError, match=rf"^model is {value}, expected the path of a folder or a name"):
             WordEmbedder.load(value)
 
+    @pytest.mark.parametrize("value", [{"a": 1}, {"a"}, frozenset("a")])
+    def test_what_has_no_order_or_other_values_is_no_list(self, embedder, value):
+        with pytest.raises(ParamTypeError, match=rf"expects a list of strings, got {type(value).__name__}\.$"):
+            embedder.embed(value)
+
+    def test_a_frame_is_not_taken_for_its_column_names(self, embedder):
+        frame = pd.DataFrame({"text": ["Snow"], "title": ["x"]})
+        with pytest.raises(ParamTypeError) as caught:
+            embedder.embed(frame)
+        assert str(caught.value) == (
+            "embed() expects a list of strings, got DataFrame. Did you mean embed(frame['text'])?"
+        )
+        assert len(embedder.embed(frame["text"])) == 1
+
     def test_a_position_counts_from_the_start_of_the_stream(self, embedder):
         stream = embedder.stream(["a", "b", "c", None], batch_size=2)
         assert [next(stream).tokens for _ in range(2)] == [["a"], ["b"]]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sparkalbert.errors import ColumnError, ParamTypeError
+from sparkalbert.text.pieces.normalization import check_unicode
 
 __all__ = ["TEXT", "LocalTexts", "check_text_name", "is_spark_frame", "local_texts", "text_column"]
 
@@ -156,6 +157,7 @@ def _strings(values: Iterable[Any], where: str, hint: str = "Convert it with str
     texts: list[str] = []
     for position, value in enumerate(values):
         if _is_str(value):
+            check_unicode(value)  # Spark would replace what is not valid
             texts.append(str(value))
         elif value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
             texts.append("")

@@ -15,7 +15,7 @@ from sparkalbert.models.folders import folder_kind
 from sparkalbert.nlu.predictor import Predictor
 from sparkalbert.nlu.sources import ModelSource, PipelineSource, Source, StageSource
 from sparkalbert.options import near_miss
-from sparkalbert.storage.paths import is_remote, local_path, with_home
+from sparkalbert.storage.paths import is_folder, is_remote, local_path, with_home
 from sparkalbert.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def load(  # noqa: PLR0913, PLR0917 - NLU's keywords
     del verbose, streamlit_caching, apple_silicon, get_tracer
     found, column = _requested(model, path, request)
     chosen = _checked_options(options)
-    if gpu:
-        chosen["device"] = "cuda"
+    if gpu and not str(chosen.setdefault("device", "cuda")).startswith("cuda"):
+        msg = f"load() has gpu=True and device={chosen['device']!r}. Pass one; gpu is NLU's name for device='cuda'."
+        raise ParamError(msg)
     if compatibility != "none":
         chosen["compatibility"] = compatibility
     if not isinstance(found, (str, os.PathLike)):
@@ -189,8 +190,8 @@ def _model_folder(model: str | os.PathLike[str]) -> Path | None:
     path = local_path(text) if text.lower().startswith("file:") else Path(with_home(text))
     if path is None:
         return None
-    is_folder = path.is_dir() and (folder_kind(path) is not None or (path / _METADATA).is_dir())
-    return path if is_folder else None
+    has_folder = is_folder(path) and (folder_kind(path) is not None or (path / _METADATA).is_dir())
+    return path if has_folder else None
 
 
 def _model_source(model: str | os.PathLike[str], options: dict[str, Any], *, of_spark_nlp: bool = False) -> Source:

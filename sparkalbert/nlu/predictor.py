@@ -176,7 +176,7 @@ class Predictor:
         self, spark: SparkSession, texts: Sequence[str], line: ProgressLine, *, with_vectors: bool
     ) -> Iterator[AnnotatedText]:
         """Yield the texts with their sentences, words and vectors, computed by Spark jobs of bounded results."""
-        from sparkalbert.ml.job.annotated_frame import collect_annotated, numbered_texts
+        from sparkalbert.ml.job.annotated_frame import collect_texts
         from sparkalbert.ml.job.progress import reported_progress
 
         pipeline, columns = self._source.pipeline(TEXT, _PREFIX)
@@ -185,8 +185,7 @@ class Predictor:
         for part in _slices(texts, _CHARACTERS_PER_TOKEN * _SLICE_BYTES // token_bytes):
             size = sum(map(len, part))
             with reported_progress(spark, "sparkalbert: predict", _report_to(line, done, size, total)):
-                frame = numbered_texts(spark, part, columns.text)
-                _, computed = collect_annotated(frame, pipeline, columns, with_vectors=with_vectors)
+                computed = collect_texts(spark, part, pipeline, columns, with_vectors=with_vectors)
             yield from annotated_rows(computed)
             done += size
 

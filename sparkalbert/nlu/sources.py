@@ -22,6 +22,7 @@ from sparkalbert.word_embedder import WordEmbedder
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
 
+    from sparkalbert.ml import AlbertEmbeddings
     from sparkalbert.ml.job.annotated_frame import AnnotatedColumns
 
 __all__ = ["ModelSource", "PipelineSource", "Source", "StageSource", "annotated_rows"]
@@ -74,6 +75,7 @@ class ModelSource:
         options = self._embedder.options
         stage = AlbertEmbeddings(
             model=str(self._embedder.bundle.path.absolute()),
+            modelDigest=self._embedder.bundle.digest,  # the folder may hold another model by now
             pooling=options.vectors.pooling,
             layers=list(options.vectors.layers),
             maxSentenceLength=options.vectors.max_sentence_length,
@@ -90,8 +92,8 @@ class StageSource:
     text_cols = (TEXT,)
 
     def __init__(self, stage: Any) -> None:
-        self._stage = stage.copy()  # later changes of its Params must not reach one of the ways only
-        self._local = PipelineSource(_text_pipeline(stage, TEXT, "")[0])
+        self._stage = _pinned(stage)
+        self._local = PipelineSource(_text_pipeline(self._stage, TEXT, "")[0])
 
     def annotate(self, texts: Iterable[str], *, with_vectors: bool) -> Iterator[AnnotatedText]:
         """Yield the texts with their sentences, words and vectors, without a Spark job."""
@@ -112,10 +114,11 @@ class PipelineSource:
     """
 
     def __init__(self, pipeline: PipelineModel) -> None:
-        from sparkalbert.ml import LightPipeline
+        from sparkalbert.ml import AlbertEmbeddings, LightPipeline
         from sparkalbert.ml.job.annotated_frame import AnnotatedColumns
 
         pipeline = pipeline.copy()  # later changes of Params must not reach one of the ways only
+        pipeline.stages = [_pinned(one) if isinstance(one, AlbertEmbeddings) else one for one in pipeline.stages]
         self._pipeline = pipeline
         self._columns = AnnotatedColumns.of(pipeline)
         self.text_cols = (self._columns.text, TEXT)
@@ -208,6 +211,11 @@ def _aligned(
 def _spans(annotations: Sequence[Any]) -> Spans:
     begin, end = ([getattr(annotation, name) for annotation in annotations] for name in ("begin", "end"))
     return Spans(begin, end, [annotation.result for annotation in annotations])
+
+
+def _pinned(stage: AlbertEmbeddings) -> AlbertEmbeddings:
+    """Return a copy that runs its present model in every way, and refuses another one in the same folder."""
+    return stage.copy().setModelDigest(stage.getModelDigest())
 
 
 def _text_pipeline(stage: Any, text_col: str, prefix: str) -> tuple[PipelineModel, AnnotatedColumns]:

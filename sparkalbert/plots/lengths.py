@@ -11,10 +11,8 @@ import numpy as np
 
 from sparkalbert.errors import InputError, ParamTypeError
 from sparkalbert.inference.windows import window_starts
-from sparkalbert.offsets import span_array
 from sparkalbert.plots.words import read_words
-from sparkalbert.text import PieceTokenizer, SentenceSplitter, WordTokenizer
-from sparkalbert.text.pieces.encoding import EncodedSentence, encode_sentence, encode_token_list, encode_tokens
+from sparkalbert.text.pieces.encoding import EncodedSentence
 from sparkalbert.vectors import BinaryFormat
 from sparkalbert.word_embedder import WordEmbedder
 
@@ -128,22 +126,13 @@ def _plain_texts(data: Any) -> list[str] | None:
     return None
 
 
-def _encoded_texts(texts: Sequence[str], embedder: WordEmbedder) -> Iterator[EncodedSentence]:
-    tokenizer = PieceTokenizer.load(embedder.bundle.path)
-    splitter, word_tokenizer = SentenceSplitter(), WordTokenizer()
-    for text in texts:
-        for start, stop in splitter.split(text):
-            sentence = text[start:stop]
-            spans = span_array(word_tokenizer.tokenize(sentence))
-            if embedder.options.encoding == "token":
-                yield encode_tokens(tokenizer, [sentence[begin:end] for begin, end in spans.tolist()])
-            else:
-                yield encode_sentence(tokenizer, sentence, spans)
+def _encoded_texts(texts: Sequence[str], embedder: WordEmbedder) -> list[EncodedSentence]:
+    """Return the sentences of texts as the embedder encodes them."""
+    return [sentence for text in embedder._split(texts) for sentence in text.encoded]  # noqa: SLF001
 
 
-def _encoded_tokens(words: Any, embedder: WordEmbedder) -> Iterator[EncodedSentence]:
-    tokenizer = PieceTokenizer.load(embedder.bundle.path)
-    encode = encode_tokens if embedder.options.encoding == "token" else encode_token_list
+def _encoded_tokens(words: Any, embedder: WordEmbedder) -> list[EncodedSentence]:
+    """Return the sentences of words as the embedder encodes lists of tokens."""
     firsts = np.searchsorted(words.sentence, np.arange(len(words.sentences) + 1)).tolist()
-    for first, last in pairwise(firsts):
-        yield encode(tokenizer, words.tokens[first:last])
+    lists = [words.tokens[first:last] for first, last in pairwise(firsts)]
+    return embedder._embedder.encode_token_lists(lists)  # noqa: SLF001

@@ -183,8 +183,9 @@ def test_options_are_checked(predictor, options, error, message):
 
 
 def test_an_invalid_text_is_refused(predictor):
-    with pytest.raises(TextError):
-        predictor.predict(["Snow", "\ud800"])
+    for options in ({}, {"return_spark_df": True}):
+        with pytest.raises(TextError):
+            predictor.predict(["Snow", "\ud800"], **options)
 
 
 FRAME = pd.DataFrame({"text": ["Snow fell"], "label": ["x"]})
@@ -415,3 +416,14 @@ class TestProgress:
     def test_what_is_fast_shows_nothing(self, screen, predictor):
         predictor.predict(TEXTS)
         assert screen.getvalue() == ""
+
+
+def test_gpu_and_another_device_contradict_each_other(monkeypatch):
+    with pytest.raises(ParamError) as caught:
+        sparkalbert.load("albert_mini_en", gpu=True, device="cpu")
+    assert str(caught.value) == ("load() has gpu=True and device='cpu'. Pass one; gpu is NLU's name for device='cuda'.")
+    devices = []
+    monkeypatch.setattr(sparkalbert.WordEmbedder, "load", lambda *_, device, **__: devices.append(device))
+    for options in ({}, {"device": "cuda:1"}):
+        sparkalbert.load("albert_mini_en", gpu=True, **options)
+    assert devices == ["cuda", "cuda:1"]

@@ -1,6 +1,8 @@
 """The one-liner through Spark: the bits and rows of this process, classic and Connect."""
 
 import logging
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from pyspark.ml import Pipeline, PipelineModel
 
 import sparkalbert
 from sparkalbert import AlbertEmbeddings, DocumentAssembler, SentenceDetector, Tokenizer
-from sparkalbert.errors import ColumnError, InputError, ParamError, ParamTypeError
+from sparkalbert.errors import BundleError, ColumnError, InputError, ParamError, ParamTypeError
 from sparkalbert.ml.job import annotated_frame, saved_pipeline
 from sparkalbert.ml.job.text_pipeline import text_pipeline
 from sparkalbert.nlu import loading, progress
@@ -348,3 +350,38 @@ def test_progress_is_logged_off_a_terminal(spark, predictor, frame, monkeypatch,
     with caplog.at_level(logging.INFO, "sparkalbert"):
         predictor.predict(pd.concat([frame] * 10))
     assert any(record.message.startswith("Predicting: ") for record in caplog.records)
+
+
+@pytest.mark.parametrize("kind", ["model", "stage", "pipeline"])
+def test_a_folder_that_holds_another_model_by_now_is_refused(spark, tmp_path, monkeypatch, kind):
+    """In this process the model that was loaded goes on; Spark would load the other one."""
+    folder = Path(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model"))
+    texts = spark.createDataFrame([("Snow fell.",)], "text string")
+    stage = AlbertEmbeddings.pretrained(str(folder)).setInputCols("sentence", "token").setOutputCol("embeddings")
+    loaded = {
+        "model": lambda: sparkalbert.load(folder),
+        "stage": lambda: sparkalbert.load(folder, compatibility="spark-nlp"),
+        "pipeline": lambda: sparkalbert.load(text_pipeline(stage).fit(texts)),
+    }[kind]()
+    assert len(loaded.predict(["Snow fell."])) == 3
+    shutil.rmtree(folder)
+    shutil.copytree(tiny_bundle.bundle(num_hidden_layers=2).path, folder)
+    monkeypatch.setattr(predictor_module, "LOCAL_CHARACTERS", 1)
+    with pytest.raises(BundleError, match="but modelDigest requires"):
+        loaded.predict(["Snow fell."])
+
+
+def test_a_pipeline_that_adds_rows_is_refused(spark, monkeypatch):
+    """The words of a second row of a text would be those of the next text."""
+    stages = [
+        DocumentAssembler().setInputCol("text").setOutputCol("document"),
+        SentenceDetector().setInputCols("document").setOutputCol("sentence").setExplodeSentences(True),
+        Tokenizer().setInputCols("sentence").setOutputCol("token"),
+        AlbertEmbeddings.pretrained(str(tiny_bundle.bundle().path)).setInputCols("sentence", "token").setOutputCol("v"),
+    ]
+    texts = ["High rivers. Low bridges.", "", "Snow."]
+    frame = spark.createDataFrame([(text,) for text in texts], "text string")
+    predictor = sparkalbert.load(Pipeline(stages=stages).fit(frame))
+    monkeypatch.setattr(predictor_module, "LOCAL_CHARACTERS", 1)
+    with pytest.raises(ParamError, match=r"^predict\(\) expects one row for each text, but a stage"):
+        predictor.predict(texts)

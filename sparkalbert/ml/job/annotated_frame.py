@@ -23,7 +23,7 @@ from sparkalbert.ml.stages.albert_embeddings import AlbertEmbeddings
 from sparkalbert.ml.stages.document_assembler import DocumentAssembler
 from sparkalbert.ml.worker.udf import valid_strings
 
-__all__ = ["ANNOTATED", "AnnotatedColumns", "collect_annotated", "numbered_texts", "text_frame"]
+__all__ = ["ANNOTATED", "AnnotatedColumns", "collect_annotated", "collect_texts", "numbered_texts", "text_frame"]
 
 ANNOTATED: Final = (
     "document",
@@ -158,6 +158,29 @@ def numbered_texts(spark: SparkSession, texts: Sequence[str], text_col: str) -> 
     tasks = min(max(len(texts) // _ROWS_PER_TASK, 1), _MAX_TASKS)
     with changed_settings(spark, _ARROW):
         return spark.createDataFrame(rows, f"{_NUMBER} long, {quote_name(text_col)} string").repartition(tasks)
+
+
+def collect_texts(
+    spark: SparkSession, texts: Sequence[str], pipeline: PipelineModel, columns: AnnotatedColumns, *, with_vectors: bool
+) -> pd.DataFrame:
+    """Return what a pipeline computes for texts of this process: :data:`ANNOTATED`, one row for each, in their order.
+
+    Raises
+    ------
+    ParamError
+        If the pipeline adds or removes rows.
+    ColumnError, InferenceError
+        As for :func:`collect_annotated`.
+    """
+    frame = numbered_texts(spark, texts, columns.text)
+    given, computed = collect_annotated(frame, pipeline, columns, with_vectors=with_vectors)
+    if given[_NUMBER].tolist() != list(range(len(texts))):
+        msg = (
+            "predict() expects one row for each text, but a stage of the pipeline adds or removes rows "
+            "(explodeSentences, a filter). Leave it out."
+        )
+        raise ParamError(msg)
+    return computed
 
 
 def collect_annotated(
