@@ -134,7 +134,7 @@ $(DEV): $(VENV)/pyvenv.cfg $(REQUIREMENTS)
 	$(PIP) install --quiet --constraint conf/constraints.txt --editable '.[dev]'
 	@touch $@ $(RUN)
 
-$(CLASSES): $(DEV)
+$(CLASSES): $(DEV) tests/spark_classes.py
 	@SPARK_SUBMIT_OPTS="$(FAST_JVM) -XX:ArchiveClassesAtExit=$(abspath $@)" $(BIN)/python -m tests.spark_classes 2>&1 | cat > /dev/null; touch $@  # cat waits for the JVM
 
 $(PACKED): $(REQUIREMENTS) $(shell find sparkalbert -name '*.py')

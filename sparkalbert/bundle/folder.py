@@ -90,12 +90,18 @@ class Bundle:
         return VOCABULARY_FILE if tokenizer is None else tokenizer.file
 
     @property
+    def weight_files(self) -> list[str]:
+        """Names of the graph and the files of weights, for any names that an imported graph gives to the latter."""
+        others = {CONFIG_FILE, TOKENIZER_CONFIG_FILE, MODEL_CARD_FILE, self.tokenizer_file}
+        return [name for name in self.manifest.files if name not in others]
+
+    @property
     def digest(self) -> str:
         """The bundle's identity, see :attr:`sparkalbert.bundle.Manifest.digest`."""
         return self.manifest.digest
 
     def verify(self) -> Bundle:
-        """Check the checksum of every file and return the bundle, which then knows the states of its files.
+        """Check the checksum of every file and return the bundle with the states of its files.
 
         Reads every byte: about 0.15 s for the 220 MB of xlarge in fp32.
 
@@ -108,6 +114,19 @@ class Bundle:
         states: dict[str, FileState] = {}
         self._raise_if_any(self._checksums(states))
         return replace(self, verified_states=states)
+
+    def check_unchanged(self) -> None:
+        """Check that no file was written to since :meth:`verify`, which returned this bundle.
+
+        Raises
+        ------
+        BundleError
+            If a file may be another one; the message names it.
+        """
+        changed = [name for name, state in self.verified_states.items() if _state_now(self.path / name) != state]
+        if changed:
+            msg = f"{self.path} changed while it was loaded ({', '.join(changed)}). Load the model again."
+            raise BundleError(msg)
 
     def _raise_if_any(self, problems: Mapping[str, OSError | None]) -> None:
         """Raise BundleError if there are problems; its cause is an error of the file system, if that is a reason."""
@@ -143,6 +162,13 @@ class Bundle:
             if found != record.sha256:
                 problems[f"{name} has sha256 {found}, expected {record.sha256}"] = None
         return problems
+
+
+def _state_now(path: Path) -> FileState | None:
+    try:
+        return FileState.of(path)
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sparkalbert.bundle import Bundle
-from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE, MODEL_CARD_FILE, TOKENIZER_CONFIG_FILE
+from sparkalbert.bundle.folder import CONFIG_FILE, GRAPH_FILE
 from sparkalbert.config import AlbertConfig
 from sparkalbert.errors import ParamError
 from sparkalbert.inference.batching import BatchingOptions, best_pieces_per_batch
@@ -209,13 +209,12 @@ def plan_memory(
 
 
 def _weights_bytes(bundle: Bundle) -> int:
-    """Return the size of the graph and its weights, for any name that an imported graph gives to its weights file.
+    """Return the size of the graph and its weights.
 
     A session holds the weights of an ``fp32`` bundle as float32, even if the file stores them as float16.
     """
-    beside = {GRAPH_FILE, CONFIG_FILE, TOKENIZER_CONFIG_FILE, MODEL_CARD_FILE, bundle.tokenizer_file}
     files = bundle.manifest.files
-    weights = sum(record.size_bytes for name, record in files.items() if name not in beside)
+    weights = sum(files[name].size_bytes for name in bundle.weight_files if name != GRAPH_FILE)
     if bundle.manifest.precision == "fp32" and CONFIG_FILE in files:
         weights = max(weights, _FLOAT_BYTES * bundle.config.num_parameters)
     return files[GRAPH_FILE].size_bytes + weights

@@ -29,8 +29,10 @@ class LoadedModel:
 
     @classmethod
     def load(cls, bundle: Bundle, options: SessionOptions) -> LoadedModel:
-        """Load a bundle whose bytes have been verified."""
-        return cls(bundle, PieceTokenizer.load(bundle.path), EncoderSession(bundle, options))
+        """Load a bundle whose bytes have been verified; raises BundleError if a file was written to since then."""
+        model = cls(bundle, PieceTokenizer.load(bundle.path), EncoderSession(bundle, options))
+        bundle.check_unchanged()
+        return model
 
 
 class ModelCache:
@@ -72,7 +74,7 @@ class ModelCache:
             of a worker has room for one.
         """
         key = (digest, options)
-        most = self._max_kept if max_kept is None else max_kept
+        limit = self._max_kept if max_kept is None else max_kept
         with self._lock:
             loading = self._loading[key]
         with loading:
@@ -80,23 +82,23 @@ class ModelCache:
                 model = self._alive.get(key)
             if model is not None and model.session.is_changed:
                 model = None
-            self._make_room(key, most)
+            self._make_room(key, limit)
             if model is None:
                 with TIMINGS.measure("load"):
                     model = LoadedModel.load(locate(), options)
             with self._lock:
                 self._alive[key] = self._kept[key] = model
-                while len(self._kept) > most:
+                while len(self._kept) > limit:
                     self._kept.popitem(last=False)
             return model
 
-    def _make_room(self, key: _Key, most: int) -> None:
-        """Release models until one more may be kept, and those on other GPUs, which now belong to other tasks."""
+    def _make_room(self, key: _Key, limit: int) -> None:
+        """Release models until one more may be kept, and those on other GPUs: Spark has given this worker another."""
         with self._lock:
             self._kept.pop(key, None)
             for other in [other for other in self._kept if _is_on_another_gpu(other[1], key[1])]:
                 del self._kept[other]
-            while len(self._kept) >= max(most, 1):
+            while len(self._kept) >= max(limit, 1):
                 self._kept.popitem(last=False)
 
     def clear(self) -> None:
@@ -106,8 +108,8 @@ class ModelCache:
             self._alive.clear()
 
 
-def _is_on_another_gpu(one: SessionOptions, other: SessionOptions) -> bool:
-    return not one.on_cpu and not other.on_cpu and one.device != other.device
+def _is_on_another_gpu(kept: SessionOptions, wanted: SessionOptions) -> bool:
+    return not kept.on_cpu and not wanted.on_cpu and kept.device != wanted.device
 
 
 MODELS: Final = ModelCache()

@@ -144,7 +144,7 @@ class EncoderSession:
     Raises
     ------
     BundleError
-        If a file cannot be read or was written to since its check, or ONNX Runtime cannot load the graph.
+        If a file cannot be read, or ONNX Runtime cannot load the graph.
     ParamError
         If ONNX Runtime cannot use the device, or cannot run this model on it.
     """
@@ -155,9 +155,6 @@ class EncoderSession:
         self.options.check(bundle.manifest)
         self._files = LoadedFiles(bundle)
         self._session = _open(bundle, self.options)
-        if changed := self._files.changed():
-            msg = f"{bundle.path} changed while it was loaded ({', '.join(changed)}). Load the model again."
-            raise BundleError(msg)
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         self._output = _output_name([node.name for node in self._session.get_outputs()])
         _LOGGER.info(
@@ -175,7 +172,7 @@ class EncoderSession:
 
     @property
     def is_changed(self) -> bool:
-        """Whether a file was written to since the model was loaded: it may compute other vectors then."""
+        """Whether a file of weights was written to since the graph was loaded: it may compute other vectors then."""
         return bool(self._files.changed())
 
     def run(self, input_ids: Int64Array, attention_mask: Int64Array, layer_weights: Float32Array) -> Float32Array:
@@ -199,7 +196,7 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails, or a file was written to since the model was loaded.
+            If ONNX Runtime fails, or a file of weights was written to since the graph was loaded.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, np.arange(input_ids.size))
         return hidden.reshape(*input_ids.shape, -1)
@@ -224,11 +221,12 @@ class EncoderSession:
         Raises
         ------
         InferenceError
-            If ONNX Runtime fails, a file was written to since the model was loaded, or a number is infinite or NaN.
+            If ONNX Runtime fails, a file of weights was written to since the graph was loaded, or a number is infinite
+            or NaN.
         """
         hidden = self._forward(input_ids, attention_mask, layer_weights, rows)
         needed: Float32Array = hidden if "rows" in self._inputs else hidden.reshape(-1, hidden.shape[-1])[rows]
-        if not np.isfinite(needed[:, 0]).all():  # a number that is not finite spreads over its row in LayerNorm
+        if not np.isfinite(needed).all():
             msg = (
                 f"Model {self.bundle.manifest.name!r} ({self.bundle.manifest.precision}) computed numbers that are "
                 "infinite or NaN. If it is fp16, its activations are too large for that: convert it in fp32."
@@ -266,7 +264,7 @@ class EncoderSession:
         if changed:
             cause = BundleError(f"{self.bundle.path} is not what was loaded")
             msg = (
-                f"The files of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
+                f"The weights of model {self.bundle.manifest.name!r} must not change while it is loaded, but "
                 f"{', '.join(changed)} in {self.bundle.path} was written to. Load the "
                 "model again; if that fails, restore the file."
             )

@@ -184,14 +184,31 @@ def reads_from(frame: DataFrame, folder: str) -> bool:
 
     In doubt it does: neither scheme nor port counts (``s3:`` and ``s3a:`` lead to the same files), and a Spark Connect
     client does not know the file system of a path without a scheme.
+
+    Raises
+    ------
+    OutputError
+        If Spark does not list the files that the DataFrame reads.
     """
     spark, target = frame.sparkSession, with_slashes(with_home(folder))
     local = local_path(target)
     if not is_connect_session(spark):
-        target = HadoopFileSystem(spark).qualified(target)
+        with _named(folder):
+            target = HadoopFileSystem(spark).qualified(target)
     elif local is not None:
         target = local.absolute().as_posix()
-    return _contains(target, frame.inputFiles())
+    try:
+        files = frame.inputFiles()
+    except Exception as error:
+        if not is_spark_failure(error):
+            raise
+        msg = (
+            f"{folder} cannot be replaced, since it may contain the texts: Spark does not list their files here "
+            f"({str(error).strip().splitlines()[0]}). Choose another folder, or remove it first, and leave out "
+            "overwrite."
+        )
+        raise OutputError(msg) from error
+    return _contains(target, files)
 
 
 def _contains(folder: str, files: Iterable[str]) -> bool:

@@ -14,9 +14,10 @@ from sparkalbert.bundle.folder import Bundle
 from sparkalbert.bundle.manifest import Precision
 from sparkalbert.convert.checkpoint.files import checkpoint_files, choose_weights, config_path
 from sparkalbert.convert.foreign.saved_model import is_saved_model
-from sparkalbert.errors import CheckpointError, MissingDependencyError, ParamError
+from sparkalbert.errors import CheckpointError, MissingDependencyError, OutputError, ParamError
 from sparkalbert.models.cache import KEY_DIGITS, cache_key, converted_once
 from sparkalbert.storage.checksums import sha256_of
+from sparkalbert.storage.file_state import FileState
 from sparkalbert.storage.folders import LocalFileSystem
 from sparkalbert.storage.reading import wrap_unreadable
 from sparkalbert.text.pieces.options import PieceOptions
@@ -153,20 +154,34 @@ def _check_options(bundle: Bundle, given: PieceOptions) -> None:
 def _convert_unchanged(
     convert: Callable[[Path], Bundle], folder: Path, kind: ModelKind, content: str, target: Path
 ) -> Bundle:
-    """Convert a model whose files have the key `content`; if they have another key by the end, remove the bundle.
+    """Convert a model whose files have the key `content`, and publish the bundle only if they still have it.
 
     Raises
     ------
     CheckpointError
         If the files changed: the bundle may be that of other files than its key states.
+    OutputError
+        If the bundle cannot be written.
     """
-    bundle = convert(target)
+    unchecked, files = target.with_name(f".{target.name}-unchecked"), LocalFileSystem()
+    _remove(files, unchecked)  # that of a process that was killed
+    convert(unchecked)
     try:
         _check_unchanged(folder, kind, content)
     except CheckpointError:
-        LocalFileSystem().remove(str(bundle.path))
+        _remove(files, unchecked)
         raise
-    return bundle
+    try:
+        files.rename(str(unchecked), str(target))
+    except OSError as error:
+        msg = f"{target} cannot be written ({error.strerror or error})."
+        raise OutputError(msg) from error
+    return Bundle.open(target)
+
+
+def _remove(files: LocalFileSystem, folder: Path) -> None:
+    if files.exists(str(folder)):
+        files.remove(str(folder))
 
 
 def _check_unchanged(folder: Path, kind: ModelKind, content: str) -> None:
@@ -208,24 +223,24 @@ def _content_key(folder: Path, kind: ModelKind) -> str:
     with wrap_unreadable(folder):
         for path in _files(folder, kind):
             with wrap_unreadable(path):
-                status = path.stat()
-                sha256 = _checksum(path, status.st_ino, status.st_size, status.st_ctime_ns)
+                sha256 = _checksum(path, path.stat().st_ino, FileState.of(path))
             digest.update(f"{sha256} {path.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()[:KEY_DIGITS]
 
 
 def _files(folder: Path, kind: ModelKind) -> list[Path]:
-    """Return the files that a conversion reads, sorted; of an ONNX export, every file."""
+    """Return the files that a conversion reads, sorted; of an ONNX export, every file that is not hidden."""
     if kind == "checkpoint":
         return checkpoint_files(folder)
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 @lru_cache(maxsize=1024)
-def _checksum(path: Path, inode: int, size_bytes: int, changed_ns: int) -> str:
-    """Return the sha256 of a file, which is read again only if it has changed since.
-
-    The time of change decides rather than that of modification, which programs set at will.
-    """
-    del inode, size_bytes, changed_ns
+def _checksum(path: Path, inode: int, state: FileState) -> str:
+    """Return the sha256 of a file, which is read again only if it has changed since."""
+    del inode, state
     return sha256_of(path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["git_blob_sha1_of", "sha256_of"]
+__all__ = ["git_blob_sha1_of", "sha256_of", "sha256_of_open"]
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -18,6 +20,14 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_of_open(file: int) -> str:
+    """Return the sha256 of an open file, whose position does not matter and does not change."""
+    if not os.fstat(file).st_size:  # an empty file cannot be mapped
+        return hashlib.sha256().hexdigest()
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
 
 
 def git_blob_sha1_of(path: Path) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from sparkalbert.errors import CheckpointError, SparkAlbertError
 
 __all__ = ["copy_readable", "wrap_unreadable"]
+
+_CHUNK_BYTES: Final = 1 << 20
 
 
 @contextmanager
@@ -41,10 +43,17 @@ def copy_readable(source: Path, target: Path) -> None:
     Raises
     ------
     CheckpointError
-        If `source` cannot be opened.
+        If `source` cannot be read.
     OSError
         If `target` cannot be written.
     """
-    with wrap_unreadable(source):
-        source.open("rb").close()
-    shutil.copyfile(source, target)
+    with ExitStack() as stack:
+        with wrap_unreadable(source):
+            file = stack.enter_context(source.open("rb"))
+        copy = stack.enter_context(target.open("wb"))
+        while True:
+            with wrap_unreadable(source):
+                chunk = file.read(_CHUNK_BYTES)
+            if not chunk:
+                return
+            copy.write(chunk)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sparkalbert.bundle import Bundle
+from sparkalbert.errors import BundleError
 from sparkalbert.inference import ModelCache, SessionOptions
 from sparkalbert.inference.model import LoadedModel
 from sparkalbert.timings import TIMINGS
@@ -189,3 +190,14 @@ def test_clear_lets_go_of_everything(models):
     held = get(models, source)
     models.clear()
     assert get(models, source) is not held
+
+
+def test_a_file_that_changes_between_its_check_and_the_load_is_refused(tmp_path):
+    bundle = Bundle.open(shutil.copytree(tiny_bundle.bundle().path, tmp_path / "model")).verify()
+    with (tmp_path / "model" / "tokenizer_config.json").open("a") as file:
+        file.write("\n")
+    with pytest.raises(BundleError) as caught:
+        LoadedModel.load(bundle, SessionOptions())
+    assert (
+        str(caught.value) == f"{bundle.path} changed while it was loaded (tokenizer_config.json). Load the model again."
+    )

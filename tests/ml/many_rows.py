@@ -61,7 +61,7 @@ def measured_parts(kind, rows, model="albert_mini_en", layer=-1):
     spark.sparkContext.setLogLevel("ERROR")
     tasks = max(1, min(TASKS, rows // PARTS))
     samples, finished = [], Event()
-    jvm = next(child for child in psutil.Process().children(recursive=True) if child.name() == "java")
+    jvm = psutil.Process(spark.sparkContext._gateway.proc.pid)
 
     def sample():
         cpu_s = sum(family_cpu_s(jvm.pid).values())

@@ -174,7 +174,7 @@ class Checkpoint:
         opened = self._states.get(tensor.path)
         with wrap_unreadable(tensor.path):
             now = FileState.of(tensor.path)
-        if opened is None or opened.may_differ(now):  # the tensors may be those of two models
+        if now != opened:  # the tensors may be those of two models
             msg = (
                 f"{tensor.path} changed after the checkpoint was opened, expected one file for all of its tensors. "
                 "Convert or verify the checkpoint again when nothing writes to it."

@@ -64,7 +64,7 @@ _ALONE: Final = (
 )
 
 
-class _BatchError(Exception):
+class _DependsOnBatch(Exception):  # noqa: N818 - it chooses how the bundle is written
     """A graph gives a sequence other vectors in a batch than alone, although its operators do not show it."""
 
 
@@ -164,7 +164,7 @@ def import_onnx(  # noqa: PLR0913 - all but two are keywords
         )
         try:
             _write(export, weights, inputs, target, manifest, overwrite=overwrite)
-        except _BatchError:
+        except _DependsOnBatch:
             manifest = replace(manifest, batch_invariant=False, note=_ALONE)
             _write(export, weights, inputs, target, manifest, overwrite=overwrite)
     return Bundle.open(with_home(os.fspath(target)))
@@ -252,7 +252,7 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
     ------
     CheckpointError
         If the graph is refused.
-    _BatchError
+    _DependsOnBatch
         If the manifest states that the graph is batch invariant, but it is not.
     """
     source = bundle.manifest.source
@@ -289,7 +289,7 @@ def _check_runs(bundle: Bundle, inputs: GraphInputs) -> None:
         )
         raise CheckpointError(msg)
     if is_refuted:
-        raise _BatchError
+        raise _DependsOnBatch
 
 
 def _is_batch_invariant(session: EncoderSession, ids: Int64Array) -> bool:
@@ -302,8 +302,8 @@ def _is_batch_invariant(session: EncoderSession, ids: Int64Array) -> bool:
     batch, mask = pad(alone, 0)
     together = _run(session, batch, mask)
     return all(
-        np.array_equal(_run(session, one[None], np.ones_like(one[None]))[0], vectors[: len(one)])
-        for one, vectors in zip(alone, together, strict=True)
+        np.array_equal(_run(session, sequence[None], np.ones_like(sequence[None]))[0], vectors[: len(sequence)])
+        for sequence, vectors in zip(alone, together, strict=True)
     )
 
 

@@ -117,7 +117,7 @@ def verify_bundle(
         :data:`MIN_MEAN_COSINE`, numbers are not finite, the two configurations differ, or an imported graph is
         verified without a checkpoint.
     """
-    bundle.verify()
+    bundle = bundle.verify()
     is_imported = bundle.manifest.num_layers == 0
     if against is None:
         if is_imported:

@@ -6,6 +6,7 @@ Spark job starts before rows are requested.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -387,8 +388,9 @@ class AlbertEmbeddings(WorkerStage, AlbertEmbeddingsParams, StageReadWrite):
         self._saved_model = saved
 
 
-def _model_in(folder: str, name: str) -> str:
+def _model_in(folder: str | os.PathLike[str], name: str) -> str:
     """Return the path of a model in a folder; on another file system its URI, which is refused by name."""
+    folder = os.fspath(folder)
     local = local_path(folder)
     return f"{folder.rstrip('/')}/{name}" if local is None else str(local.absolute() / name)
 

@@ -42,7 +42,7 @@ from sparkalbert.vectors import BinaryFormat, group_means, number_type
 __all__ = ["AnnotationTask", "MeanVectorTask", "TokenListTask"]
 
 _MAX_ROW_BYTES: Final = 2**31 - 1
-"""The most bytes of vectors in a row: Arrow and Spark count them with 32 bits."""
+"""Maximum bytes of the vectors of a row: Arrow and Spark count them with 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -224,11 +224,11 @@ def _check_row_bytes(counts: Int64Array, dimension: int, binary: BinaryFormat | 
         If a row has too many. Without a cause, it is an error of that row, see :mod:`.row_errors`.
     """
     vector_bytes = dimension * number_type(binary or "binary").itemsize
-    most, limit = int(counts.max(initial=0)), _MAX_ROW_BYTES // vector_bytes
-    if most > limit:
+    largest, limit = int(counts.max(initial=0)), _MAX_ROW_BYTES // vector_bytes
+    if largest > limit:
         msg = (
-            f"The row has {most} vectors of {vector_bytes} bytes, expected at most {limit}: Arrow and Spark take less "
-            "than 2 GiB per row. Split it into several rows, or set outputLevel to 'document'."
+            f"The row has {largest} vectors of {vector_bytes} bytes, expected at most {limit}: Arrow and Spark take "
+            "less than 2 GiB per row. Split it into several rows, or set outputLevel to 'document'."
         )
         raise InferenceError(msg)
 
