@@ -173,7 +173,8 @@ def plan_memory(
     on_cpu
         If false, the graph runs on a GPU.
     annotator_bytes
-        What the workers of SentenceDetector and Tokenizer take of the budget; 0 if those stages have none.
+        Memory that the workers of SentenceDetector and Tokenizer use, subtracted from the budget; 0 if those stages
+        have no workers of their own.
 
     Raises
     ------

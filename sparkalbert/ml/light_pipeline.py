@@ -180,10 +180,11 @@ class LightPipeline:
             return transformed
         # The DataFrame's own columns are not listed by name: after a join, several may have the same name.
         added = [name for name in transformed.columns if name not in dataframe.columns]
-        held = {unused_name(): name for name in dict.fromkeys(self.output_cols) if name not in dataframe.columns}
-        wanted = [find_column(transformed, name, "LightPipeline").column.alias(holder) for holder, name in held.items()]
-        chosen = transformed.select("*", *wanted).drop(*added)
-        return chosen.select("*", *(F.col(holder).alias(name) for holder, name in held.items())).drop(*held)
+        wanted = [name for name in dict.fromkeys(self.output_cols) if name not in dataframe.columns]
+        held = {unused_name(): find_column(transformed, name, "LightPipeline") for name in wanted}
+        chosen = transformed.select("*", *(found.column.alias(holder) for holder, found in held.items())).drop(*added)
+        named = [F.col(holder).alias(found.field.name) for holder, found in held.items()]
+        return chosen.select("*", *named).drop(*held)
 
     def setIgnoreUnsupported(self, value: bool) -> Self:
         """Sets whether annotators that cannot run without Spark are left out rather than refused."""
