@@ -21,6 +21,7 @@ from tests import models_page
 from tests.child_processes import own_spark_environment, run_python
 from tests.pages import PAGES, README, ROOT, blocks, shell_lines
 
+BATCH = ROOT / "notebooks" / "batch.md"
 ERRORS = ROOT / "notebooks" / "errors.md"
 MIGRATION = ROOT / "notebooks" / "migration.md"
 SECTION = re.compile(r"^## (\w+Error) \((\w+)\)\n(.*?)(?=^## )", flags=re.DOTALL | re.MULTILINE)
@@ -50,12 +51,17 @@ def test_the_readme_names_every_page():
     assert [page.name for page in PAGES if f"](notebooks/{page.name})" not in text] == []
 
 
-def test_the_python_of_all_pages_runs_and_then_the_commands(tmp_path):
+def test_the_python_of_all_pages_runs(tmp_path):
     """The pages are independent of each other; they share a process because each would start a Spark of its own."""
     code = {page.name: "\n".join(blocks(page, "python")) for page in PAGES if page != ERRORS}
     run = "\n".join(f"exec(compile({text!r}, {name!r}, 'exec'), {{}})" for name, text in code.items())
     done = run_python(run, cwd=tmp_path)
     assert re.search(r"\|\s*nlp\|", done.stdout), "the pipeline of the migration page"
+
+
+def test_the_commands_run_on_the_file_of_the_batch_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(blocks(BATCH, "python")), {})  # noqa: S102 - our own page, which writes a file
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     lines = list(dict.fromkeys(line for page in (README, *PAGES) for line in shell_lines(page)))
     ran = [line for line in lines if not line.startswith(tuple(NOT_RUN))]
