@@ -232,7 +232,7 @@ def _files(folder: Path, kind: ModelKind) -> list[Path]:
     """Return the files that a conversion reads, sorted; of an ONNX export, every file that is not hidden."""
     if kind == "checkpoint":
         return checkpoint_files(folder)
-    return sorted(path for path in folder.rglob("[!.]*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
 
 
 def _is_hidden(path: Path) -> bool:

@@ -118,7 +118,9 @@ class PipelineSource:
         from sparkalbert.ml.job.annotated_frame import AnnotatedColumns
 
         pipeline = pipeline.copy()  # later changes of Params must not reach one of the ways only
-        pipeline.stages = [_pinned(one) if isinstance(one, AlbertEmbeddings) else one for one in pipeline.stages]
+        pipeline.stages = [
+            _pinned(stage) if isinstance(stage, AlbertEmbeddings) else stage for stage in pipeline.stages
+        ]
         self._pipeline = pipeline
         self._columns = AnnotatedColumns.of(pipeline)
         self.text_cols = (self._columns.text, TEXT)

@@ -228,7 +228,7 @@ class HasColumnPairs(SparkHasInputCols, SparkHasOutputCols, HasParamValue):
     """The Params that name several input columns and the column to add for each of them."""
 
     _inputs_hint: ClassVar[str]
-    """What to do if there are no input columns, a sentence for the message."""
+    """What to do if inputCols is not set, as a sentence of the message."""
 
     def setInputCols(self, *value: str | list[str]) -> Self:
         """Sets the input columns: names, or one list of names."""
@@ -244,7 +244,7 @@ class HasColumnPairs(SparkHasInputCols, SparkHasOutputCols, HasParamValue):
         Raises
         ------
         ParamError
-            If there are no input columns, or if the numbers of columns differ.
+            If inputCols is not set, or if the numbers of columns differ.
         """
         if not self.isDefined(self.inputCols):
             msg = f"{self.uid} has no inputCols. {self._inputs_hint}"
